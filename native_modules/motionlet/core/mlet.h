@@ -1,0 +1,277 @@
+// Motionlet core: streaming int8 video networks in portable C99. This header is the manual.
+//
+// SPEC.md defines every number computed here. The core allocates nothing, keeps no global state
+// and calls only memcpy and memset. Feature maps are int8, [height, width, channels] with
+// channels innermost.
+//
+// Three steps, kept apart:
+//   check  mlet_layer_check() proves a layer's shapes and parameters once, before first use;
+//   size   mlet_layer_state_bytes() and mlet_layer_scratch_bytes() say what memory it needs;
+//   run    the kernels, which trust a checked layer.
+// A whole model does the same: mlet_model_open(), mlet_stream_bytes(), mlet_stream_run().
+#ifndef MLET_H
+#define MLET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mlet_format.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Motionlet's version; the file format has its own, MLET_FORMAT_VERSION.
+#define MLET_VERSION "0.1.0"
+
+typedef enum mlet_status {
+    MLET_OK = 0,
+    MLET_E_ARGUMENT = -1, // a needed pointer is NULL
+    MLET_E_LAYER = -2,    // a layer's shape or parameter breaks SPEC.md
+    MLET_E_FILE = -3,     // a model file breaks SPEC.md
+    MLET_E_MEMORY = -4,   // the memory given is too small or not aligned to MLET_ALIGN
+    MLET_E_FRAME = -5,    // a frame's description breaks SPEC.md
+} mlet_status_t;
+
+// Round up to a multiple of MLET_ALIGN.
+#define MLET_ROUND_UP(bytes) (((bytes) + (MLET_ALIGN - 1u)) & ~(uint32_t)(MLET_ALIGN - 1u))
+
+// ---------------------------------------------------------------------------------------------
+// Layers
+
+typedef struct mlet_shape {
+    uint16_t height, width, channels; // 1 to MLET_LIMIT_MAX_DIM
+} mlet_shape_t;
+
+// Elements of a map, which are bytes.
+static inline uint32_t mlet_shape_bytes(mlet_shape_t shape) {
+    return (uint32_t)shape.height * shape.width * shape.channels;
+}
+
+// Everything about one layer but its buffers. Fields an op does not have are ignored by it.
+typedef struct mlet_layer {
+    mlet_shape_t in, out;
+    int8_t in_zero, out_zero; // zero points
+    int8_t in1_zero;          // add: zero point of the second input
+    int8_t act_min, act_max;  // bounds of the output
+    uint8_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
+    uint8_t pad_top, pad_left; // bottom and right follow from the output's shape
+    uint16_t frames;           // temporal_depthwise: taps; temporal_average: frames averaged
+    uint16_t frame_dilation;   // temporal_depthwise: frames between taps
+    uint16_t shift_channels;   // temporal_shift: channels taken from the previous frame
+    const int8_t *weights;     // layouts: see each kernel
+    const int32_t *bias;       // one to an output channel
+    const int32_t *multiplier; // one to an output channel; averages: one; add: two
+    const uint8_t *shift;      // one to an output channel; averages and add: one
+} mlet_layer_t;
+
+// Check a layer of op code `code` (MLET_OP_...). On MLET_E_LAYER, *field (if not NULL) names the
+// field that is wrong, as SPEC.md writes it. Reads every bias, multiplier and shift.
+mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field);
+
+// The number of weights of a layer, biases, multipliers and shifts. 0 where it has none.
+typedef struct mlet_counts {
+    uint32_t weights, bias, multiplier, shift;
+} mlet_counts_t;
+mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer);
+
+// Bytes of state, a multiple of MLET_ALIGN: `slots` slots of `slot_bytes` each.
+uint32_t mlet_layer_state_bytes(uint8_t code, const mlet_layer_t *layer);
+
+// Bytes of scratch that the kernel of this build needs, a multiple of MLET_ALIGN.
+uint32_t mlet_layer_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
+
+// ---------------------------------------------------------------------------------------------
+// Frame ring: the last `count` feature maps of a stream, rotated by index, never moved.
+
+typedef struct mlet_ring {
+    int8_t *slots;       // count * slot_bytes, from the caller
+    uint32_t slot_bytes; // bytes from one slot to the next, >= the map's bytes
+    uint16_t count;      // may be 0
+    uint16_t head;       // the oldest slot, next to be replaced; < count, or 0
+} mlet_ring_t;
+
+// The map pushed `age` pushes ago: 1 is the newest, count the oldest.
+int8_t *mlet_ring_frame(const mlet_ring_t *ring, uint16_t age);
+
+// Make the oldest slot the newest one. Its bytes are the caller's to write, before or after.
+void mlet_ring_rotate(mlet_ring_t *ring);
+
+// Copy a map of `bytes` <= slot_bytes over the oldest slot, and rotate.
+void mlet_ring_push(mlet_ring_t *ring, const int8_t *map, uint32_t bytes);
+
+// Fill every slot with `zero`, the zero point of what it holds: a past in which nothing was.
+void mlet_ring_reset(mlet_ring_t *ring, int8_t zero);
+
+// ---------------------------------------------------------------------------------------------
+// Kernels. Each trusts a layer that passed mlet_layer_check() and buffers of the sizes given.
+// x and y do not overlap unless a kernel says that they may be the same. `scratch` holds
+// mlet_layer_scratch_bytes() and may be NULL when that is 0. They return MLET_OK, or
+// MLET_E_ARGUMENT for a NULL pointer.
+
+// y[i][j][o] from a window of x. weights [C_out][k_h][k_w][C_in].
+mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
+// Each channel by itself. weights [k_h][k_w][C].
+mlet_status_t mlet_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
+// 1 x 1 convolution. weights [C_out][C_in].
+mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
+// Causal convolution along time, each element by itself. weights [k_t][C], oldest tap first.
+// `past` has (k_t - 1) * frame_dilation slots; x takes the place of its oldest. y may be x.
+mlet_status_t mlet_temporal_depthwise(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+// The first shift_channels channels of y are those of the previous frame, kept in `past`
+// [H][W][shift_channels]; x's own take their place there. y may be x: then nothing else moves.
+mlet_status_t mlet_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+
+// Residual sum of two maps of one shape. y may be a or b.
+mlet_status_t mlet_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
+
+// Mean over windows inside the image; a window as large as the image is global pooling.
+mlet_status_t mlet_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
+// Mean over the last `frames` maps. `past` has frames - 1 slots; x takes the place of its oldest.
+// y may be x.
+mlet_status_t mlet_temporal_average(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+// x as one vector. weights [C_out][H * W * C].
+mlet_status_t mlet_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
+// Separable 3D convolution: depthwise2d, then temporal_depthwise, then pointwise. Each layer's
+// output shape is the next one's input shape. scratch: mlet_conv3d_separable_scratch_bytes().
+mlet_status_t mlet_conv3d_separable(const mlet_layer_t *spatial, const mlet_layer_t *temporal,
+    const mlet_layer_t *pointwise, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+uint32_t mlet_conv3d_separable_scratch_bytes(
+    const mlet_layer_t *spatial, const mlet_layer_t *temporal, const mlet_layer_t *pointwise);
+
+// Lowest index among the largest of n >= 1 values.
+uint32_t mlet_argmax(const int8_t *x, uint32_t n);
+
+// CRC-32 as in zlib: start with crc = 0, feed the result back to go on.
+uint32_t mlet_crc32(uint32_t crc, const void *data, uint32_t bytes);
+
+// ---------------------------------------------------------------------------------------------
+// Model: a checked .mlet file, used where it lies.
+
+typedef struct mlet_model {
+    const uint8_t *file;
+    uint32_t file_bytes;
+    const uint8_t *tensors, *ops, *inputs, *outputs, *labels, *strings, *data;
+    uint16_t tensor_count, op_count, input_count, output_count, label_count;
+    uint16_t target;
+    uint32_t data_bytes, arena_bytes, state_bytes;
+    float frames_per_second;
+} mlet_model_t;
+
+typedef struct mlet_tensor {
+    mlet_shape_t shape;
+    int8_t zero_point;
+    float scale; // real value = scale * (q - zero_point)
+    uint32_t arena_offset;
+    const char *name;
+} mlet_tensor_t;
+
+typedef struct mlet_op {
+    uint8_t code;
+    uint16_t input0, input1; // input1 is MLET_NO_TENSOR but for add
+    uint16_t output;
+    uint32_t state_offset, state_bytes, scratch_offset, scratch_bytes;
+    const char *name;
+    mlet_layer_t layer;
+} mlet_op_t;
+
+// What is wrong with a file: record ("header", "tensor", "input", "output", "label" or "op"), its
+// index, and the field, as SPEC.md writes them.
+typedef struct mlet_error {
+    const char *record;
+    uint16_t index;
+    const char *field;
+} mlet_error_t;
+
+// Check a whole file and describe it in *model. The file must stay where it is, on a multiple of
+// MLET_ALIGN (else MLET_E_MEMORY), as long as the model is used. On MLET_E_FILE, *error (if not
+// NULL) says what is wrong. Nothing in the file is trusted. Takes time of O(bytes).
+mlet_status_t mlet_model_open(
+    mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error);
+
+// Read a record of an open model; the index must be in range.
+mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index);
+mlet_op_t mlet_model_op(const mlet_model_t *model, uint16_t index);
+uint16_t mlet_model_input(const mlet_model_t *model, uint16_t index);  // tensor index
+uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index); // tensor index
+uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input);
+const char *mlet_model_label(const mlet_model_t *model, uint16_t index);
+
+// The name of an op code in this build, or NULL for a code it does not know.
+const char *mlet_op_name(uint8_t code);
+
+// ---------------------------------------------------------------------------------------------
+// Stream: the state of one video. One model serves any number of streams.
+
+typedef struct mlet_stream {
+    const mlet_model_t *model;
+    int8_t *arena, *state;
+    uint16_t *heads; // ring position of every op
+} mlet_stream_t;
+
+// Bytes of memory one stream needs: arena, state, ring positions.
+uint32_t mlet_stream_bytes(const mlet_model_t *model);
+
+// Lay a stream into `memory` (on a multiple of MLET_ALIGN) and reset it.
+mlet_status_t mlet_stream_init(
+    mlet_stream_t *stream, const mlet_model_t *model, void *memory, uint32_t bytes);
+
+// Forget all frames.
+void mlet_stream_reset(mlet_stream_t *stream);
+
+// The input tensor, to be filled before each run (a run may overwrite it), and an output, valid
+// until the next one is begun.
+int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index);
+const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index);
+
+// Called after each op of a run with its output of `bytes`. A result other than MLET_OK ends the
+// run, which leaves the stream in the middle of a frame: reset it.
+typedef mlet_status_t (*mlet_hook_t)(
+    void *context, uint16_t op, const int8_t *output, uint32_t bytes);
+
+// Run the model on the frame in its input. `hook` may be NULL.
+mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context);
+
+// ---------------------------------------------------------------------------------------------
+// Frames of a camera
+
+typedef enum mlet_frame_format {
+    MLET_FRAME_GRAY8 = 0,
+    MLET_FRAME_RGB888 = 1,
+    MLET_FRAME_RGB565_LE = 2,
+    MLET_FRAME_RGB565_BE = 3,
+    MLET_FRAME_YUV422 = 4, // Y0 U Y1 V
+} mlet_frame_format_t;
+
+typedef struct mlet_frame {
+    uint8_t format; // mlet_frame_format_t
+    uint16_t width, height;
+    uint16_t crop_x, crop_y, crop_width, crop_height; // inside the frame; width * height <= 2^23
+} mlet_frame_t;
+
+// Bytes of one frame in memory.
+uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
+
+// Check that the frame can become a map of this shape (1 channel: grey; 3: R, G, B). On
+// MLET_E_FRAME, *field (if not NULL) names what is wrong.
+mlet_status_t mlet_frame_check(const mlet_frame_t *frame, mlet_shape_t shape, const char **field);
+
+// Crop, resize by area and quantize (q = v - 128) a checked frame into x.
+mlet_status_t mlet_frame_to_tensor(
+    const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
