@@ -34,6 +34,9 @@ WEIGHT_FORMATS = {"int8": 0}
 # What a pixel means; an 8-bit pixel v enters the network as v - 128.
 PIXEL_FORMATS = {"raw": 0, "gray8": 1, "rgb888": 2}
 
+# Layout of a camera's frame in memory.
+FRAME_FORMATS = {"gray8": 0, "rgb888": 1, "rgb565_le": 2, "rgb565_be": 3, "yuv422": 4}
+
 LIMITS = {
     "max_dim": 4096,  # height, width, channels
     "max_tensor_bytes": 1 << 24,

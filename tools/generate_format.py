@@ -43,6 +43,7 @@ def c_defines():
         ("DTYPE", fmt.DTYPES),
         ("WEIGHTS", fmt.WEIGHT_FORMATS),
         ("PIXELS", fmt.PIXEL_FORMATS),
+        ("FRAME", fmt.FRAME_FORMATS),
         ("LIMIT", fmt.LIMITS),
     ]
     for prefix, table in groups:

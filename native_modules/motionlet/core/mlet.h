@@ -245,16 +245,8 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
 // ---------------------------------------------------------------------------------------------
 // Frames of a camera
 
-typedef enum mlet_frame_format {
-    MLET_FRAME_GRAY8 = 0,
-    MLET_FRAME_RGB888 = 1,
-    MLET_FRAME_RGB565_LE = 2,
-    MLET_FRAME_RGB565_BE = 3,
-    MLET_FRAME_YUV422 = 4, // Y0 U Y1 V
-} mlet_frame_format_t;
-
 typedef struct mlet_frame {
-    uint8_t format; // mlet_frame_format_t
+    uint8_t format; // MLET_FRAME_GRAY8, ..._RGB888, ..._RGB565_LE, ..._RGB565_BE, ..._YUV422
     uint16_t width, height;
     uint16_t crop_x, crop_y, crop_width, crop_height; // inside the frame; width * height <= 2^23
 } mlet_frame_t;
