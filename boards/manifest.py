@@ -1,0 +1,3 @@
+# What every Motionlet firmware freezes; a board's own manifest.py includes this.
+include("$(MPY_DIR)/extmod/asyncio")
+package("motionlet", base_path="../device")

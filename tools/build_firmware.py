@@ -1,0 +1,459 @@
+#!/usr/bin/env python3
+"""Build firmware with Motionlet in it.
+
+    tools/build_firmware.py MOTIONLET_PICO     boards/MOTIONLET_PICO: firmware.uf2
+    tools/build_firmware.py unix               the unix port: a program for this machine
+    tools/build_firmware.py RPI_PICO           MicroPython's own board, without Motionlet
+
+The results are in build/firmware/BOARD, with size.json beside them. Nothing is done when no
+input has changed since the last build.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from common import (
+    BUILD,
+    ROOT,
+    XIP_BASE,
+    Progress,
+    ToolError,
+    flash_map,
+    locked,
+    need_programs,
+    run_main,
+    write_atomically,
+)
+from get_sources import micropython_dir, version_of
+
+BOARDS = ROOT / "boards"
+MODULE = ROOT / "native_modules/motionlet"
+DEVICE_PACKAGE = ROOT / "device/motionlet"
+FIRMWARE = BUILD / "firmware"
+
+ARM_PACKAGES = [
+    "gcc-arm-none-eabi",
+    "libnewlib-arm-none-eabi",
+    "libstdc++-arm-none-eabi-newlib",
+    "cmake",
+    "make",
+    "gcc",
+    "g++",
+]
+UNIX_PACKAGES = ["gcc", "make"]
+
+RP2040_UF2_FAMILY = 0xE48BFF56
+
+# Variables of the caller's environment that change a build.
+ENVIRONMENT = ("CFLAGS_EXTRA", "MOTIONLET_ARCH")
+
+# The unix port, with what needs libraries beyond libc left out.
+UNIX_OPTIONS = {
+    "MICROPY_PY_SSL": 0,
+    "MICROPY_PY_FFI": 0,
+    "MICROPY_PY_BTREE": 0,
+    "MICROPY_PY_BLUETOOTH": 0,
+}
+UNIX_COMPILATIONS = 290  # about, for the progress bar
+
+STOCK_MANIFEST = """\
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+"""
+
+
+class Target:
+    """One thing to build, and the directories of its build."""
+
+    def __init__(self, name, user_modules):
+        self.name = name
+        self.out = FIRMWARE / name
+        self.obj = self.out / "obj"
+        self.log = self.out / "build.log"
+        self.tree, self.sdk = micropython_dir()
+        self.board_dir = None
+        self.user_modules = [MODULE, *user_modules]
+        if name == "unix":
+            self.result = self.out / "micropython"
+            return
+        self.result = self.out / "firmware.uf2"
+        self.board_dir = BOARDS / name
+        if not self.board_dir.exists():
+            self.board_dir = self.tree / "ports/rp2/boards" / name
+            self.user_modules = list(user_modules)
+        if not (self.board_dir / "mpconfigboard.cmake").exists():
+            ours = sorted(path.parent.name for path in BOARDS.glob("*/mpconfigboard.cmake"))
+            raise ToolError(
+                f"no board {name!r}: want unix, one of boards/ ({', '.join(ours)}), "
+                f"or one of MicroPython's rp2 boards"
+            )
+
+    @property
+    def has_motionlet(self):
+        return MODULE in self.user_modules
+
+
+def build(name, user_modules=(), clean=False, quiet=False):
+    """Build one target; return its sizes, the content of size.json.
+
+    user_modules: directories or files of further MicroPython user C modules.
+    """
+    target = Target(name, [_module_path(path) for path in user_modules])
+    _check_programs(target)
+    with locked(target.out / ".lock"):
+        return _build(target, clean, quiet)
+
+
+def _build(target, clean, quiet):
+    say = (lambda *words: None) if quiet else (lambda *words: print(*words, file=sys.stderr))
+    config = _hash_of_configuration(target)
+    inputs = _hash_of_inputs(target, config)
+    stamp = target.out / "inputs"
+    sizes = target.out / "size.json"
+    built = stamp.read_text().split() if stamp.exists() else ["", ""]
+    if not clean and built == [config, inputs] and target.result.exists() and sizes.exists():
+        say(f"{_short(target.result)}: up to date")
+        return json.loads(sizes.read_text())
+
+    # A change of configuration reaches files that make does not know to depend on it.
+    if clean or built[0] != config:
+        shutil.rmtree(target.obj, ignore_errors=True)
+    target.obj.mkdir(parents=True, exist_ok=True)
+    write_atomically(stamp, f"{config} unfinished".encode())
+    target.log.unlink(missing_ok=True)
+    with Progress(f"firmware {target.name}") as progress:
+        _build_mpy_cross(target, progress)
+        report = (_build_unix if target.name == "unix" else _build_rp2)(target, progress)
+        progress.update(100, "done")
+    write_atomically(sizes, json.dumps(report, indent=2).encode() + b"\n")
+    write_atomically(stamp, f"{config} {inputs}".encode())
+    say(_table(target, report))
+    return report
+
+
+def _short(path):
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _module_path(path):
+    """The directory of a user C module; `path` is it, or the micropython.cmake or .mk in it."""
+    path = Path(path).expanduser().resolve()
+    if path.is_file():
+        path = path.parent
+    if not any((path / f"micropython.{suffix}").exists() for suffix in ("cmake", "mk")):
+        raise ToolError(f"--user-module {path}: no micropython.cmake or micropython.mk there")
+    return path
+
+
+def _check_programs(target):
+    if target.name == "unix":
+        need_programs(["gcc", "make"], UNIX_PACKAGES, "; or run again with --install")
+        return
+    need_programs(
+        ["arm-none-eabi-gcc", "arm-none-eabi-g++", "cmake", "make", "gcc"],
+        ARM_PACKAGES,
+        "; or run again with --install",
+    )
+    for library, package in (
+        ("libc_nano.a", "libnewlib-arm-none-eabi"),
+        ("libstdc++.a", "libstdc++-arm-none-eabi-newlib"),
+    ):
+        where = _output("arm-none-eabi-gcc", f"-print-file-name={library}")
+        if where == library:  # gcc echoes the bare name of what it does not find
+            raise ToolError(f"arm-none-eabi-gcc has no {library}; apt-get install {package}")
+
+
+def install_packages(name):
+    """Install what a target needs with apt-get, as root."""
+    need_programs(["apt-get"], ["apt"])
+    if os.geteuid() != 0:
+        raise ToolError("--install needs root: run it with sudo, or install the packages yourself")
+    packages = UNIX_PACKAGES if name == "unix" else ARM_PACKAGES
+    done = subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages])
+    if done.returncode:
+        raise ToolError(f"apt-get install {' '.join(packages)} failed; see above")
+
+
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+# When to build
+
+
+def _files(*roots):
+    for root in roots:
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+            if path.is_file() and not hidden:
+                yield path
+
+
+def _digest(*items):
+    digest = hashlib.sha256()
+    for item in items:
+        data = item.read_bytes() if isinstance(item, Path) else b""
+        digest.update(f"{item}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
+
+
+def _hash_of_configuration(target):
+    """A hash over what, if it changes, asks for a build from clean."""
+    compiler = "gcc" if target.name == "unix" else "arm-none-eabi-gcc"
+    environment = [
+        f"{name}={os.environ.get(name, '')}" for name in ("CFLAGS_EXTRA", "MOTIONLET_ARCH")
+    ]
+    return _digest(
+        target.name,
+        f"{target.tree} {target.sdk} {version_of(target.tree)}",
+        _output(compiler, "--version"),
+        *environment,
+        *map(str, target.user_modules),
+        *_files(*([target.board_dir] if target.board_dir else [])),
+        *_files(BOARDS / "manifest.py"),
+        *MODULE.glob("micropython.*"),
+        Path(__file__),
+    )
+
+
+def _hash_of_inputs(target, config):
+    """A hash over everything that goes into the firmware."""
+    package = _files(DEVICE_PACKAGE) if target.has_motionlet else ()
+    return _digest(config, *_files(*target.user_modules), *package)
+
+
+# How to build
+
+
+def _jobs():
+    return str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+
+
+def _run(target, command, on_line=lambda line: None, **kwargs):
+    """Run a build command with its output in the log; on failure raise ToolError with its end."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    environment.pop("MAKEFLAGS", None)  # of a make that may have started us
+    if not (target.tree / ".git").exists():
+        # Or else MicroPython would take the version of the repository around it.
+        tag = "v{}.{}.{}".format(*version_of(target.tree))
+        environment.update(MICROPY_GIT_TAG=tag, MICROPY_GIT_HASH=tag)
+    with open(target.log, "a") as log:
+        print("$", *command, file=log, flush=True)
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=environment,
+            **kwargs,
+        )
+        tail = collections.deque(maxlen=200)
+        for line in process.stdout:
+            log.write(line)
+            tail.append(line.rstrip())
+            on_line(line)
+    if process.wait() != 0:
+        # Compilers say "error:", linkers "undefined" or "overflowed"; make adds lines of its own.
+        said = [line for line in tail if re.search(r"error|undefined|overflow", line, re.I)]
+        said = [line for line in said if not line.startswith("make")] or list(tail)
+        end = "\n  ".join(said[:12])
+        raise ToolError(f"{command[0]} failed; all of it is in {_short(target.log)}:\n  {end}")
+
+
+def _build_mpy_cross(target, progress):
+    # It is built inside MicroPython's tree, which all targets share.
+    with locked(target.tree / "mpy-cross/.lock"):
+        progress.update(0, "mpy-cross")
+        _run(target, ["make", "-C", target.tree / "mpy-cross", "-j", _jobs()])
+
+
+def _build_rp2(target, progress):
+    options = {
+        "MICROPY_BOARD": target.name,
+        "MICROPY_BOARD_DIR": target.board_dir,
+        "PICO_SDK_PATH_OVERRIDE": target.sdk,
+        "PICO_NO_PICOTOOL": 1,
+        "PICO_BUILD_DOCS": 0,
+    }
+    if target.user_modules:
+        files = [path / "micropython.cmake" for path in target.user_modules]
+        options["USER_C_MODULES"] = ";".join(map(str, files))
+    if "MOTIONLET_ARCH" in os.environ:
+        options["MOTIONLET_ARCH"] = os.environ["MOTIONLET_ARCH"]
+    if not target.has_motionlet:
+        manifest = target.obj / "manifest.py"
+        manifest.write_text(STOCK_MANIFEST)
+        options["MICROPY_FROZEN_MANIFEST"] = manifest
+    definitions = [f"-D{name}={value}" for name, value in options.items()]
+
+    progress.update(2, "configuring")
+    rp2 = target.tree / "ports/rp2"
+    _run(target, ["cmake", "-S", rp2, "-B", target.obj, "-G", "Unix Makefiles", *definitions])
+
+    def on_line(line):
+        percent = re.match(r"\[ *(\d+)%\]", line)
+        if percent:
+            progress.update(5 + 0.94 * int(percent.group(1)), "compiling")
+
+    _run(target, ["make", "-C", target.obj, "-j", _jobs()], on_line)
+
+    image = target.obj / "firmware.bin"
+    where = flash_map(target.board_dir)
+    if image.stat().st_size > where.firmware_bytes:
+        raise ToolError(
+            f"the firmware has {image.stat().st_size} bytes, but only {where.firmware_bytes} lie "
+            f"below the ROMFS; give {_short(target.board_dir)}/mpconfigboard.h a smaller "
+            f"MICROPY_HW_ROMFS_BYTES or MICROPY_HW_FLASH_STORAGE_BYTES, or fewer user modules"
+        )
+    uf2 = target.obj / "firmware.uf2"
+    uf2conv = [sys.executable, target.tree / "tools/uf2conv.py", "-c", "-o", uf2, image]
+    _run(target, [*uf2conv, "-b", hex(XIP_BASE), "-f", hex(RP2040_UF2_FAMILY)])
+    elf = target.obj / "firmware.elf"
+    report = {
+        **_sizes("arm-none-eabi-size", elf, target.obj / "firmware.elf.map"),
+        "image_bytes": image.stat().st_size,
+        "image_bytes_free": where.firmware_bytes - image.stat().st_size,
+        "romfs_bytes": where.romfs_bytes,
+        "storage_bytes": where.storage_bytes,
+    }
+    write_atomically(target.out / "firmware.elf", elf.read_bytes())
+    write_atomically(target.result, uf2.read_bytes())
+    return report
+
+
+def _build_unix(target, progress):
+    # The port looks for modules in the subdirectories of one directory: make one of links.
+    modules = target.obj / "modules"
+    shutil.rmtree(modules, ignore_errors=True)
+    modules.mkdir()
+    for path in target.user_modules:
+        (modules / path.name).symlink_to(path)
+    options = {
+        **UNIX_OPTIONS,
+        "BUILD": target.obj,
+        "USER_C_MODULES": modules,
+        "FROZEN_MANIFEST": BOARDS / "manifest.py",
+    }
+    for name in ENVIRONMENT:
+        if name in os.environ:
+            options[name] = os.environ[name]
+    compiled = 0
+
+    def on_line(line):
+        nonlocal compiled
+        if line.startswith("CC "):
+            compiled += 1
+            progress.update(min(99, 2 + 97 * compiled / UNIX_COMPILATIONS), "compiling")
+
+    definitions = [f"{name}={value}" for name, value in options.items()]
+    unix = target.tree / "ports/unix"
+    _run(target, ["make", "-C", unix, "-j", _jobs(), *definitions], on_line)
+    program = target.obj / "micropython"
+    report = _sizes("size", program, target.obj / "micropython.map")
+    write_atomically(target.result, program.read_bytes())
+    target.result.chmod(0o755)
+    return report
+
+
+# How large it is
+
+_OURS = re.compile(r"/motionlet/(modmotionlet|core/|arch/)")
+_FROZEN = re.compile(r"frozen_content")
+_INPUT_SECTION = re.compile(
+    r"^ (\.(text|rodata|data|bss|time_critical)[\w.$]*|COMMON)"
+    r"\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+)$",
+    re.MULTILINE,
+)
+
+
+def _sizes(size_program, image, map_file):
+    """The sizes of a linked image, and what of it is Motionlet's, in bytes."""
+    numbers = _output(size_program, str(image)).splitlines()[1].split()
+    text, data, bss = (int(number) for number in numbers[:3])
+    return {"text": text, "data": data, "bss": bss, **sizes_in_map(map_file.read_text())}
+
+
+def sizes_in_map(text):
+    """What Motionlet adds to an image, in bytes, from the text of GNU ld's map file.
+
+    Only sections that are in the image count, not those that --gc-sections dropped:
+
+    module_bytes    flash taken by the C code: text, rodata, and the initial values of data
+    module_ram      RAM that the C code takes for good: data and bss
+    frozen_bytes    flash taken by the frozen Python package
+    """
+    _, _, linked = text.partition("Linker script and memory map")
+    # A long section name stands alone on its line; the rest follows on the next.
+    linked = re.sub(r"^ (\.\S+)\n +0x", r" \1 0x", linked, flags=re.MULTILINE)
+    ours = collections.Counter()
+    frozen = 0
+    for name, kind, address, size, source in _INPUT_SECTION.findall(linked):
+        if int(address, 16) == 0:
+            continue
+        if _OURS.search(source):
+            ours[kind or "bss"] += int(size, 16)
+        elif _FROZEN.search(source) and "motionlet" in name:
+            frozen += int(size, 16)
+    in_both = ours["data"] + ours["time_critical"]
+    return {
+        "module_bytes": ours["text"] + ours["rodata"] + in_both,
+        "module_ram": ours["bss"] + in_both,
+        "frozen_bytes": frozen,
+    }
+
+
+def _table(target, report):
+    rows = [f"{_short(target.result)}"]
+    names = {
+        "text": "code and constants",
+        "data": "initialised data",
+        "bss": "zeroed data",
+        "module_bytes": "Motionlet in C: flash",
+        "module_ram": "Motionlet in C: RAM",
+        "frozen_bytes": "Motionlet in Python: flash",
+        "image_bytes": "image in flash",
+        "image_bytes_free": "still free for firmware",
+        "romfs_bytes": "ROMFS",
+        "storage_bytes": "file system",
+    }
+    rows += [f"  {names[key]:28}{value:>10,} bytes" for key, value in report.items()]
+    return "\n".join(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("board", help="MOTIONLET_PICO, RPI_PICO, another rp2 board, or unix")
+    parser.add_argument(
+        "--user-module",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a further user C module, such as ulab/code; may be given more than once",
+    )
+    parser.add_argument("--clean", action="store_true", help="build everything again")
+    parser.add_argument("--json", action="store_true", help="print the sizes as JSON")
+    parser.add_argument(
+        "--install", action="store_true", help="install missing compilers with apt-get (root)"
+    )
+    args = parser.parse_args()
+    if args.install:
+        install_packages(args.board)
+    report = build(args.board, args.user_module, args.clean, quiet=args.json)
+    if args.json:
+        print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    run_main(main)

@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""Get the sources that the firmware is built from, at the versions pinned below.
+
+    tools/get_sources.py [--dest DIR]
+
+prints the path of a MicroPython tree in which the ports rp2 and unix, and mpy-cross, build. What
+is there already is used; otherwise the first of these ways that works:
+
+1. MICROPYTHON_DIR (and PICO_SDK_PATH, if the SDK is elsewhere): trees of yours, left untouched.
+2. Debian's source packages, from the mirror that this machine already uses. No root needed.
+3. git, from the projects' own repositories.
+"""
+
+import argparse
+import functools
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+from common import BUILD, Progress, ToolError, locked, run_main
+
+MICROPYTHON_VERSION = "1.25.0"
+PICO_SDK_VERSION = "2.1.1"
+TINYUSB_VERSION = "0.18.0"
+MBEDTLS_SERIES = "3.6"
+VERSIONS = (
+    f"micropython {MICROPYTHON_VERSION}, pico-sdk {PICO_SDK_VERSION}, "
+    f"tinyusb {TINYUSB_VERSION}, mbedtls {MBEDTLS_SERIES}"
+)
+
+MICROPYTHON_MINIMUM = (1, 25)  # the first with ROMFS
+
+DEBIAN_SUITE = "trixie"  # the release that carries these versions
+DEBIAN_KNOWN_SUITES = ("bullseye", "bookworm", "trixie", "forky", "sid", "oldstable", "stable")
+GIT_REPOSITORY = "https://github.com/micropython/micropython.git"
+GIT_SUBMODULES = ("lib/pico-sdk", "lib/tinyusb", "lib/mbedtls")
+
+
+def micropython_dir(dest=None, progress=True):
+    """Return (MicroPython tree, pico-sdk tree) as Paths; get them first if they are not there."""
+    given = os.environ.get("MICROPYTHON_DIR")
+    if given:
+        return _given_trees(Path(given).expanduser().resolve())
+    dest = Path(dest or BUILD / "sources").resolve()
+    tree = dest / "micropython"
+    stamp = tree / ".motionlet-sources"
+    with locked(dest / ".lock"):
+        if not (stamp.exists() and stamp.read_text() == VERSIONS):
+            _get(dest, tree)
+    return tree, tree / "lib/pico-sdk"
+
+
+def version_of(tree):
+    """The version of a MicroPython tree, such as (1, 25, 0)."""
+    header = tree / "py/mpconfig.h"
+    if not header.exists():
+        raise ToolError(f"{tree}: not a MicroPython source tree (no py/mpconfig.h)")
+    found = re.findall(r"#define MICROPY_VERSION_(?:MAJOR|MINOR|MICRO) (\d+)", header.read_text())
+    return tuple(int(number) for number in found[:3])
+
+
+def _given_trees(tree):
+    version = version_of(tree)
+    if version[:2] < MICROPYTHON_MINIMUM:
+        raise ToolError(
+            f"MICROPYTHON_DIR={tree} is version {'.'.join(map(str, version))}, "
+            f"need {'.'.join(map(str, MICROPYTHON_MINIMUM))} or later"
+        )
+    sdk = Path(os.environ.get("PICO_SDK_PATH") or tree / "lib/pico-sdk").expanduser().resolve()
+    needed = {
+        sdk
+        / "pico_sdk_init.cmake": "set PICO_SDK_PATH, or git submodule update --init lib/pico-sdk",
+        tree / "lib/tinyusb/src": "git submodule update --init lib/tinyusb",
+        tree / "lib/mbedtls/library": "git submodule update --init lib/mbedtls",
+    }
+    for path, remedy in needed.items():
+        if not path.exists():
+            raise ToolError(f"{path}: missing; in MICROPYTHON_DIR: {remedy}")
+    return tree, sdk
+
+
+def _get(dest, tree):
+    reasons = []
+    for way in (_from_debian, _from_git):
+        work = Path(tempfile.mkdtemp(prefix=".get-", dir=dest))
+        try:
+            with Progress("sources") as progress:
+                new = way(work, progress)
+            _complete(new)
+            if tree.exists():
+                shutil.rmtree(tree)
+            new.rename(tree)
+            return
+        except ToolError as error:
+            reasons.append(str(error))
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    raise ToolError(
+        f"cannot get the sources ({VERSIONS}): {'; '.join(reasons)}; or set MICROPYTHON_DIR"
+    )
+
+
+def _complete(tree):
+    """Finish a tree: what the builds look for beyond the sources themselves."""
+    version = version_of(tree)
+    if ".".join(map(str, version)) != MICROPYTHON_VERSION:
+        raise ToolError(f"got MicroPython {version}, want {MICROPYTHON_VERSION}")
+    for submodule in ("lib/pico-sdk", "lib/micropython-lib"):
+        # The build only asks whether this file is there, to see that the submodule is.
+        (tree / submodule).mkdir(exist_ok=True)
+        (tree / submodule / "README.md").touch()
+    (tree / ".motionlet-sources").write_text(VERSIONS)
+
+
+# Debian
+
+
+def _from_debian(work, progress):
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise ToolError(f"Debian packages: no {program} here")
+    (work / "apt/lists/partial").mkdir(parents=True)
+    (work / "apt/cache/archives/partial").mkdir(parents=True)
+    (work / "apt/motionlet.sources").write_text(_debian_sources())
+    apt = functools.partial(_apt, work, progress)
+    apt(0, 40, "reading the package lists", "update")
+    apt(40, 70, "micropython, mbedtls", "source", "--download-only", "micropython", "mbedtls")
+    apt(70, 80, "pico-sdk, tinyusb", "download", "pico-sdk-source", "tinyusb-source")
+
+    progress.update(80, "unpacking")
+    tree = work / "micropython"
+    _untar(_one(work, f"micropython_{MICROPYTHON_VERSION}*.orig.tar.*"), tree)
+    _replace(tree / "lib/mbedtls", _untar(_one(work, f"mbedtls_{MBEDTLS_SERIES}.*.orig.tar.*")))
+    sdk = _undeb(_one(work, f"pico-sdk-source_{PICO_SDK_VERSION}*.deb")) / "usr/src/pico-sdk"
+    usb = _undeb(_one(work, f"tinyusb-source_{TINYUSB_VERSION}*.deb")) / "usr/src/tinyusb"
+    _replace(tree / "lib/pico-sdk", sdk)
+    _replace(tree / "lib/tinyusb", usb)
+    _replace(tree / "lib/pico-sdk/lib/tinyusb", None)
+    (tree / "lib/pico-sdk/lib/tinyusb").symlink_to("../../tinyusb")
+    progress.update(100, "unpacked")
+    return tree
+
+
+def _debian_sources():
+    """A sources list for DEBIAN_SUITE from the mirrors in this machine's own lists."""
+    etc = Path("/etc/apt")
+    entries = []
+    for path in sorted(etc.glob("sources.list.d/*.sources")):
+        entries += _parse_deb822(path.read_text())
+    for path in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
+        if path.exists():
+            entries += _parse_one_line(path.read_text())
+    for uri, suite, components, signed_by in entries:
+        if suite in DEBIAN_KNOWN_SUITES and "main" in components:
+            stanza = f"Types: deb deb-src\nURIs: {uri}\nSuites: {DEBIAN_SUITE}\nComponents: main\n"
+            return stanza + (f"Signed-By: {signed_by}\n" if signed_by else "")
+    raise ToolError("Debian packages: no Debian mirror in /etc/apt")
+
+
+def _parse_deb822(text):
+    """(uri, suite, components, signed-by) of every entry of a .sources file."""
+    entries = []
+    for stanza in re.split(r"\n\s*\n", text):
+        lines = [line for line in stanza.splitlines() if not line.startswith("#")]
+        # A line that starts with a space continues the field above it (an inline key, say).
+        fields = re.findall(r"^(\S+?):[ \t]*(.*(?:\n[ \t].*)*)", "\n".join(lines), re.MULTILINE)
+        fields = {name.lower(): value.strip() for name, value in fields}
+        if fields.get("enabled", "yes").lower() == "no":
+            continue
+        signed_by = fields.get("signed-by", "")
+        if "\n" in signed_by:  # an inline key: its continuation lines need their indent back
+            signed_by = "\n" + "\n".join(f" {line.strip()}" for line in signed_by.splitlines())
+        for uri in fields.get("uris", "").split():
+            for suite in fields.get("suites", "").split():
+                entries.append((uri, suite, fields.get("components", "").split(), signed_by))
+    return entries
+
+
+def _parse_one_line(text):
+    """The same for the one-line format: deb [signed-by=…] uri suite component…"""
+    entries = []
+    for line in text.splitlines():
+        found = re.match(r"\s*deb(?:-src)?\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)\s+([^#]*)", line)
+        if found:
+            options, uri, suite, components = found.groups()
+            signed_by = re.search(r"signed-by=(\S+)", options or "")
+            signed_by = signed_by.group(1) if signed_by else ""
+            entries.append((uri, suite, components.split(), signed_by))
+    return entries
+
+
+def _apt(work, progress, start, end, text, *command):
+    """Run apt-get with state of its own, showing its progress between start and end percent."""
+    progress.update(start, text)
+    read, write = os.pipe()
+    options = {
+        "Dir::Etc::sourcelist": work / "apt/motionlet.sources",
+        "Dir::Etc::sourceparts": "-",
+        "Dir::State::Lists": work / "apt/lists",
+        "Dir::Cache": work / "apt/cache",
+        "Dir::Log": work / "apt",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": "3",
+        "APT::Get::List-Cleanup": "0",
+        "APT::Status-Fd": write,
+    }
+    if os.geteuid() == 0:
+        options["APT::Sandbox::User"] = "root"  # the directory is ours, not the user _apt's
+    arguments = ["apt-get", "-q"]
+    for name, value in options.items():
+        arguments += ["-o", f"{name}={value}"]
+    with open(work / "apt.log", "w+") as log:
+        process = subprocess.Popen(
+            [*arguments, *command],
+            cwd=work,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            pass_fds=[write],
+            env={**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"},
+        )
+        os.close(write)
+        with open(read, errors="replace") as status:
+            for line in status:
+                fields = line.split(":")
+                if fields[0] == "dlstatus" and len(fields) > 2:
+                    progress.update(start + (end - start) * float(fields[2]) / 100, text)
+        if process.wait() != 0:
+            log.seek(0)
+            errors = [line.strip() for line in log if line.startswith("E: ")]
+            reason = errors[0][3:] if errors else f"exit status {process.returncode}"
+            raise ToolError(f"Debian packages: apt-get {command[0]}: {reason}")
+
+
+def _one(directory, pattern):
+    found = sorted(directory.glob(pattern))
+    if len(found) != 1:
+        have = ", ".join(path.name for path in directory.iterdir() if path.is_file())
+        raise ToolError(f"Debian packages: want one {pattern}, got {have}")
+    return found[0]
+
+
+def _untar(archive, target=None):
+    """Unpack a tar archive, without its single top directory; return where."""
+    target = target or archive.with_name(archive.name + ".dir")
+    inside = archive.with_name(archive.name + ".tmp")
+    try:
+        with tarfile.open(archive) as tar:
+            if hasattr(tarfile, "data_filter"):
+                tar.extractall(inside, filter="data")
+            else:
+                tar.extractall(inside)
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ToolError(f"Debian packages: {archive.name}: {error}") from None
+    (top,) = inside.iterdir()
+    top.rename(target)
+    return target
+
+
+def _undeb(archive):
+    target = archive.with_suffix(".dir")
+    done = subprocess.run(["dpkg-deb", "-x", archive, target], capture_output=True, text=True)
+    if done.returncode:
+        raise ToolError(f"Debian packages: {archive.name}: {done.stderr.strip()}")
+    return target
+
+
+def _replace(target, new):
+    """Put the directory `new` (None: nothing) in place of `target`."""
+    if target.is_dir() and not target.is_symlink():
+        shutil.rmtree(target)
+    elif target.is_symlink():
+        target.unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if new:
+        new.rename(target)
+
+
+# git
+
+
+def _from_git(work, progress):
+    if shutil.which("git") is None:
+        raise ToolError("git: not found; apt-get install git")
+    tree = work / "micropython"
+    shallow = ("--depth", "1")
+    progress.update(0, f"git clone, tag v{MICROPYTHON_VERSION}")
+    _git("clone", "-q", *shallow, "--branch", f"v{MICROPYTHON_VERSION}", GIT_REPOSITORY, tree)
+    # That tag's submodules are the versions above, except the SDK's own tinyusb, not used.
+    for index, submodule in enumerate(GIT_SUBMODULES):
+        progress.update(40 + 20 * index, submodule)
+        _git("-C", tree, "submodule", "-q", "update", "--init", *shallow, submodule)
+    progress.update(100, "cloned")
+    return tree
+
+
+def _git(*arguments):
+    # Give up on a dead connection instead of waiting, and never ask for a password.
+    limits = ("-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=20")
+    done = subprocess.run(
+        ["git", *limits, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"},
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise ToolError(f"git {arguments[0]}: {lines[-1]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--dest", type=Path, help="where to keep them (build/sources)")
+    tree, _ = micropython_dir(parser.parse_args().dest)
+    print(tree)
+
+
+if __name__ == "__main__":
+    run_main(main)
