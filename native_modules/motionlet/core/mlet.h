@@ -25,6 +25,11 @@ extern "C" {
 // Motionlet's version; the file format has its own, MLET_FORMAT_VERSION.
 #define MLET_VERSION "0.1.0"
 
+// The layout of weights this build's kernels read, besides the portable one.
+#ifndef MLET_TARGET
+#define MLET_TARGET MLET_TARGET_PORTABLE
+#endif
+
 typedef enum mlet_status {
     MLET_OK = 0,
     MLET_E_ARGUMENT = -1, // a needed pointer is NULL
@@ -66,15 +71,23 @@ typedef struct mlet_layer {
     const uint8_t *shift;      // one to an output channel; averages and add: one
 } mlet_layer_t;
 
-// Check a layer of op code `code` (MLET_OP_...). On MLET_E_LAYER, *field (if not NULL) names the
-// field that is wrong, as SPEC.md writes it. Reads every bias, multiplier and shift.
-mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field);
-
 // The number of weights of a layer, biases, multipliers and shifts. 0 where it has none.
 typedef struct mlet_counts {
     uint32_t weights, bias, multiplier, shift;
 } mlet_counts_t;
+
+// Check a layer of op code `code` (MLET_OP_...), all but its arrays. On MLET_E_LAYER, *field (if
+// not NULL) names the field that is wrong, as SPEC.md writes it.
+mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, const char **field);
+
+// The lengths of the arrays of a layer that passed mlet_layer_check_shape().
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer);
+
+// Check the arrays of such a layer: reads every bias, multiplier and shift.
+mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field);
+
+// Both checks. What a kernel trusts.
+mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field);
 
 // Bytes of state, a multiple of MLET_ALIGN: `slots` slots of `slot_bytes` each.
 uint32_t mlet_layer_state_bytes(uint8_t code, const mlet_layer_t *layer);

@@ -1,0 +1,578 @@
+#include <string.h>
+
+#include "mlet.h"
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "A model's arrays are used where they lie: the core needs a little-endian machine."
+#endif
+
+// Fields are read by bytes: right on any alignment, and records are read rarely.
+static uint16_t read_u16(const uint8_t *p) {
+    return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static uint32_t read_u32(const uint8_t *p) {
+    return read_u16(p) | (uint32_t)read_u16(p + 2) << 16;
+}
+
+static float read_float(const uint8_t *p) {
+    const uint32_t bits = read_u32(p);
+    float value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+// Finite and not negative (which -0.0 is).
+static bool is_rate(const uint8_t *p) {
+    return read_u32(p) < 0x7f800000;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Reading records
+
+static const uint8_t *tensor_record(const mlet_model_t *model, uint16_t index) {
+    return model->tensors + (uint32_t)index * MLET_TENSOR_BYTES;
+}
+
+static const uint8_t *op_record(const mlet_model_t *model, uint16_t index) {
+    return model->ops + (uint32_t)index * MLET_OP_BYTES;
+}
+
+static const char *string_at(const mlet_model_t *model, uint16_t offset) {
+    return (const char *)model->strings + offset;
+}
+
+mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
+    const uint8_t *record = tensor_record(model, index);
+    return (mlet_tensor_t) {
+        .shape = {read_u16(record + MLET_TENSOR_HEIGHT), read_u16(record + MLET_TENSOR_WIDTH),
+            read_u16(record + MLET_TENSOR_CHANNELS)},
+        .zero_point = (int8_t)record[MLET_TENSOR_ZERO_POINT],
+        .scale = read_float(record + MLET_TENSOR_SCALE),
+        .arena_offset = read_u32(record + MLET_TENSOR_ARENA_OFFSET),
+        .name = string_at(model, read_u16(record + MLET_TENSOR_NAME)),
+    };
+}
+
+// Everything but the pointers to arrays, which mean nothing before they are checked.
+static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
+    const uint8_t *record = op_record(model, index);
+    mlet_op_t op = {
+        .code = record[MLET_OP_CODE],
+        .input0 = read_u16(record + MLET_OP_INPUT0),
+        .input1 = read_u16(record + MLET_OP_INPUT1),
+        .output = read_u16(record + MLET_OP_OUTPUT),
+        .state_offset = read_u32(record + MLET_OP_STATE_OFFSET),
+        .state_bytes = read_u32(record + MLET_OP_STATE_BYTES),
+        .scratch_offset = read_u32(record + MLET_OP_SCRATCH_OFFSET),
+        .scratch_bytes = read_u32(record + MLET_OP_SCRATCH_BYTES),
+        .name = string_at(model, read_u16(record + MLET_OP_NAME)),
+        .layer = {
+            .act_min = (int8_t)record[MLET_OP_ACT_MIN],
+            .act_max = (int8_t)record[MLET_OP_ACT_MAX],
+            .kernel_h = record[MLET_OP_KERNEL_H],
+            .kernel_w = record[MLET_OP_KERNEL_W],
+            .stride_h = record[MLET_OP_STRIDE_H],
+            .stride_w = record[MLET_OP_STRIDE_W],
+            .dilation_h = record[MLET_OP_DILATION_H],
+            .dilation_w = record[MLET_OP_DILATION_W],
+            .pad_top = record[MLET_OP_PAD_TOP],
+            .pad_left = record[MLET_OP_PAD_LEFT],
+            .frames = read_u16(record + MLET_OP_FRAMES),
+            .frame_dilation = read_u16(record + MLET_OP_FRAME_DILATION),
+            .shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS),
+        },
+    };
+    const mlet_tensor_t in = mlet_model_tensor(model, op.input0);
+    const mlet_tensor_t out = mlet_model_tensor(model, op.output);
+    op.layer.in = in.shape;
+    op.layer.out = out.shape;
+    op.layer.in_zero = in.zero_point;
+    op.layer.out_zero = out.zero_point;
+    if (op.input1 != MLET_NO_TENSOR) {
+        op.layer.in1_zero = mlet_model_tensor(model, op.input1).zero_point;
+    }
+    return op;
+}
+
+static void point_to_arrays(const mlet_model_t *model, const uint8_t *record, mlet_layer_t *layer) {
+    // Offsets are multiples of 4 from a start that is a multiple of 16: int32 arrays are aligned.
+    const uint8_t *data = model->data;
+    const void *bias = data + read_u32(record + MLET_OP_BIAS_OFFSET);
+    const void *multiplier = data + read_u32(record + MLET_OP_MULTIPLIER_OFFSET);
+    layer->weights = (const int8_t *)data + read_u32(record + MLET_OP_WEIGHTS_OFFSET);
+    layer->bias = bias;
+    layer->multiplier = multiplier;
+    layer->shift = data + read_u32(record + MLET_OP_SHIFT_OFFSET);
+}
+
+mlet_op_t mlet_model_op(const mlet_model_t *model, uint16_t index) {
+    mlet_op_t op = read_op(model, index);
+    point_to_arrays(model, op_record(model, index), &op.layer);
+    return op;
+}
+
+uint16_t mlet_model_input(const mlet_model_t *model, uint16_t index) {
+    return read_u16(model->inputs + index * MLET_INPUT_BYTES + MLET_INPUT_TENSOR);
+}
+
+uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input) {
+    return model->inputs[input * MLET_INPUT_BYTES + MLET_INPUT_PIXEL_FORMAT];
+}
+
+uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index) {
+    return read_u16(model->outputs + index * MLET_OUTPUT_BYTES + MLET_OUTPUT_TENSOR);
+}
+
+const char *mlet_model_label(const mlet_model_t *model, uint16_t index) {
+    return string_at(model, read_u16(model->labels + index * 2));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Checking a file. Each function returns the name of the first field that is wrong, or NULL.
+
+static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
+    return a < (uint64_t)b + b_bytes && b < (uint64_t)a + a_bytes;
+}
+
+static bool inside(uint32_t offset, uint32_t bytes, uint32_t size) {
+    return offset <= size && bytes <= size - offset;
+}
+
+static const char *check_header(mlet_model_t *model) {
+    const uint8_t *file = model->file;
+    const uint32_t bytes = model->file_bytes;
+    if (bytes < 4 || memcmp(file + MLET_HEADER_MAGIC, "MLET", 4) != 0) {
+        return "magic";
+    }
+    if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
+        return "total_bytes";
+    }
+    if (read_u16(file + MLET_HEADER_FORMAT_VERSION) != MLET_FORMAT_VERSION) {
+        return "format_version";
+    }
+    if (bytes < MLET_HEADER_BYTES || read_u32(file + MLET_HEADER_TOTAL_BYTES) != bytes) {
+        return "total_bytes";
+    }
+    const uint32_t crc = mlet_crc32(0, file + MLET_CRC_START, bytes - MLET_CRC_START);
+    if (read_u32(file + MLET_HEADER_CRC32) != crc) {
+        return "crc32";
+    }
+    model->target = read_u16(file + MLET_HEADER_TARGET);
+    if (model->target != MLET_TARGET_PORTABLE && model->target != MLET_TARGET) {
+        return "target";
+    }
+    if (read_u16(file + MLET_HEADER_RESERVED0) != 0) {
+        return "reserved0";
+    }
+    if (read_u32(file + MLET_HEADER_RESERVED1) != 0) {
+        return "reserved1";
+    }
+    if (!is_rate(file + MLET_HEADER_FRAMES_PER_SECOND)) {
+        return "frames_per_second";
+    }
+    model->frames_per_second = read_float(file + MLET_HEADER_FRAMES_PER_SECOND);
+
+    static const struct {
+        uint16_t limit;
+        uint8_t at, least;
+        const char *field;
+    } counts[] = {
+        {MLET_LIMIT_MAX_TENSORS, MLET_HEADER_TENSOR_COUNT, 1, "tensor_count"},
+        {MLET_LIMIT_MAX_OPS, MLET_HEADER_OP_COUNT, 1, "op_count"},
+        {MLET_LIMIT_MAX_INPUTS, MLET_HEADER_INPUT_COUNT, 1, "input_count"},
+        {MLET_LIMIT_MAX_OUTPUTS, MLET_HEADER_OUTPUT_COUNT, 1, "output_count"},
+        {MLET_LIMIT_MAX_LABELS, MLET_HEADER_LABEL_COUNT, 0, "label_count"},
+    };
+    for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        const uint16_t count = read_u16(file + counts[i].at);
+        if (count < counts[i].least || count > counts[i].limit) {
+            return counts[i].field;
+        }
+    }
+    model->tensor_count = read_u16(file + MLET_HEADER_TENSOR_COUNT);
+    model->op_count = read_u16(file + MLET_HEADER_OP_COUNT);
+    model->input_count = read_u16(file + MLET_HEADER_INPUT_COUNT);
+    model->output_count = read_u16(file + MLET_HEADER_OUTPUT_COUNT);
+    model->label_count = read_u16(file + MLET_HEADER_LABEL_COUNT);
+    model->data_bytes = read_u32(file + MLET_HEADER_DATA_BYTES);
+    model->arena_bytes = read_u32(file + MLET_HEADER_ARENA_BYTES);
+    model->state_bytes = read_u32(file + MLET_HEADER_STATE_BYTES);
+    if (model->arena_bytes > MLET_LIMIT_MAX_ARENA_BYTES) {
+        return "arena_bytes";
+    }
+    if (model->state_bytes > MLET_LIMIT_MAX_STATE_BYTES) {
+        return "state_bytes";
+    }
+    return NULL;
+}
+
+static const char *check_sections(mlet_model_t *model) {
+    const uint8_t *file = model->file;
+    const uint32_t strings_bytes = read_u32(file + MLET_HEADER_STRINGS_BYTES);
+    const struct {
+        uint32_t bytes;
+        uint8_t at, align;
+        const char *field;
+        const uint8_t **start;
+    } sections[] = {
+        {(uint32_t)model->tensor_count * MLET_TENSOR_BYTES, MLET_HEADER_TENSORS_OFFSET, 4,
+            "tensors_offset", &model->tensors},
+        {(uint32_t)model->op_count * MLET_OP_BYTES, MLET_HEADER_OPS_OFFSET, 4, "ops_offset",
+            &model->ops},
+        {(uint32_t)model->input_count * MLET_INPUT_BYTES, MLET_HEADER_INPUTS_OFFSET, 4,
+            "inputs_offset", &model->inputs},
+        {(uint32_t)model->output_count * MLET_OUTPUT_BYTES, MLET_HEADER_OUTPUTS_OFFSET, 4,
+            "outputs_offset", &model->outputs},
+        {(uint32_t)model->label_count * 2, MLET_HEADER_LABELS_OFFSET, 4, "labels_offset",
+            &model->labels},
+        {strings_bytes, MLET_HEADER_STRINGS_OFFSET, 4, "strings_offset", &model->strings},
+        {model->data_bytes, MLET_HEADER_DATA_OFFSET, MLET_ALIGN, "data_offset", &model->data},
+    };
+    const uint32_t count = sizeof(sections) / sizeof(sections[0]);
+    if (strings_bytes < 1 || strings_bytes > MLET_LIMIT_MAX_STRINGS_BYTES) {
+        return "strings_bytes";
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t offset = read_u32(file + sections[i].at);
+        if (offset % sections[i].align != 0 || offset < MLET_HEADER_BYTES ||
+            !inside(offset, sections[i].bytes, model->file_bytes)) {
+            return sections[i].field;
+        }
+        for (uint32_t k = 0; k < i; k++) {
+            const uint32_t other = read_u32(file + sections[k].at);
+            if (overlap(offset, sections[i].bytes, other, sections[k].bytes)) {
+                return sections[i].field;
+            }
+        }
+        *sections[i].start = file + offset;
+    }
+    if (model->strings[0] != 0 || model->strings[strings_bytes - 1] != 0) {
+        return "strings_bytes";
+    }
+    return NULL;
+}
+
+static bool is_string(const mlet_model_t *model, const uint8_t *offset) {
+    return read_u16(offset) < read_u32(model->file + MLET_HEADER_STRINGS_BYTES);
+}
+
+static const char *check_tensor(const mlet_model_t *model, uint16_t index) {
+    const uint8_t *record = tensor_record(model, index);
+    const mlet_tensor_t tensor = mlet_model_tensor(model, index);
+    const mlet_shape_t shape = tensor.shape;
+    if (shape.height < 1 || shape.height > MLET_LIMIT_MAX_DIM) {
+        return "height";
+    }
+    if (shape.width < 1 || shape.width > MLET_LIMIT_MAX_DIM) {
+        return "width";
+    }
+    if (shape.channels < 1 || shape.channels > MLET_LIMIT_MAX_DIM ||
+        (uint64_t)shape.height * shape.width * shape.channels > MLET_LIMIT_MAX_TENSOR_BYTES) {
+        return "channels";
+    }
+    if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
+        return "dtype";
+    }
+    if (!is_rate(record + MLET_TENSOR_SCALE) || read_u32(record + MLET_TENSOR_SCALE) == 0) {
+        return "scale";
+    }
+    if (tensor.arena_offset % MLET_ALIGN != 0 ||
+        !inside(tensor.arena_offset, mlet_shape_bytes(shape), model->arena_bytes)) {
+        return "arena_offset";
+    }
+    if (!is_string(model, record + MLET_TENSOR_NAME)) {
+        return "name";
+    }
+    return read_u16(record + MLET_TENSOR_RESERVED) != 0 ? "reserved" : NULL;
+}
+
+static const char *check_input(const mlet_model_t *model, uint16_t index) {
+    const uint8_t *record = model->inputs + index * MLET_INPUT_BYTES;
+    const uint16_t tensor = mlet_model_input(model, index);
+    if (tensor >= model->tensor_count) {
+        return "tensor";
+    }
+    const mlet_tensor_t input = mlet_model_tensor(model, tensor);
+    const uint8_t format = record[MLET_INPUT_PIXEL_FORMAT];
+    const bool gray = format == MLET_PIXELS_GRAY8 && input.shape.channels == 1;
+    const bool rgb = format == MLET_PIXELS_RGB888 && input.shape.channels == 3;
+    if (format != MLET_PIXELS_RAW && !((gray || rgb) && input.zero_point == -128)) {
+        return "pixel_format";
+    }
+    for (uint16_t other = 0; other < index; other++) {
+        if (mlet_model_input(model, other) == tensor) {
+            return "tensor";
+        }
+    }
+    return record[MLET_INPUT_RESERVED] != 0 ? "reserved" : NULL;
+}
+
+static const char *check_output(const mlet_model_t *model, uint16_t index) {
+    if (mlet_model_output(model, index) >= model->tensor_count) {
+        return "tensor";
+    }
+    const uint8_t *record = model->outputs + index * MLET_OUTPUT_BYTES;
+    return read_u16(record + MLET_OUTPUT_RESERVED) != 0 ? "reserved" : NULL;
+}
+
+// When an array of `count` elements of `size` bytes is not where it may be.
+static bool astray(const mlet_model_t *model, const uint8_t *field, uint32_t count, uint32_t size,
+    uint32_t align) {
+    const uint32_t offset = read_u32(field);
+    return offset % align != 0 || !inside(offset, count * size, model->data_bytes);
+}
+
+static const char *check_op(const mlet_model_t *model, uint16_t index) {
+    const uint8_t *record = op_record(model, index);
+    const uint8_t code = record[MLET_OP_CODE];
+    const uint16_t input1 = read_u16(record + MLET_OP_INPUT1);
+    if (mlet_op_name(code) == NULL) {
+        return "code";
+    }
+    if (record[MLET_OP_WEIGHT_FORMAT] != MLET_WEIGHTS_INT8) {
+        return "weight_format";
+    }
+    if (read_u16(record + MLET_OP_PERIOD) != 1) {
+        return "period";
+    }
+    if (read_u16(record + MLET_OP_INPUT0) >= model->tensor_count) {
+        return "input0";
+    }
+    if (code == MLET_OP_ADD ? input1 >= model->tensor_count : input1 != MLET_NO_TENSOR) {
+        return "input1";
+    }
+    if (read_u16(record + MLET_OP_OUTPUT) >= model->tensor_count) {
+        return "output";
+    }
+    if (!is_string(model, record + MLET_OP_NAME)) {
+        return "name";
+    }
+    if (read_u32(record + MLET_OP_RESERVED) != 0) {
+        return "reserved";
+    }
+
+    mlet_op_t op = read_op(model, index);
+    const char *field = NULL;
+    if (mlet_layer_check_shape(code, &op.layer, &field) != MLET_OK) {
+        return field;
+    }
+    const mlet_tensor_t in = mlet_model_tensor(model, op.input0);
+    const mlet_tensor_t out = mlet_model_tensor(model, op.output);
+    if (code == MLET_OP_ADD) {
+        const mlet_shape_t other = mlet_model_tensor(model, op.input1).shape;
+        if (other.height != in.shape.height || other.width != in.shape.width ||
+            other.channels != in.shape.channels) {
+            return "input1";
+        }
+    }
+    if (code == MLET_OP_TEMPORAL_SHIFT && memcmp(&in.scale, &out.scale, sizeof(float)) != 0) {
+        return "scale";
+    }
+    const mlet_counts_t counts = mlet_layer_counts(code, &op.layer);
+    if (astray(model, record + MLET_OP_WEIGHTS_OFFSET, counts.weights, 1, MLET_ALIGN)) {
+        return "weights_offset";
+    }
+    if (astray(model, record + MLET_OP_BIAS_OFFSET, counts.bias, 4, 4)) {
+        return "bias_offset";
+    }
+    if (astray(model, record + MLET_OP_MULTIPLIER_OFFSET, counts.multiplier, 4, 4)) {
+        return "multiplier_offset";
+    }
+    if (astray(model, record + MLET_OP_SHIFT_OFFSET, counts.shift, 1, 1)) {
+        return "shift_offset";
+    }
+    point_to_arrays(model, record, &op.layer);
+    if (mlet_layer_check_arrays(code, &op.layer, &field) != MLET_OK) {
+        return field;
+    }
+    if (op.state_bytes != mlet_layer_state_bytes(code, &op.layer)) {
+        return "state_bytes";
+    }
+    if (op.state_offset % MLET_ALIGN != 0 ||
+        !inside(op.state_offset, op.state_bytes, model->state_bytes)) {
+        return "state_offset";
+    }
+    if (op.scratch_bytes < mlet_layer_scratch_bytes(code, &op.layer)) {
+        return "scratch_bytes";
+    }
+    if (op.scratch_offset % MLET_ALIGN != 0 ||
+        !inside(op.scratch_offset, op.scratch_bytes, model->arena_bytes)) {
+        return "scratch_offset";
+    }
+    for (uint16_t other = 0; other < index; other++) {
+        const uint8_t *record2 = op_record(model, other);
+        if (overlap(op.state_offset, op.state_bytes, read_u32(record2 + MLET_OP_STATE_OFFSET),
+                read_u32(record2 + MLET_OP_STATE_BYTES))) {
+            return "state_offset";
+        }
+    }
+    return NULL;
+}
+
+// When a tensor is live: from its writer (an op, or -1 for an input) to its last reader (op_count
+// for an output). `writers` counts how often it is written.
+typedef struct lifetime {
+    int32_t first, last;
+    uint32_t writers;
+} lifetime_t;
+
+static lifetime_t lifetime(const mlet_model_t *model, uint16_t tensor) {
+    lifetime_t life = {-1, -1, 0};
+    for (uint16_t i = 0; i < model->input_count; i++) {
+        life.writers += mlet_model_input(model, i) == tensor;
+    }
+    for (uint16_t i = 0; i < model->op_count; i++) {
+        const uint8_t *record = op_record(model, i);
+        if (read_u16(record + MLET_OP_OUTPUT) == tensor) {
+            life.writers++;
+            life.first = i;
+            life.last = i;
+        }
+        if (read_u16(record + MLET_OP_INPUT0) == tensor ||
+            read_u16(record + MLET_OP_INPUT1) == tensor) {
+            life.last = i;
+        }
+    }
+    for (uint16_t i = 0; i < model->output_count; i++) {
+        if (mlet_model_output(model, i) == tensor) {
+            life.last = model->op_count;
+        }
+    }
+    return life;
+}
+
+// Ops that may write their output exactly over an input.
+static bool works_in_place(uint8_t code) {
+    return code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_SHIFT ||
+           code == MLET_OP_TEMPORAL_AVERAGE || code == MLET_OP_ADD;
+}
+
+// Two tensors share bytes while both are live, and not by an op in place.
+static bool clash(const mlet_model_t *model, uint16_t a, uint16_t b) {
+    const uint8_t *record_a = tensor_record(model, a);
+    const uint8_t *record_b = tensor_record(model, b);
+    const uint32_t at_a = read_u32(record_a + MLET_TENSOR_ARENA_OFFSET);
+    const uint32_t at_b = read_u32(record_b + MLET_TENSOR_ARENA_OFFSET);
+    const uint32_t bytes_a = mlet_shape_bytes(mlet_model_tensor(model, a).shape);
+    const uint32_t bytes_b = mlet_shape_bytes(mlet_model_tensor(model, b).shape);
+    if (!overlap(at_a, bytes_a, at_b, bytes_b)) {
+        return false;
+    }
+    lifetime_t first = lifetime(model, a);
+    lifetime_t second = lifetime(model, b);
+    uint16_t earlier = a;
+    if (second.first < first.first) {
+        const lifetime_t swap = first;
+        first = second;
+        second = swap;
+        earlier = b;
+    }
+    if (second.first > first.last) {
+        return false;
+    }
+    if (second.first < 0 || second.first != first.last || at_a != at_b || bytes_a != bytes_b) {
+        return true;
+    }
+    const uint8_t *op = op_record(model, (uint16_t)second.first);
+    const bool reads = read_u16(op + MLET_OP_INPUT0) == earlier ||
+                       read_u16(op + MLET_OP_INPUT1) == earlier;
+    return !(reads && works_in_place(op[MLET_OP_CODE]));
+}
+
+// The order of ops and the arena: fill in *error and return false if they break the plan's rules.
+static bool check_plan(const mlet_model_t *model, mlet_error_t *error) {
+    for (uint16_t a = 0; a < model->tensor_count; a++) {
+        const lifetime_t life = lifetime(model, a);
+        *error = (mlet_error_t) {"tensor", a, "writers"};
+        if (life.writers != 1) {
+            return false;
+        }
+        for (uint16_t i = 0; life.first >= 0 && i <= life.first; i++) {
+            const uint8_t *record = op_record(model, i);
+            *error = (mlet_error_t) {"op", i, "input0"};
+            if (read_u16(record + MLET_OP_INPUT0) == a) {
+                return false;
+            }
+            error->field = "input1";
+            if (read_u16(record + MLET_OP_INPUT1) == a) {
+                return false;
+            }
+        }
+        for (uint16_t b = 0; b < a; b++) {
+            *error = (mlet_error_t) {"tensor", a, "arena_offset"};
+            if (clash(model, a, b)) {
+                return false;
+            }
+        }
+        const mlet_tensor_t tensor = mlet_model_tensor(model, a);
+        for (int32_t i = life.first < 0 ? 0 : life.first; i <= life.last; i++) {
+            if (i == model->op_count) {
+                break;
+            }
+            const uint8_t *record = op_record(model, (uint16_t)i);
+            *error = (mlet_error_t) {"op", (uint16_t)i, "scratch_offset"};
+            if (overlap(tensor.arena_offset, mlet_shape_bytes(tensor.shape),
+                    read_u32(record + MLET_OP_SCRATCH_OFFSET),
+                    read_u32(record + MLET_OP_SCRATCH_BYTES))) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool check_file(mlet_model_t *model, mlet_error_t *error) {
+    *error = (mlet_error_t) {"header", 0, check_header(model)};
+    if (error->field == NULL) {
+        error->field = check_sections(model);
+    }
+    if (error->field != NULL) {
+        return false;
+    }
+    const struct {
+        const char *record;
+        uint16_t count;
+        const char *(*check)(const mlet_model_t *, uint16_t);
+    } lists[] = {
+        {"tensor", model->tensor_count, check_tensor},
+        {"input", model->input_count, check_input},
+        {"output", model->output_count, check_output},
+        {"op", model->op_count, check_op},
+    };
+    for (uint32_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
+        for (uint16_t i = 0; i < lists[list].count; i++) {
+            *error = (mlet_error_t) {lists[list].record, i, lists[list].check(model, i)};
+            if (error->field != NULL) {
+                return false;
+            }
+        }
+    }
+    const mlet_tensor_t output = mlet_model_tensor(model, mlet_model_output(model, 0));
+    *error = (mlet_error_t) {"header", 0, "label_count"};
+    if (model->label_count != 0 && model->label_count != output.shape.channels) {
+        return false;
+    }
+    for (uint16_t i = 0; i < model->label_count; i++) {
+        *error = (mlet_error_t) {"label", i, "labels_offset"};
+        if (!is_string(model, model->labels + i * 2)) {
+            return false;
+        }
+    }
+    return check_plan(model, error);
+}
+
+mlet_status_t mlet_model_open(
+    mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error) {
+    mlet_error_t ignored;
+    if (model == NULL || file == NULL) {
+        return MLET_E_ARGUMENT;
+    }
+    if ((uintptr_t)file % MLET_ALIGN != 0) {
+        return MLET_E_MEMORY;
+    }
+    memset(model, 0, sizeof(*model));
+    model->file = file;
+    model->file_bytes = bytes;
+    return check_file(model, error != NULL ? error : &ignored) ? MLET_OK : MLET_E_FILE;
+}
