@@ -1,0 +1,9 @@
+"""The C core on the laptop, through cffi: the same sources that run on the device.
+
+Fast enough to evaluate a test set, and the C side of every golden-against-C test.
+"""
+
+from host_sdk.native.library import library
+from host_sdk.native.runner import Model, Stream, run_clip, run_layer
+
+__all__ = ["Model", "Stream", "library", "run_clip", "run_layer"]

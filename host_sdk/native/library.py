@@ -1,0 +1,61 @@
+"""Compile the C core into a shared library, once for every version of its sources."""
+
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+import cffi
+
+from host_sdk import paths
+from host_sdk.errors import MotionletError
+
+FLAGS = ["-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
+
+
+def _declarations(header):
+    """Return what cffi can read of mlet.h: no preprocessor lines, no inline bodies."""
+    text = re.sub(r"//[^\n]*", "", header)
+    text = re.sub(r"static inline [^{]*\{.*?\n\}", "", text, flags=re.S)
+    text = re.sub(r"#ifdef __cplusplus\n.*?#endif", "", text, flags=re.S)
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def _compile(sources, target):
+    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
+    if compiler is None:
+        raise MotionletError(
+            "no C compiler: install the packages gcc and libc6-dev (apt-get install gcc libc6-dev)"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Under a name of its own first, so that two processes at once do no harm.
+    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".so")
+    os.close(handle)
+    command = [compiler, *FLAGS, "-o", temporary, *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        os.unlink(temporary)
+        raise MotionletError(f"the C core does not compile with {compiler}:\n{done.stderr.strip()}")
+    os.replace(temporary, target)
+
+
+@functools.cache
+def library():
+    """Return (ffi, lib) of the portable C core, compiled first when its sources are new.
+
+    Raises MotionletError when there is no C compiler.
+    """
+    core = paths.repository() / "native_modules/motionlet/core"
+    files = sorted([*core.glob("*.c"), *core.glob("*.h")])
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
+    target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}.so"
+    if not target.exists():
+        _compile([path for path in files if path.suffix == ".c"], target)
+    ffi = cffi.FFI()
+    ffi.cdef(_declarations((core / "mlet.h").read_text(encoding="utf-8")))
+    return ffi, ffi.dlopen(str(target))

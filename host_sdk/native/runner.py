@@ -1,0 +1,203 @@
+"""Models, streams and single layers in the C core, on numpy arrays."""
+
+import numpy as np
+
+from host_sdk import mlet_format as fmt
+from host_sdk.errors import MotionletError
+from host_sdk.native.library import library
+
+# What mlet_status_t says, in words.
+STATUS = {
+    -1: "a needed pointer is NULL",
+    -2: "a layer breaks SPEC.md",
+    -3: "the file is not a model",
+    -4: "memory is too small or not aligned",
+    -5: "a frame's description breaks SPEC.md",
+}
+
+
+def _aligned(size):
+    """Return a zeroed int8 array of `size` bytes that starts on a multiple of ALIGN."""
+    raw = np.zeros(size + fmt.ALIGN, np.int8)
+    start = -raw.ctypes.data % fmt.ALIGN
+    return raw[start : start + size]
+
+
+def _pointer(array, c_type):
+    ffi, _ = library()
+    return ffi.cast(c_type, array.ctypes.data)
+
+
+class Model:
+    """An `.mlet` file opened by the C loader.
+
+    Raises MotionletError that names the record and the field when the file is refused.
+    """
+
+    def __init__(self, data):
+        ffi, lib = library()
+        self.data = _aligned(len(data))
+        self.data[:] = np.frombuffer(data, np.int8)
+        self.struct = ffi.new("mlet_model_t *")
+        error = ffi.new("mlet_error_t *")
+        pointer = _pointer(self.data, "void *")
+        status = lib.mlet_model_open(self.struct, pointer, len(data), error)
+        if status == lib.MLET_E_FILE:
+            record, field = (ffi.string(text).decode() for text in (error.record, error.field))
+            place = record if record == "header" else f"{record} {error.index}"
+            raise MotionletError(f"not a Motionlet model: {place}: {field}")
+        if status:
+            raise MotionletError(STATUS[status])
+        self.stream_bytes = lib.mlet_stream_bytes(self.struct)
+        self.op_count = self.struct.op_count
+        self.input_shape = self._shape(lib.mlet_model_input(self.struct, 0))
+        self.output_shape = self._shape(lib.mlet_model_output(self.struct, 0))
+        self.op_shapes = [
+            self._shape(lib.mlet_model_op(self.struct, i).output) for i in range(self.op_count)
+        ]
+
+    def _shape(self, tensor):
+        _, lib = library()
+        shape = lib.mlet_model_tensor(self.struct, tensor).shape
+        return (shape.height, shape.width, shape.channels)
+
+
+class Stream:
+    """One video's state. `push` takes int8 [height, width, channels] of the input tensor."""
+
+    def __init__(self, model):
+        ffi, lib = library()
+        self.model = model
+        self.memory = _aligned(model.stream_bytes)
+        self.struct = ffi.new("mlet_stream_t *")
+        memory = _pointer(self.memory, "void *")
+        status = lib.mlet_stream_init(self.struct, model.struct, memory, model.stream_bytes)
+        if status:
+            raise MotionletError(STATUS[status])
+        size = int(np.prod(model.input_shape))
+        self._input = np.frombuffer(
+            ffi.buffer(lib.mlet_stream_input(self.struct, 0), size), np.int8
+        ).reshape(model.input_shape)
+        size = int(np.prod(model.output_shape))
+        self._output = np.frombuffer(
+            ffi.buffer(lib.mlet_stream_output(self.struct, 0), size), np.int8
+        ).reshape(model.output_shape)
+
+    def reset(self):
+        """Forget all frames."""
+        _, lib = library()
+        lib.mlet_stream_reset(self.struct)
+
+    def push(self, frame):
+        """Run one frame; return the first output, int8 [height, width, channels], a copy."""
+        ffi, lib = library()
+        self._fill(frame)
+        status = lib.mlet_stream_run(self.struct, ffi.NULL, ffi.NULL)
+        if status:
+            raise MotionletError(STATUS[status])
+        return self._output.copy()
+
+    def push_trace(self, frame):
+        """Run one frame; return the output of every op, in order."""
+        ffi, lib = library()
+        self._fill(frame)
+        outputs = []
+
+        @ffi.callback("mlet_status_t(void *, uint16_t, const int8_t *, uint32_t)")
+        def hook(_context, op, output, size):
+            array = np.frombuffer(ffi.buffer(output, size), np.int8)
+            outputs.append(array.reshape(self.model.op_shapes[op]).copy())
+            return 0
+
+        status = lib.mlet_stream_run(self.struct, hook, ffi.NULL)
+        if status:
+            raise MotionletError(STATUS[status])
+        return outputs
+
+    def _fill(self, frame):
+        frame = np.asarray(frame)
+        if frame.dtype != np.int8 or frame.size != self._input.size:
+            raise MotionletError(
+                f"frame is {frame.dtype} {frame.shape}, the model takes int8 "
+                f"{self.model.input_shape}"
+            )
+        self._input[...] = frame.reshape(self._input.shape)
+
+
+def run_clip(model, clip):
+    """Stream one int8 clip [T, H, W, C] from a reset state; return the outputs [T, ...]."""
+    stream = Stream(model)
+    return np.stack([stream.push(frame) for frame in clip])
+
+
+def make_layer(op, in_tensors, out_tensor):
+    """Return (mlet_layer_t *, arrays to keep alive) of a graph's op."""
+    ffi, _ = library()
+    layer = ffi.new("mlet_layer_t *")
+    for name, tensor in (("in", in_tensors[0]), ("out", out_tensor)):
+        shape = getattr(layer, name)
+        shape.height, shape.width, shape.channels = tensor.shape
+    layer.in_zero = in_tensors[0].zero_point
+    layer.in1_zero = in_tensors[-1].zero_point
+    layer.out_zero = out_tensor.zero_point
+    layer.act_min, layer.act_max = op.act_min, op.act_max
+    layer.kernel_h, layer.kernel_w = op.kernel
+    layer.stride_h, layer.stride_w = op.stride
+    layer.dilation_h, layer.dilation_w = op.dilation
+    layer.pad_top, layer.pad_left = op.padding
+    layer.frames, layer.frame_dilation = op.frames, op.frame_dilation
+    layer.shift_channels = op.shift_channels
+    keep = []
+    for name, dtype in (
+        ("weights", np.int8),
+        ("bias", np.int32),
+        ("multiplier", np.int32),
+        ("shift", np.uint8),
+    ):
+        values = getattr(op, name)
+        if values is not None:
+            array = np.ascontiguousarray(values, dtype)
+            keep.append(array)
+            setattr(layer, name, _pointer(array, f"{np.dtype(dtype).name}_t *"))
+    return layer, keep
+
+
+def run_layer(op, in_tensors, out_tensor, xs, in_place=False):
+    """Run one op in C over T frames from fresh state.
+
+    `op` is a graph.Op, `in_tensors` and `out_tensor` graph.Tensors, `xs` one int8 array
+    [T, H, W, C] for every input. With `in_place`, the output is written over the first input.
+    Returns int8 [T, H', W', C']. Raises MotionletError naming the field when C refuses the layer.
+    """
+    ffi, lib = library()
+    layer, keep = make_layer(op, in_tensors, out_tensor)
+    code = fmt.OP_CODES[op.kind]
+    field = ffi.new("const char **")
+    if lib.mlet_layer_check(code, layer, field):
+        raise MotionletError(f"{op.kind}: {ffi.string(field[0]).decode()}")
+    state = _aligned(lib.mlet_layer_state_bytes(code, layer))
+    state[:] = in_tensors[0].zero_point
+    slot = -(-in_tensors[0].size // fmt.ALIGN) * fmt.ALIGN
+    scratch = _aligned(lib.mlet_layer_scratch_bytes(code, layer))
+    ring = ffi.new("mlet_ring_t *")
+    ring.slots, ring.slot_bytes = _pointer(state, "int8_t *"), slot
+    ring.count = len(state) // slot
+    kernel = getattr(lib, f"mlet_{op.kind}")
+    outputs = []
+    for frames in zip(*xs, strict=True):
+        frames = [np.array(frame, np.int8, order="C") for frame in frames]
+        y = frames[0] if in_place else np.empty(out_tensor.shape, np.int8)
+        x, out, work = (_pointer(a, "int8_t *") for a in (frames[0], y, scratch))
+        if op.kind in ("temporal_depthwise", "temporal_average"):
+            status = kernel(layer, ring, x, out, work)
+        elif op.kind == "temporal_shift":
+            status = kernel(layer, _pointer(state, "int8_t *"), x, out)
+        elif op.kind == "add":
+            status = kernel(layer, x, _pointer(frames[1], "int8_t *"), out)
+        else:
+            status = kernel(layer, x, out, work)
+        if status:
+            raise MotionletError(f"{op.kind}: {STATUS[status]}")
+        outputs.append(y.copy())
+    del keep
+    return np.stack(outputs)
