@@ -1,0 +1,185 @@
+"""Random ops and graphs for hypothesis, weighted towards the edges of what SPEC.md allows.
+
+Hypothesis draws the structure and a seed; numpy fills the arrays from the seed, in a `style` that
+is often all extremes. So examples stay small to draw and shrink well.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from host_sdk.graph import Graph, Op, Tensor
+
+INT32_MAX = 2**31 - 1
+STYLES = ("random", "high", "low", "extremes")
+ALL_KINDS = (
+    "conv2d",
+    "depthwise2d",
+    "pointwise",
+    "temporal_depthwise",
+    "temporal_shift",
+    "add",
+    "average_pool",
+    "temporal_average",
+    "dense",
+)
+zero_points = st.one_of(st.sampled_from([-128, 127, 0]), st.integers(-128, 127))
+sizes = st.integers(1, 9)
+channel_counts = st.integers(1, 20)
+styles = st.sampled_from(STYLES)
+seeds = st.integers(0, 2**32 - 1)
+
+
+def fill(rng, shape, low, high, style):
+    """Integers in [low, high]: anywhere, all at one end, or at both ends at random."""
+    if style == "high":
+        return np.full(shape, high)
+    if style == "low":
+        return np.full(shape, low)
+    if style == "extremes":
+        return rng.choice([low, high], shape)
+    return rng.integers(low, high, shape, endpoint=True)
+
+
+@st.composite
+def frames_of(draw, tensor, frames):
+    """A clip int8 [frames, H, W, C] for a tensor."""
+    rng = np.random.default_rng(draw(seeds))
+    return fill(rng, (frames, *tensor.shape), -128, 127, draw(styles)).astype(np.int8)
+
+
+def tensor(name, shape, scale=1.0, zero_point=0):
+    return Tensor(name, *(int(n) for n in shape), float(np.float32(scale)), int(zero_point))
+
+
+@st.composite
+def act_ranges(draw):
+    low = draw(st.one_of(st.just(-128), st.integers(-128, 127)))
+    return low, draw(st.one_of(st.just(127), st.integers(low, 127)))
+
+
+def _requantizers(draw, rng, count, taps):
+    """Multipliers and shifts: extreme, or such that outputs spread over the int8 range."""
+    style = draw(st.sampled_from(["spread", "spread", "extremes", "random"]))
+    if style == "spread":  # about 1 / (64 * sqrt(taps)) as factor
+        shift = 36 + int(np.log2(max(1, taps)) / 2) + rng.integers(0, 3, count)
+        return fill(rng, count, 2**30, INT32_MAX, "random"), shift
+    return fill(rng, count, 2**30, INT32_MAX, style), fill(rng, count, 1, 62, style)
+
+
+def _set_parameters(draw, op, weights_shape, channels):
+    rng = np.random.default_rng(draw(seeds))
+    taps = int(np.prod(weights_shape)) // channels
+    op.weights = fill(rng, weights_shape, -127, 127, draw(styles)).astype(np.int8)
+    most = INT32_MAX - 32768 * taps
+    small = min(most, 1000 * taps)
+    limit = draw(st.sampled_from([small, small, most]))
+    op.bias = fill(rng, channels, -limit, limit, draw(styles)).astype(np.int32)
+    _set_requantizers(draw, op, rng, channels, taps)
+
+
+def _set_requantizers(draw, op, rng, count, taps):
+    multiplier, shift = _requantizers(draw, rng, count, taps)
+    op.multiplier, op.shift = multiplier.astype(np.int32), shift.astype(np.uint8)
+
+
+def _axis(draw, size, pool):
+    """Kernel, stride, dilation, padding and output size along one axis."""
+    stride = draw(st.integers(1, 3))
+    if pool:
+        kernel = draw(st.one_of(st.just(size), st.integers(1, size)))
+        return kernel, stride, 1, 0, draw(st.integers(1, (size - kernel) // stride + 1))
+    kernel, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    padding = draw(st.integers(0, (kernel - 1) * dilation))
+    most = (size - 1 + padding) // stride + 1
+    return kernel, stride, dilation, padding, draw(st.one_of(st.just(most), st.integers(1, most)))
+
+
+@st.composite
+def graph_ops(draw, graph, source_index, kind, second=None):
+    """Append an op of `kind` on tensor `source_index` (and `second`, for add) to `graph`."""
+    source = graph.tensors[source_index]
+    index = len(graph.ops)
+    op = Op(kind, f"op{index}/{kind}", [source_index], len(graph.tensors))
+    shape, zero_point, scale = list(source.shape), draw(zero_points), 2.0 ** -(index + 1)
+    if kind != "temporal_shift":
+        op.act_min, op.act_max = draw(act_ranges())
+    if kind in ("conv2d", "depthwise2d", "average_pool"):
+        pool = kind == "average_pool"
+        rows, columns = (_axis(draw, size, pool) for size in shape[:2])
+        op.kernel, op.stride, op.dilation, op.padding, shape[:2] = zip(rows, columns, strict=True)
+    if kind in ("conv2d", "pointwise", "dense"):
+        shape[2] = draw(channel_counts)
+    if kind == "dense":
+        shape[:2] = 1, 1
+    if kind == "temporal_depthwise":
+        op.frames, op.frame_dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    if kind == "temporal_average":
+        op.frames = draw(st.integers(1, 5))
+    if kind == "temporal_shift":
+        op.shift_channels = draw(st.integers(1, shape[2]))
+        zero_point, scale = source.zero_point, source.scale
+    graph.tensors.append(tensor(f"t{op.output}", shape, scale, zero_point))
+    graph.ops.append(op)
+    weights = {
+        "conv2d": (shape[2], *op.kernel, source.channels),
+        "depthwise2d": (*op.kernel, shape[2]),
+        "pointwise": (shape[2], source.channels),
+        "temporal_depthwise": (op.frames, shape[2]),
+        "dense": (shape[2], source.size),
+    }
+    rng = np.random.default_rng(draw(seeds))
+    if kind in weights:
+        _set_parameters(draw, op, weights[kind], shape[2])
+    elif kind == "add":
+        op.inputs.append(source_index if second is None else second)
+        high = draw(st.sampled_from([2**22 - 1, 2**17]))
+        op.multiplier = fill(rng, 2, 0, high, draw(styles)).astype(np.int32)
+        shift = draw(st.one_of(st.sampled_from([1, 16, 17, 23]), st.integers(1, 23)))
+        op.shift = np.array([shift], np.uint8)
+    elif kind != "temporal_shift":
+        taps = op.frames * op.kernel[0] * op.kernel[1]
+        _set_requantizers(draw, op, rng, 1, taps)
+    return op
+
+
+@st.composite
+def one_op_graphs(draw, kind):
+    """A graph of one op; an add has two inputs, sometimes the same one."""
+    graph = Graph(pixel_format="raw")
+    shape = draw(st.tuples(sizes, sizes, channel_counts))
+    graph.tensors.append(tensor("x", shape, 0.5, draw(zero_points)))
+    graph.inputs.append(0)
+    second = None
+    if kind == "add" and draw(st.booleans()):
+        graph.tensors.append(tensor("x2", shape, 0.25, draw(zero_points)))
+        graph.inputs.append(1)
+        second = 1
+    op = draw(graph_ops(graph, 0, kind, second))
+    graph.outputs.append(op.output)
+    return graph
+
+
+@st.composite
+def graphs(draw, max_ops=8):
+    """A chain of random ops with residual adds, one input, one output or two."""
+    gray = draw(st.booleans())
+    shape = (*draw(st.tuples(sizes, sizes)), 1 if gray else draw(st.integers(1, 6)))
+    graph = Graph(pixel_format="gray8" if gray else "raw", frames_per_second=10.0)
+    graph.tensors.append(tensor("input", shape, 1 / 255, -128 if gray else draw(zero_points)))
+    graph.inputs.append(0)
+    kinds = [kind for kind in ALL_KINDS if kind != "dense"]
+    for _ in range(draw(st.integers(1, max_ops))):
+        kind, last = draw(st.sampled_from(kinds)), len(graph.tensors) - 1
+        if kind == "add":
+            same = [i for i, t in enumerate(graph.tensors) if t.shape == graph.tensors[last].shape]
+            draw(graph_ops(graph, last, kind, draw(st.sampled_from(same))))
+        else:
+            draw(graph_ops(graph, last, kind))
+    if draw(st.booleans()):
+        draw(graph_ops(graph, len(graph.tensors) - 1, "dense"))
+    graph.outputs.append(len(graph.tensors) - 1)
+    if draw(st.booleans()):
+        graph.outputs.append(draw(st.integers(0, len(graph.tensors) - 1)))
+    if draw(st.booleans()):
+        graph.labels = [f"label {i}" for i in range(graph.tensors[graph.outputs[0]].channels)]
+    return graph
