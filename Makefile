@@ -1,0 +1,45 @@
+# Everything a person types. `make demo` and `make test` set up what they need by themselves.
+
+PYTHON ?= python3
+BOARD ?= MOTIONLET_PICO
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint firmware bench clean setup
+
+help:
+	@echo "make demo                   train, deploy and verify on the virtual Pico"
+	@echo "make test                   run every test"
+	@echo "make firmware BOARD=NAME    build MicroPython with Motionlet (default $(BOARD))"
+	@echo "make bench                  measure cycles on the virtual Pico; rewrites BENCHMARKS.md"
+	@echo "make clean                  delete what was built, but not $(VENV)"
+
+setup: $(READY)
+
+$(READY): pyproject.toml tools/install_packages.sh
+	@PYTHON=$(PYTHON) tools/install_packages.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Python packages into $(VENV) (TensorFlow is large)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -e '.[test]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/host_sdk demo
+
+test: $(READY) lint
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/python tools/generate_format.py --check
+
+firmware: $(READY)
+	@$(BIN)/python tools/build_firmware.py $(BOARD)
+
+bench: $(READY)
+	@$(BIN)/host_sdk bench
+
+clean:
+	rm -rf build
