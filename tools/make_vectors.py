@@ -1,0 +1,475 @@
+#!/usr/bin/env python3
+"""Write the golden vectors that tests on the device read, into build/vectors.
+
+The golden model computes what is expected; the bytes depend on nothing but this script, the
+golden model and the format. All files are little-endian and small, for slow links.
+
+`<op>.vec`, one for each op: magic "MVEC", uint8 op code, uint8 0, uint16 number of cases; then for
+each case the struct `CASE` and its arrays, each array padded with zeros to a multiple of 4 bytes:
+
+    bias int32[], multiplier int32[], shift uint8[], weights int8[],
+    x int8[frames][inputs][H][W][C], y int8[frames][H'][W'][C']
+
+`frames.vec`: magic "MFRM", uint16 0, uint16 number of cases; for each the struct `FRAME_CASE`,
+then pixels uint8[], tensor int8[H][W][C], padded likewise.
+
+`<model>.mlet`, a whole model, and `<model>.trace`: magic "MTRC", uint16 frames, uint16 ops,
+uint32 bytes of a frame; then for each frame its bytes (pixels, as a camera of the input's size
+gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
+
+`damage.vec`: magic "MDMG", uint16 0, uint16 number of cases. Each is a way to spoil tiny_tsm.mlet:
+uint8 length and ASCII text of what the error must name ("op 3: weights_offset"), uint32 length of
+the spoilt file (cut, or lengthened with zeros), uint8 number of patches, and for each patch uint32
+offset, uint8 length, bytes. Not padded. The CRC is already right where it is not itself the damage.
+"""
+
+import argparse
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from host_sdk import golden, mlet_file  # noqa: E402
+from host_sdk import mlet_format as fmt  # noqa: E402
+from host_sdk.golden.check import RecordError, array_shapes, check_graph  # noqa: E402
+from host_sdk.graph import Graph, Op, Tensor  # noqa: E402
+from host_sdk.planner import plan  # noqa: E402
+
+INT32_MAX = 2**31 - 1
+# height, width, channels of input and of output; zero points of input, second input and output;
+# act_min, act_max, one zero byte; kernel h w, stride h w, dilation h w, pad top left;
+# frames, frame_dilation, shift_channels; frames of the clip, inputs; counts of bias, multiplier,
+# shift, weights.
+CASE = struct.Struct("<6H5bx8B5H4H")
+# frame format, 3 zero bytes; width, height; crop x, y, width, height; tensor height, width,
+# channels, 0; bytes of pixels
+FRAME_CASE = struct.Struct("<B3x2H4H4HI")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dest", type=Path, default=ROOT / "build/vectors")
+    dest = parser.parse_args().dest
+    dest.mkdir(parents=True, exist_ok=True)
+    for name, content in all_files().items():
+        (dest / name).write_bytes(content)
+        print(f"{len(content):6} {dest / name}")
+
+
+def all_files():
+    """Return {file name: bytes} of every vector file."""
+    files = {f"{kind}.vec": op_vectors(kind) for kind in fmt.OP_CODES}
+    files["frames.vec"] = frame_vectors()
+    for name, graph in (("tiny_tsm", tiny_tsm()), ("tiny_separable", tiny_separable())):
+        files[f"{name}.mlet"] = mlet_file.pack(graph, plan(graph))
+        files[f"{name}.trace"] = trace(graph, frames=6)
+    files["damage.vec"] = damage_vectors(files["tiny_tsm.mlet"])
+    return files
+
+
+# ----------------------------------------------------------------------------------------------
+# Ops
+
+# For each op the cases: input shape, output shape, and the fields that are not at their default.
+# "edge" is how the parameters are drawn: None for typical ones, else see `parameters`.
+CASES = {
+    "conv2d": [
+        ((5, 5, 1), (3, 3, 8), {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}, None),
+        ((4, 6, 3), (4, 6, 5), {"kernel": (3, 3), "padding": (1, 1)}, None),
+        ((5, 4, 4), (5, 4, 4), {"kernel": (3, 3), "padding": (1, 1)}, "high"),
+        ((3, 3, 2), (3, 3, 3), {"kernel": (3, 2), "padding": (1, 0)}, "low"),
+        ((7, 7, 1), (3, 3, 2), {"kernel": (3, 3), "dilation": (2, 2), "stride": (1, 1)}, None),
+        ((6, 5, 2), (2, 2, 3), {"kernel": (1, 3), "stride": (3, 2)}, "bias"),
+        ((2, 1, 17), (2, 1, 2), {"kernel": (2, 3), "padding": (1, 2)}, "relu"),
+    ],
+    "depthwise2d": [
+        ((6, 6, 4), (6, 6, 4), {"kernel": (3, 3), "padding": (1, 1)}, None),
+        ((6, 6, 5), (3, 3, 5), {"kernel": (3, 3), "stride": (2, 2), "padding": (0, 0)}, None),
+        ((5, 5, 1), (5, 5, 1), {"kernel": (5, 5), "padding": (2, 2)}, "high"),
+        ((4, 5, 3), (4, 5, 3), {"kernel": (3, 3), "padding": (1, 1)}, "low"),
+        ((5, 5, 2), (5, 5, 2), {"kernel": (3, 3), "dilation": (2, 2), "padding": (2, 2)}, "bias"),
+        ((1, 1, 9), (1, 1, 9), {"kernel": (3, 3), "padding": (1, 1)}, "relu"),
+    ],
+    "pointwise": [
+        ((3, 3, 8), (3, 3, 8), {}, None),
+        ((2, 3, 5), (2, 3, 7), {}, None),
+        ((3, 2, 16), (3, 2, 3), {}, "high"),
+        ((2, 2, 1), (2, 2, 9), {}, "low"),
+        ((2, 2, 6), (2, 2, 2), {}, "bias"),
+        ((1, 5, 13), (1, 5, 4), {}, "relu"),
+    ],
+    "temporal_depthwise": [
+        ((2, 2, 5), (2, 2, 5), {"frames": 3}, None),
+        ((2, 3, 4), (2, 3, 4), {"frames": 3, "frame_dilation": 2}, None),
+        ((1, 2, 3), (1, 2, 3), {"frames": 1}, "high"),
+        ((3, 1, 4), (3, 1, 4), {"frames": 2}, "low"),
+        ((1, 1, 16), (1, 1, 16), {"frames": 4}, "bias"),
+        ((2, 2, 3), (2, 2, 3), {"frames": 2, "frame_dilation": 3}, "relu"),
+    ],
+    "temporal_shift": [
+        ((2, 2, 8), (2, 2, 8), {"shift_channels": 2}, None),
+        ((3, 2, 5), (3, 2, 5), {"shift_channels": 5}, None),
+        ((2, 3, 3), (2, 3, 3), {"shift_channels": 1}, "high"),
+        ((1, 1, 20), (1, 1, 20), {"shift_channels": 17}, "low"),
+    ],
+    "add": [
+        ((3, 3, 4), (3, 3, 4), {}, None),
+        ((2, 3, 5), (2, 3, 5), {}, "high"),
+        ((2, 2, 3), (2, 2, 3), {}, "low"),
+        ((1, 1, 13), (1, 1, 13), {}, "bias"),
+        ((4, 2, 1), (4, 2, 1), {}, "relu"),
+    ],
+    "average_pool": [
+        ((4, 4, 5), (1, 1, 5), {"kernel": (4, 4)}, None),
+        ((5, 6, 3), (2, 3, 3), {"kernel": (2, 2), "stride": (2, 2)}, None),
+        ((3, 4, 2), (2, 2, 2), {"kernel": (2, 3)}, "high"),
+        ((3, 3, 4), (1, 1, 4), {"kernel": (3, 3)}, "low"),
+        ((7, 3, 1), (2, 1, 1), {"kernel": (1, 3), "stride": (3, 1)}, "relu"),
+    ],
+    "temporal_average": [
+        ((1, 1, 10), (1, 1, 10), {"frames": 4}, None),
+        ((2, 2, 3), (2, 2, 3), {"frames": 3}, None),
+        ((2, 1, 4), (2, 1, 4), {"frames": 1}, "high"),
+        ((1, 3, 3), (1, 3, 3), {"frames": 2}, "low"),
+        ((1, 1, 5), (1, 1, 5), {"frames": 5}, "relu"),
+    ],
+    "dense": [
+        ((1, 1, 16), (1, 1, 9), {}, None),
+        ((2, 3, 4), (1, 1, 5), {}, None),
+        ((1, 1, 7), (1, 1, 3), {}, "high"),
+        ((3, 1, 3), (1, 1, 4), {}, "low"),
+        ((1, 1, 40), (1, 1, 2), {}, "bias"),
+        ((2, 2, 2), (1, 1, 6), {}, "relu"),
+    ],
+}
+
+
+def op_vectors(kind):
+    rng = np.random.default_rng(fmt.OP_CODES[kind])
+    out = bytearray(struct.pack("<4sBxH", b"MVEC", fmt.OP_CODES[kind], len(CASES[kind])))
+    for source, target, fields, edge in CASES[kind]:
+        graph = one_op(rng, kind, source, target, fields, edge)
+        op = graph.ops[0]
+        frames = 1 if golden.frames_kept(op) == 0 else golden.frames_kept(op) + 2
+        xs = [frame_values(rng, (frames, *source), edge) for _ in op.inputs]
+        out += case(graph, op, xs, golden.run_op(graph, op, xs))
+    return bytes(out)
+
+
+def one_op(rng, kind, source, target, fields, edge):
+    """Return a graph of one op with parameters drawn as `edge` says."""
+    zeros = {"high": (-128, 127, -128), "low": (127, -128, 127)}.get(edge)
+    zeros = zeros or tuple(int(z) for z in rng.integers(-40, 41, 3))
+    if kind == "temporal_shift":
+        zeros = (zeros[0], zeros[1], zeros[0])
+    graph = Graph(pixel_format="raw", inputs=[0])
+    graph.tensors.append(Tensor("x", *source, 0.5, zeros[0]))
+    if kind == "add":
+        graph.tensors.append(Tensor("x2", *source, 0.5, zeros[1]))
+        graph.inputs.append(1)
+    output = len(graph.tensors)
+    graph.tensors.append(Tensor("y", *target, 0.5, zeros[2]))
+    op = Op(kind, kind, list(graph.inputs), output, **fields)
+    graph.ops.append(op)
+    graph.outputs.append(output)
+    parameters(rng, graph, op, edge)
+    check_graph(graph)
+    return graph
+
+
+def parameters(rng, graph, op, edge=None):
+    """Fill an op's arrays.
+
+    None: typical values, so that outputs spread over int8. "high", "low": every number at one end
+    of its range. "bias": biases at their limits. "relu": typical, with act_min at the zero point.
+    """
+    shapes, target = array_shapes(graph, op), graph.tensors[op.output]
+    taps = max(1, op.frames * op.kernel[0] * op.kernel[1])
+    if "weights" in shapes:
+        taps = int(np.prod(shapes["weights"])) // target.channels
+        most = INT32_MAX - 32768 * taps
+        weights = {"high": 127, "low": -127}.get(edge)
+        weights = rng.integers(-127, 128, shapes["weights"]) if weights is None else weights
+        op.weights = np.full(shapes["weights"], weights, np.int8)
+        bias = {"high": most, "low": -most}.get(edge)
+        if edge == "bias":
+            bias = rng.choice([-most, most], target.channels)
+        elif bias is None:
+            bias = rng.integers(-2000 * taps, 2000 * taps, target.channels, endpoint=True)
+        op.bias = np.full(target.channels, bias, np.int32)
+    if "multiplier" in shapes:
+        count = shapes["multiplier"][0]
+        if op.kind == "add":
+            multipliers, shift = rng.integers(2**20, 2**21, count), 21
+            ends = {"high": (2**22 - 1, 23), "low": (0, 1), "bias": (2**22 - 1, 1)}
+        else:
+            weight = 64 if "weights" in shapes else 1  # the outputs' spread before scaling
+            real = 1 / (weight * np.sqrt(taps)) * rng.uniform(0.3, 1.0, count)
+            mantissa, exponent = np.frexp(real)
+            multipliers, shift = mantissa * 2**31, 31 - exponent
+            last = 55 if "weights" in shapes else 33  # so that not all outputs are clamped
+            ends = {"high": (INT32_MAX, [last, 62]), "low": (2**30, [last - 1, 1])}
+            ends["bias"] = (INT32_MAX, [last])
+        multipliers, shift = ends.get(edge, (multipliers, shift))
+        if isinstance(shift, list):
+            shift = np.resize(shift, count)
+        op.multiplier = np.full(count, multipliers, np.int64).astype(np.int32)
+        op.shift = np.full(shapes["shift"], shift, np.uint8)
+    if edge == "relu":
+        op.act_min, op.act_max = target.zero_point, min(127, target.zero_point + 100)
+
+
+def frame_values(rng, shape, edge):
+    if edge in ("high", "low"):
+        return rng.choice([-128, 127], shape).astype(np.int8)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def case(graph, op, xs, y):
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    second = graph.tensors[op.inputs[-1]]
+    arrays = {
+        name: np.zeros(0, np.int8) if getattr(op, name) is None else getattr(op, name)
+        for name in ("bias", "multiplier", "shift", "weights")
+    }
+    head = CASE.pack(
+        *source.shape,
+        *target.shape,
+        source.zero_point,
+        second.zero_point,
+        target.zero_point,
+        op.act_min,
+        op.act_max,
+        *op.kernel,
+        *op.stride,
+        *op.dilation,
+        *op.padding,
+        op.frames,
+        op.frame_dilation,
+        op.shift_channels,
+        len(y),
+        len(xs),
+        *(array.size for array in arrays.values()),
+    )
+    return head + b"".join(padded(a) for a in [*arrays.values(), np.stack(xs, axis=1), y])
+
+
+def padded(array):
+    content = array.astype(array.dtype.newbyteorder("<")).tobytes()
+    return content + bytes(-len(content) % 4)
+
+
+# ----------------------------------------------------------------------------------------------
+# Camera frames
+
+# frame format, width and height, crop, tensor shape
+FRAME_CASES = [
+    ("gray8", (8, 6), (0, 0, 8, 6), (6, 8, 1)),
+    ("gray8", (9, 7), (0, 0, 9, 7), (3, 4, 1)),
+    ("gray8", (5, 4), (1, 1, 3, 2), (5, 7, 1)),
+    ("gray8", (4, 4), (0, 0, 4, 4), (3, 2, 3)),
+    ("rgb888", (6, 5), (0, 0, 6, 5), (4, 4, 1)),
+    ("rgb888", (5, 5), (2, 0, 3, 5), (2, 3, 3)),
+    ("rgb565_le", (8, 8), (0, 0, 8, 8), (4, 4, 1)),
+    ("rgb565_le", (7, 5), (0, 0, 7, 5), (3, 3, 3)),
+    ("rgb565_be", (7, 5), (1, 0, 6, 5), (3, 3, 3)),
+    ("rgb565_be", (6, 6), (0, 0, 6, 6), (1, 1, 1)),
+    ("yuv422", (8, 6), (1, 1, 5, 4), (3, 3, 1)),
+]
+
+
+def frame_vectors():
+    rng = np.random.default_rng(100)
+    out = bytearray(struct.pack("<4sHH", b"MFRM", 0, len(FRAME_CASES)))
+    for name, (width, height), crop, shape in FRAME_CASES:
+        size = width * height * golden.frames.BYTES_A_PIXEL[name]
+        pixels = rng.integers(0, 256, size).astype(np.uint8)
+        tensor = golden.frame_to_tensor(pixels.tobytes(), name, width, height, shape, crop)
+        code = fmt.FRAME_FORMATS[name]
+        out += FRAME_CASE.pack(code, width, height, *crop, *shape, 0, size)
+        out += padded(pixels) + padded(tensor)
+    return bytes(out)
+
+
+# ----------------------------------------------------------------------------------------------
+# Whole models
+
+
+class Builder:
+    """A graph built op by op, with typical random parameters."""
+
+    def __init__(self, seed, shape, labels):
+        self.rng = np.random.default_rng(seed)
+        self.graph = Graph(labels=labels, frames_per_second=10.0, inputs=[0])
+        self.graph.tensors.append(Tensor("input", *shape, float(np.float32(1 / 255)), -128))
+
+    def add(self, kind, inputs, shape, edge=None, **fields):
+        """Append an op; return the index of its output."""
+        graph = self.graph
+        output = len(graph.tensors)
+        source = graph.tensors[inputs[0]]
+        zero = int(self.rng.integers(-60, 60))
+        copy = kind == "temporal_shift"
+        numbers = (source.scale, source.zero_point) if copy else (0.125, zero)
+        graph.tensors.append(Tensor(f"{kind}/{output}", *shape, *numbers))
+        graph.ops.append(Op(kind, f"{kind}/{output}", list(inputs), output, **fields))
+        parameters(self.rng, graph, graph.ops[-1], edge)
+        return output
+
+    def finish(self, output):
+        self.graph.outputs.append(output)
+        check_graph(self.graph)
+        return self.graph
+
+
+def tiny_tsm():
+    """A shift network in little: inverted residual with a shift inside, pooled over time."""
+    net = Builder(1, (8, 8, 1), ["left", "right", "still"])
+    stem = net.add("conv2d", [0], (4, 4, 6), "relu", kernel=(3, 3), stride=(2, 2))
+    wide = net.add("pointwise", [stem], (4, 4, 10))
+    shifted = net.add("temporal_shift", [wide], (4, 4, 10), shift_channels=3)
+    deep = net.add("depthwise2d", [shifted], (4, 4, 10), kernel=(3, 3), padding=(1, 1))
+    narrow = net.add("pointwise", [deep], (4, 4, 6))
+    total = net.add("add", [stem, narrow], (4, 4, 6))
+    pooled = net.add("average_pool", [total], (1, 1, 6), kernel=(4, 4))
+    mean = net.add("temporal_average", [pooled], (1, 1, 6), frames=4)
+    return net.finish(net.add("dense", [mean], (1, 1, 3)))
+
+
+def tiny_separable():
+    """Separable 3D convolutions in little, dilated in time."""
+    net = Builder(2, (8, 8, 1), ["up", "down", "grow", "shrink"])
+    stem = net.add("conv2d", [0], (4, 4, 5), kernel=(3, 3), stride=(2, 2), padding=(1, 1))
+    space = net.add("depthwise2d", [stem], (4, 4, 5), kernel=(3, 3), padding=(1, 1))
+    time = net.add("temporal_depthwise", [space], (4, 4, 5), frames=3)
+    mixed = net.add("pointwise", [time], (4, 4, 8))
+    space = net.add("depthwise2d", [mixed], (2, 2, 8), kernel=(3, 3), stride=(2, 2))
+    time = net.add("temporal_depthwise", [space], (2, 2, 8), frames=2, frame_dilation=2)
+    mixed = net.add("pointwise", [time], (2, 2, 6))
+    pooled = net.add("average_pool", [mixed], (1, 1, 6), kernel=(2, 2))
+    mean = net.add("temporal_average", [pooled], (1, 1, 6), frames=3)
+    return net.finish(net.add("dense", [mean], (1, 1, 4)))
+
+
+def trace(graph, frames):
+    rng = np.random.default_rng(len(graph.ops))
+    shape = graph.tensors[0].shape
+    clip = rng.integers(0, 256, (frames, *shape)).astype(np.uint8)
+    tensors = (clip.astype(int) - 128).astype(np.int8)
+    outputs = golden.run_clip(graph, tensors)
+    out = bytearray(struct.pack("<4sHHI", b"MTRC", frames, len(graph.ops), clip[0].size))
+    for t in range(frames):
+        crcs = [zlib.crc32(values[t].tobytes()) for values in (tensors, *outputs)]
+        out += clip[t].tobytes() + struct.pack(f"<{len(crcs)}I", *crcs)
+    return bytes(out)
+
+
+# ----------------------------------------------------------------------------------------------
+# Damaged files
+
+# record, index, field, and its new value: the error must name exactly these.
+DAMAGE = [
+    ("header", 0, "magic", b"MLEX"),
+    ("header", 0, "format_version", 2),
+    ("header", 0, "target", 9),
+    ("header", 0, "total_bytes", 100),
+    ("header", 0, "crc32", 12345),
+    ("header", 0, "label_count", 2),
+    ("header", 0, "reserved0", 1),
+    ("header", 0, "tensors_offset", 0),
+    ("header", 0, "ops_offset", 0xFFFFFFFC),
+    ("header", 0, "data_offset", 84),
+    ("header", 0, "arena_bytes", 0xFFFFFFF0),
+    ("tensor", 1, "height", 0),
+    ("tensor", 2, "dtype", 7),
+    ("tensor", 3, "scale", float("nan")),
+    ("tensor", 4, "arena_offset", 8),
+    ("tensor", 5, "name", 0xFFFF),
+    ("input", 0, "tensor", 999),
+    ("input", 0, "pixel_format", 77),
+    ("output", 0, "tensor", 999),
+    ("op", 0, "code", 200),
+    ("op", 0, "weight_format", 3),
+    ("op", 0, "period", 2),
+    ("op", 0, "stride_h", 0),
+    ("op", 0, "pad_top", 200),
+    ("op", 1, "input0", 6),
+    ("op", 1, "weights_offset", 0xFFFFFFF0),
+    ("op", 1, "bias_offset", 2),
+    ("op", 2, "shift_channels", 11),
+    ("op", 2, "state_offset", 0xFFFFFFF0),
+    ("op", 2, "state_bytes", 0),
+    ("op", 0, "act_min", 127),
+    ("op", 7, "frames", 0),
+]
+
+
+def spoil(content, record, index, field, value):
+    """Return [(offset, bytes)] that put `value` into a field, with the CRC made right."""
+    header = dict(
+        zip(
+            (name for name, _, _ in fmt.HEADER),
+            fmt.codec(fmt.HEADER).unpack_from(content),
+            strict=True,
+        )
+    )
+    fields = fmt.RECORDS[record]
+    offset, code = fmt.field_offsets(fields)[field]
+    if record != "header":
+        offset += header[f"{record}s_offset"] + index * fmt.codec(fields).size
+    patches = [(offset, struct.pack("<" + code, value))]
+    if field != "crc32":
+        spoilt = bytearray(content)
+        spoilt[offset : offset + len(patches[0][1])] = patches[0][1]
+        at, _ = fmt.field_offsets(fmt.HEADER)["crc32"]
+        patches.append((at, struct.pack("<I", zlib.crc32(spoilt[fmt.CRC_START :]))))
+    return patches
+
+
+def damage_cases(content):
+    """Return [(record, index, field, length of the file, patches)]."""
+    cases = [
+        (record, index, field, len(content), spoil(content, record, index, field, value))
+        for record, index, field, value in DAMAGE
+    ]
+    cases.append(("header", 0, "total_bytes", len(content) - 1, []))
+    cases.append(("header", 0, "total_bytes", len(content) + 16, []))
+    cases.append(("header", 0, "crc32", len(content), [(len(content) - 1, b"\xaa")]))
+    return cases
+
+
+def damaged(content, length, patches):
+    """Return the spoilt file."""
+    spoilt = bytearray(content[:length].ljust(length, b"\0"))
+    for offset, patch in patches:
+        spoilt[offset : offset + len(patch)] = patch
+    return bytes(spoilt)
+
+
+def damage_vectors(content):
+    cases = damage_cases(content)
+    out = bytearray(struct.pack("<4sHH", b"MDMG", 0, len(cases)))
+    for record, index, field, length, patches in cases:
+        try:
+            mlet_file.read(damaged(content, length, patches))
+        except RecordError as error:
+            named = (error.record, error.index, error.field)
+        else:
+            named = None
+        if named != (record, index, field):
+            raise SystemExit(f"damage to {record} {index} {field} is read as {named}")
+        text = f"{record}: {field}" if record == "header" else f"{record} {index}: {field}"
+        out += struct.pack("<B", len(text)) + text.encode()
+        out += struct.pack("<IB", length, len(patches))
+        for offset, patch in patches:
+            out += struct.pack("<IB", offset, len(patch)) + patch
+    return bytes(out)
+
+
+if __name__ == "__main__":
+    main()
