@@ -118,14 +118,12 @@ def _film(rng, digit, coordinates):
     return film
 
 
-def _pick(rng, split, count):
+def _start(seed, split, what, count):
+    """Return a random generator and the indices of `count` digits of a split."""
     if split not in SPLITS:
         raise MotionletError(f"no split named {split!r}; there is: {', '.join(SPLITS)}")
-    return rng.integers(*SPLITS[split], count)
-
-
-def _generator(seed, split, what):
-    return np.random.default_rng([seed, list(SPLITS).index(split) if split in SPLITS else 0, what])
+    rng = np.random.default_rng([seed, list(SPLITS).index(split), what])
+    return rng, rng.integers(*SPLITS[split], count)
 
 
 def make_clips(count, frames=16, split="train", seed=0):
@@ -135,8 +133,7 @@ def make_clips(count, frames=16, split="train", seed=0):
     """
     if count < 1 or frames < 1:
         raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
-    rng = _generator(seed, split, 0)
-    digit = _pick(rng, split, count)
+    rng, digit = _start(seed, split, 0, count)
     labels = rng.permutation(np.arange(count) % len(LABELS))
     start = _BEGIN + _LENGTH * rng.random((count, 4))
     time = np.arange(frames)[:, None]
@@ -153,13 +150,10 @@ def make_stream(motions, frames_each, split="test", seed=0):
     """
     if not len(motions) or frames_each < 1:
         raise MotionletError("a stream needs at least one motion of at least one frame")
-    try:
-        motions = [LABELS.index(m) if isinstance(m, str) else int(m) for m in motions]
-        _DIRECTIONS[motions]
-    except (ValueError, IndexError):
-        raise MotionletError(f"motions must be among {', '.join(LABELS)}") from None
-    rng = _generator(seed, split, 1)
-    digit = _pick(rng, split, 1)
+    motions = [LABELS.index(m) if m in LABELS else m for m in motions]
+    if any(m not in range(len(LABELS)) for m in motions):
+        raise MotionletError(f"motions must be among {', '.join(LABELS)}")
+    rng, digit = _start(seed, split, 1, 1)
     speeds = np.repeat(_motion(rng, motions), frames_each, axis=0)
     coordinates = _BEGIN + _LENGTH * rng.random(4) + np.cumsum(speeds, axis=0)
     return _film(rng, digit, coordinates[None])[0], np.repeat(motions, frames_each)
