@@ -131,8 +131,9 @@ const char *mlet_model_label(const mlet_model_t *model, uint16_t index) {
 // ---------------------------------------------------------------------------------------------
 // Checking a file. Each function returns the name of the first field that is wrong, or NULL.
 
+// An empty region overlaps nothing.
 static bool overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
-    return a < (uint64_t)b + b_bytes && b < (uint64_t)a + a_bytes;
+    return a_bytes != 0 && b_bytes != 0 && a < (uint64_t)b + b_bytes && b < (uint64_t)a + a_bytes;
 }
 
 static bool inside(uint32_t offset, uint32_t bytes, uint32_t size) {
