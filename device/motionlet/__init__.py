@@ -1,0 +1,42 @@
+"""Streaming int8 video networks: `load` a model, open a `stream`, `push` frames.
+
+The documentation of every name is in __init__.pyi, so that it costs no flash here.
+"""
+
+from _motionlet import *  # noqa: F403 the kernels, Model, Stream, FrameRing, constants
+from _motionlet import VERSION as __version__
+
+
+def load(path, in_ram=False):
+    with _open(path) as file:
+        try:
+            data = None if in_ram else memoryview(file)
+        except TypeError:
+            data = None  # not a file of a ROMFS: it has no address
+        if data is None:
+            data = _read(file, path)
+    try:
+        return Model(data, path)  # noqa: F405
+    except ValueError as error:
+        raise ValueError("{}: {}".format(path, error)) from None
+
+
+def _open(path):
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise OSError(error.errno, path) from None
+
+
+def _read(file, path):
+    size = file.seek(0, 2)
+    file.seek(0)
+    try:
+        data = bytearray(size)
+    except MemoryError:
+        import gc
+
+        message = "{}: model has {} bytes, {} are free".format(path, size, gc.mem_free())
+        raise MemoryError(message) from None
+    file.readinto(data)
+    return data
