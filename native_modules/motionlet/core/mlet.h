@@ -83,7 +83,7 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
 // The lengths of the arrays of a layer that passed mlet_layer_check_shape().
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer);
 
-// Check the arrays of such a layer: reads every bias, multiplier and shift.
+// Check the arrays of such a layer: reads every element.
 mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field);
 
 // Both checks. What a kernel trusts.

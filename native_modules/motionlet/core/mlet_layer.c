@@ -147,7 +147,8 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         REQUIRE(span <= MLET_LIMIT_MAX_SPAN, "frame_dilation");
     }
     const uint64_t slots = state_slots(code, layer);
-    REQUIRE(slots * mlet_shape_bytes(layer->in) <= MLET_LIMIT_MAX_STATE_BYTES / 2, "frames");
+    const uint64_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
+    REQUIRE(slots * slot_bytes <= MLET_LIMIT_MAX_STATE_BYTES, "frames");
     if (code == MLET_OP_TEMPORAL_SHIFT) {
         REQUIRE(layer->shift_channels >= 1, "shift_channels");
         REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
@@ -185,6 +186,9 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
+    for (uint32_t i = 0; i < counts.weights; i++) {
+        REQUIRE(layer->weights[i] != -128, "weights");
+    }
     for (uint32_t i = 0; i < counts.bias; i++) {
         REQUIRE(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, "bias");
     }
