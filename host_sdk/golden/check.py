@@ -4,6 +4,7 @@ Every error is a `RecordError` that names the record, its index and the field as
 """
 
 import math
+from collections import Counter
 
 import numpy as np
 
@@ -15,6 +16,7 @@ WITH_WEIGHTS = ("conv2d", "depthwise2d", "pointwise", "temporal_depthwise", "den
 WITH_KERNEL = ("conv2d", "depthwise2d", "average_pool")
 IN_PLACE = ("temporal_depthwise", "temporal_shift", "temporal_average", "add")
 PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3}
+DIMENSIONS = ("height", "width", "channels")
 ARRAYS = {"weights": np.int8, "bias": np.int32, "multiplier": np.int32, "shift": np.uint8}
 
 
@@ -22,7 +24,9 @@ class RecordError(MotionletError):
     """A record of a model breaks SPEC.md.
 
     `record` is "header", "tensor", "input", "output", "label" or "op", `index` its number among
-    its kind, `field` the field's name in the file.
+    its kind, `field` the field's name in the file. Some rules are about more than one field: then
+    `field` is an array ("bias"), a dimension of an op's output ("height"), an op's "taps", or a
+    tensor's "writers".
     """
 
     def __init__(self, record, index, field, message):
@@ -62,12 +66,12 @@ def check_tensor(index, tensor):
     def wrong(field, message):
         raise RecordError("tensor", index, field, message)
 
-    for field in ("height", "width", "channels"):
+    for field in DIMENSIONS:
         value = getattr(tensor, field)
         if not 1 <= value <= LIMITS["max_dim"]:
             wrong(field, f"{value} is not in 1 to {LIMITS['max_dim']}")
     if tensor.size > LIMITS["max_tensor_bytes"]:
-        wrong("height", f"{tensor.size} bytes, more than {LIMITS['max_tensor_bytes']}")
+        wrong("channels", f"{tensor.size} bytes, more than {LIMITS['max_tensor_bytes']}")
     if not -128 <= tensor.zero_point <= 127:
         wrong("zero_point", f"{tensor.zero_point} is not in -128 to 127")
     scale = as_float32(tensor.scale)
@@ -104,11 +108,7 @@ def check_inputs(graph, pixel_formats):
 
 def check_order(graph):
     """Check that every tensor is written once, and before it is read."""
-    count, written = len(graph.tensors), set()
-    for index, tensor in enumerate(graph.inputs):
-        if tensor in written:
-            raise RecordError("input", index, "tensor", f"tensor {tensor} is an input twice")
-        written.add(tensor)
+    count, writers = len(graph.tensors), Counter(graph.inputs)
     for index, op in enumerate(graph.ops):
         if op.kind not in OP_CODES:
             raise RecordError("op", index, "code", f"{op.kind!r} is not an op")
@@ -116,26 +116,20 @@ def check_order(graph):
         if len(op.inputs) != wanted:
             message = f"{op.kind} has {wanted} inputs, not {len(op.inputs)}"
             raise RecordError("op", index, "input1", message)
-        for place, tensor in enumerate(op.inputs):
+        named = {f"input{place}": tensor for place, tensor in enumerate(op.inputs)}
+        for field, tensor in {**named, "output": op.output}.items():
             if not 0 <= tensor < count:
                 message = f"{tensor} is not the index of one of {count} tensors"
-                raise RecordError("op", index, f"input{place}", message)
-            if tensor not in written:
+                raise RecordError("op", index, field, message)
+        for field, tensor in named.items():
+            if not writers[tensor]:
                 message = f"tensor {tensor} is read before it is written"
-                raise RecordError("op", index, f"input{place}", message)
-        if not 0 <= op.output < count:
-            message = f"{op.output} is not the index of one of {count} tensors"
-            raise RecordError("op", index, "output", message)
-        if op.output in written:
-            raise RecordError("op", index, "output", f"tensor {op.output} is written twice")
-        written.add(op.output)
-    for index, tensor in enumerate(graph.outputs):
-        if tensor not in written:
-            raise RecordError("output", index, "tensor", f"tensor {tensor} is never written")
-    if len(written) != count:
-        unused = min(set(range(count)) - written)
-        message = f"{count} tensors, but tensor {unused} is neither an input nor written by an op"
-        raise RecordError("header", 0, "tensor_count", message)
+                raise RecordError("op", index, field, message)
+        writers[op.output] += 1
+    for tensor in range(count):
+        if writers[tensor] != 1:
+            message = f"written by {writers[tensor]} inputs and ops; a tensor is written once"
+            raise RecordError("tensor", tensor, "writers", message)
 
 
 def array_shapes(graph, op):
@@ -198,7 +192,7 @@ def check_layer(graph, index, op):
         within("shift_channels", op.shift_channels, 1, source.channels)
     taps = taps_of(graph, op)
     if taps > LIMITS["max_taps"]:
-        wrong("kernel_h" if op.kind in WITH_KERNEL else "input0", f"{taps} taps, more than 65535")
+        wrong("taps", f"{taps} to an output, more than {LIMITS['max_taps']}")
 
 
 def taps_of(graph, op):
@@ -220,27 +214,27 @@ def check_parameters(graph, index, op):
         array = getattr(op, name)
         if name not in shapes:
             if array is not None:
-                wrong(f"{name}_offset", f"{op.kind} has no {name}")
+                wrong(name, f"{op.kind} has no {name}")
             continue
         if array is None or array.dtype != dtype or array.shape != shapes[name]:
             got = "nothing" if array is None else f"{array.dtype} {array.shape}"
-            wrong(f"{name}_offset", f"must be {np.dtype(dtype)} {shapes[name]}, not {got}")
+            wrong(name, f"must be {np.dtype(dtype)} {shapes[name]}, not {got}")
     if op.kind in WITH_WEIGHTS:
         if (op.weights == -128).any():
-            wrong("weights_offset", "a weight is -128; they are in -127 to 127")
+            wrong("weights", "a weight is -128; they are in -127 to 127")
         most = INT32_MAX - 32768 * taps_of(graph, op)
         worst = int(np.abs(op.bias.astype(np.int64)).max())
         if worst > most:
-            wrong("bias_offset", f"a bias of size {worst}, where at most {most} cannot overflow")
+            wrong("bias", f"a bias of size {worst}, where at most {most} cannot overflow")
     if "multiplier" in shapes:
         low, high = LIMITS["multiplier_min"], LIMITS["multiplier_max"]
         last = LIMITS["shift_max"]
         if op.kind == "add":
             low, high, last = 0, LIMITS["add_multiplier_max"], LIMITS["add_shift_max"]
         if op.multiplier.min() < low or op.multiplier.max() > high:
-            wrong("multiplier_offset", f"a multiplier is not in {low} to {high}")
+            wrong("multiplier", f"a multiplier is not in {low} to {high}")
         if op.shift.min() < LIMITS["shift_min"] or op.shift.max() > last:
-            wrong("shift_offset", f"a shift is not in {LIMITS['shift_min']} to {last}")
+            wrong("shift", f"a shift is not in {LIMITS['shift_min']} to {last}")
 
 
 def as_float32(value):
@@ -261,15 +255,18 @@ def _check_shapes(op, graph, wrong):
         expected = (source.height, source.width, target.channels)
     else:
         expected = source.shape
-    if target.shape != expected:
-        wrong("output", f"output is {target.shape}, where {expected} fits input {source.shape}")
+    for name, has, fits in zip(DIMENSIONS, target.shape, expected, strict=True):
+        if has != fits:
+            message = f"output is {target.shape}, where {expected} fits input {source.shape}"
+            wrong(name, message)
     if op.kind == "add" and graph.tensors[op.inputs[1]].shape != source.shape:
         second = graph.tensors[op.inputs[1]].shape
         wrong("input1", f"inputs are {source.shape} and {second}, not of one shape")
     if op.kind == "temporal_shift":
-        numbers = [(as_float32(t.scale), t.zero_point) for t in (source, target)]
-        if numbers[0] != numbers[1]:
-            wrong("output", "a copy keeps scale and zero point")
+        if target.zero_point != source.zero_point:
+            wrong("zero_point", f"a copy keeps {source.zero_point}, not {target.zero_point}")
+        if as_float32(target.scale) != as_float32(source.scale):
+            wrong("scale", f"a copy keeps {source.scale}, not {target.scale}")
 
 
 def _check_window(op, axis, source, target, padding, wrong):
@@ -279,8 +276,8 @@ def _check_window(op, axis, source, target, padding, wrong):
     size = source.shape[axis]
     if op.kind == "average_pool":
         if start + reach > size - 1:
-            wrong("output", f"the last window ends at {start + reach + 1} of {size}")
+            wrong(DIMENSIONS[axis], f"the last window ends at {start + reach + 1} of {size}")
     elif before > reach:
         wrong(padding, f"{before} is more than (kernel - 1) * dilation, {reach}")
     elif start > size - 1:
-        wrong("output", f"the last window starts at {start}, outside an image of {size}")
+        wrong(DIMENSIONS[axis], f"the last window starts at {start}, outside an image of {size}")
