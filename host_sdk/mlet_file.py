@@ -3,6 +3,7 @@
 `pack` and `read` are each other's inverse; the bytes depend on nothing but the graph and the plan.
 """
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -386,6 +387,7 @@ def _read_op(index, fields, text):
     if kind in check.WITH_KERNEL:
         op.kernel = (fields["kernel_h"], fields["kernel_w"])
         op.stride = (fields["stride_h"], fields["stride_w"])
+    if kind in ("conv2d", "depthwise2d"):
         op.dilation = (fields["dilation_h"], fields["dilation_w"])
         op.padding = (fields["pad_top"], fields["pad_left"])
     if kind in ("temporal_depthwise", "temporal_average"):
@@ -398,14 +400,17 @@ def _read_op(index, fields, text):
 
 
 def _read_arrays(graph, index, op, fields, data):
-    for name, shape in check.array_shapes(graph, op).items():
+    """Read the arrays an op has. The offsets of those it has not are checked all the same."""
+    shapes = check.array_shapes(graph, op)
+    for name, align in ARRAY_ALIGN.items():
         field, dtype = f"{name}_offset", np.dtype(check.ARRAYS[name])
-        start, align = fields[field], ARRAY_ALIGN[name]
-        count = int(np.prod(shape, dtype=np.int64))
+        count = math.prod(shapes[name]) if name in shapes else 0
+        start, size = fields[field], count * dtype.itemsize
         if start % align:
             raise RecordError("op", index, field, f"{start} is not a multiple of {align}")
-        if start + count * dtype.itemsize > len(data):
-            message = f"{start} + {count * dtype.itemsize} bytes is outside the data, {len(data)}"
+        if start + size > len(data):
+            message = f"{start} + {size} bytes is outside the data, {len(data)} bytes"
             raise RecordError("op", index, field, message)
-        array = np.frombuffer(data, dtype.newbyteorder("<"), count, start)
-        setattr(op, name, array.astype(dtype).reshape(shape))
+        if name in shapes:
+            array = np.frombuffer(data, dtype.newbyteorder("<"), count, start)
+            setattr(op, name, array.astype(dtype).reshape(shapes[name]))
