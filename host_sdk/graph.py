@@ -4,9 +4,14 @@ A `Graph` lists tensors and ops in the order they run. It is all integers but fo
 which only people and `dequantize` read. SPEC.md says what each op computes.
 """
 
-from dataclasses import dataclass, field
+import json
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
+
+from host_sdk.errors import MotionletError
 
 
 @dataclass
@@ -89,3 +94,41 @@ class Graph:
         return sum(
             array.size for op in self.ops for array in (op.weights, op.bias) if array is not None
         )
+
+
+ARRAYS = ("weights", "bias", "multiplier", "shift")
+
+
+def save_graph(graph, path):
+    """Write a graph, not yet planned, to `path`: a numpy .npz archive with a JSON description."""
+    description = asdict(graph)
+    arrays = {}
+    for index, op in enumerate(description["ops"]):
+        for name in ARRAYS:
+            if op[name] is not None:
+                arrays[f"{index}/{name}"] = op[name]
+            del op[name]
+    temporary = Path(f"{path}.tmp")
+    with open(temporary, "wb") as file:
+        np.savez(file, graph=json.dumps(description), **arrays)
+    temporary.replace(path)
+
+
+def load_graph(path):
+    """Read what `save_graph` wrote. Raises MotionletError when `path` is something else."""
+    try:
+        with np.load(path) as archive:
+            description = json.loads(str(archive["graph"]))
+            graph = Graph(**description)
+            graph.tensors = [Tensor(**tensor) for tensor in graph.tensors]
+            graph.ops = [Op(**op) for op in graph.ops]
+            for index, op in enumerate(graph.ops):
+                for name in ("kernel", "stride", "dilation", "padding"):
+                    setattr(op, name, tuple(getattr(op, name)))
+                for name in ARRAYS:
+                    if f"{index}/{name}" in archive:
+                        setattr(op, name, archive[f"{index}/{name}"])
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "not a quantized graph (`host_sdk quantize`)"
+        raise MotionletError(f"{path}: {reason}") from None
+    return graph

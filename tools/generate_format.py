@@ -81,7 +81,8 @@ def table(title, fields):
 
 
 def codes(title, mapping):
-    return f"**{title}**: " + ", ".join(f"{value} {name}" for name, value in mapping.items()) + ".\n"
+    listed = ", ".join(f"{value} {name}" for name, value in mapping.items())
+    return f"**{title}**: {listed}.\n"
 
 
 def spec_tables():

@@ -1,0 +1,190 @@
+"""Put a model on a device: into ROMFS, where it is used in flash, or into the filesystem.
+
+Whatever happens half-way, the model that was there before still loads: into ROMFS, the new one
+goes to free blocks and becomes visible with the last write; into the filesystem, it is written
+under another name and renamed.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+from host_sdk import mlet_file, mlet_format, native, rom_update
+from host_sdk.errors import MotionletError
+from host_sdk.remote import Remote, require_module
+
+CHECK_RAM = """
+gc.collect()
+_free = gc.mem_free()
+try:
+    _block = bytearray({need})
+    _fits = True
+except MemoryError:
+    _fits = False
+_block = None
+print(json.dumps((_fits, _free)))
+"""
+
+OPEN_ROM = """
+try:
+    import vfs
+    _rom = vfs.rom_ioctl(2, 0) if hasattr(vfs, 'rom_ioctl') else None
+    _size = 0 if _rom is None or isinstance(_rom, int) else len(memoryview(_rom))
+    if _size and not hasattr(_rom, 'writeblocks'):
+        _size = 0
+except ImportError:
+    _size = 0
+print(json.dumps(_size))
+"""
+
+CHECK_FILE = """
+import motionlet
+_crc = 0
+with open({path!r}, 'rb') as _file:
+    _part = bytearray(512)
+    _count = _file.readinto(_part)
+    while _count:
+        _crc = binascii.crc32(memoryview(_part)[:_count], _crc)
+        _count = _file.readinto(_part)
+_part = None
+gc.collect()
+motionlet.load({path!r})
+print(json.dumps(_crc & 0xffffffff))
+"""
+
+
+@dataclass
+class Deployed:
+    """What `deploy` did."""
+
+    path: str  # on the device
+    bytes: int
+    where: str  # "rom" or "files"
+    device: str
+
+
+def deploy(device, data, name, where="auto", erase=False, progress=None):
+    """Write the model `data` (bytes of an .mlet file) to `device` under the file name `name`.
+
+    `where`: "rom", "files", or "auto" for ROMFS where the device has one. `erase` first forgets
+    everything in ROMFS (an interruption then leaves no model). `progress(done, total)` counts
+    bytes. Returns `Deployed`; raises MotionletError, having changed nothing, when the device has
+    no module, reads only an older format, or lacks the room or the memory.
+    """
+    graph, _, info = mlet_file.read(data)
+    module = require_module(device)
+    if info.format_version > module["format_version"]:
+        raise MotionletError(
+            f"the model has format {info.format_version}, {device.name} reads "
+            f"{module['format_version']}: update its firmware"
+        )
+    if info.target not in ("portable", module["target"]):
+        raise MotionletError(
+            f"the model is packed for {info.target}, {device.name} runs {module['target']}"
+        )
+    remote = Remote(device)
+    rom_bytes = remote.json(OPEN_ROM)
+    if where == "rom" and not rom_bytes:
+        raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
+    to_rom = rom_bytes > 0 and where != "files"
+    _check_ram(remote, graph, data, to_rom)
+    if to_rom:
+        path = f"/rom/{name}"
+        _write_rom(remote, rom_bytes, name, data, erase, progress)
+    else:
+        path = f"/{name}"
+        _write_file(remote, path, data, progress)
+    crc = remote.json(CHECK_FILE.format(path=path))
+    if crc != zlib.crc32(data):
+        raise MotionletError(
+            f"{path} on {device.name} has CRC {crc:08x} after writing, {zlib.crc32(data):08x} "
+            "was sent: its flash may be worn"
+        )
+    return Deployed(path, len(data), "rom" if to_rom else "files", device.name)
+
+
+def _check_ram(remote, graph, data, in_place):
+    need = native.Model(data).stream_bytes
+    total = need + (0 if in_place else len(data))
+    fits, free = remote.json(CHECK_RAM.format(need=total))
+    if not fits:
+        detail = "" if in_place else f" ({len(data)} for the model, which ROMFS would spare)"
+        raise MotionletError(
+            f"the model needs {total} bytes of memory in one piece{detail}; "
+            f"{remote.device.name} has {free} free"
+        )
+
+
+def _write_rom(remote, rom_bytes, name, data, erase, progress):
+    device = remote.device
+
+    def read(offset, length):
+        part = f"memoryview(_rom)[{offset}:{offset + length}]"
+        return bytes(remote.json(f"print(json.dumps(list({part})))"))
+
+    window = _Window(read)
+    if erase:
+        window = _Window(lambda offset, length: b"\xff" * length)
+    if len(data) + rom_update.BLOCK > rom_bytes:
+        room = rom_bytes - rom_update.BLOCK
+        raise MotionletError(f"the model has {len(data)} bytes, the ROMFS of {device.name} {room}")
+    update = rom_update.plan_update(window.read, rom_bytes, name, data)
+    total = sum(len(content) for _, content in update.data) + len(update.directory)
+    done = 0
+    for offset, content in update.data:
+        for at in range(0, len(content), rom_update.BLOCK):
+            block = content[at : at + rom_update.BLOCK]
+            _write_block(remote, offset + at, block)
+            done += len(block)
+            if progress:
+                progress(done, total)
+    # Up to here the old directory was in force. This is one call on the device: nothing that
+    # happens to the cable or the laptop can cut it in two.
+    _write_block(remote, 0, update.directory)
+    if progress:
+        progress(total, total)
+    device.reset()
+    remote.__init__(device)
+
+
+def _write_block(remote, offset, block):
+    crc = remote.json(
+        f"_rom.writeblocks({offset // rom_update.BLOCK}, _unpack({remote.packed(block)}))\n"
+        f"gc.collect()\n"
+        f"print(json.dumps(binascii.crc32(memoryview(_rom)[{offset}:{offset + len(block)}])"
+        f" & 0xffffffff))"
+    )
+    if crc != zlib.crc32(block):
+        raise MotionletError(
+            f"block {offset // rom_update.BLOCK} of the ROMFS of {remote.device.name} does not "
+            "hold what was written: its flash may be worn"
+        )
+
+
+class _Window:
+    """Reads of a few bytes, served from blocks that were read once."""
+
+    PIECE = 512
+
+    def __init__(self, read):
+        self._read = read
+        self._pieces = {}
+
+    def read(self, offset, length):
+        out = bytearray()
+        first, last = offset // self.PIECE, (offset + max(length, 1) - 1) // self.PIECE
+        for piece in range(first, last + 1):
+            if piece not in self._pieces:
+                self._pieces[piece] = self._read(piece * self.PIECE, self.PIECE)
+            out += self._pieces[piece]
+        start = offset - first * self.PIECE
+        return bytes(out[start : start + length])
+
+
+def _write_file(remote, path, data, progress):
+    free = remote.json("import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))")
+    if free < len(data) + mlet_format.ALIGN:
+        raise MotionletError(
+            f"the model has {len(data)} bytes, the filesystem of {remote.device.name} has "
+            f"{free} free (an old model of that name keeps its place until the new one is whole)"
+        )
+    remote.device.write_file(path, data, progress=progress)

@@ -1,0 +1,100 @@
+"""What `host_sdk inspect` shows: every layer of a model, with its cost."""
+
+from host_sdk import mlet_file, native
+
+
+def describe(data):
+    """Return a dict that describes the model `data` (bytes of an .mlet file), ready for JSON."""
+    graph, plan, info = mlet_file.read(data)
+    layers = []
+    for index, op in enumerate(graph.ops):
+        out = graph.tensors[op.output]
+        layers.append(
+            {
+                "name": op.name,
+                "op": op.kind,
+                "shape": list(out.shape),
+                "macs": graph.macs(op),
+                "weights": 0 if op.weights is None else op.weights.size,
+                "arena_offset": plan.tensor_offsets[op.output],
+                "state_bytes": plan.state_sizes[index],
+                "scratch_bytes": plan.scratch_sizes[index],
+            }
+        )
+    tensors = [
+        {
+            "name": tensor.name,
+            "shape": list(tensor.shape),
+            "scale": tensor.scale,
+            "zero_point": tensor.zero_point,
+        }
+        for tensor in graph.tensors
+    ]
+    return {
+        "format_version": info.format_version,
+        "target": info.target,
+        "bytes": info.total_bytes,
+        "crc32": f"{info.crc32:08x}",
+        "inputs": [tensors[i] for i in graph.inputs],
+        "outputs": [tensors[i] for i in graph.outputs],
+        "pixel_format": graph.pixel_format,
+        "frames_per_second": graph.frames_per_second,
+        "labels": graph.labels,
+        "layers": layers,
+        "parameters": graph.parameters,
+        "macs_per_frame": graph.macs_per_frame,
+        "input_bytes": sum(graph.tensors[i].size for i in graph.inputs),
+        "arena_bytes": plan.arena_bytes,
+        "state_bytes": plan.state_bytes,
+        "stream_bytes": native.Model(data).stream_bytes,
+    }
+
+
+def print_table(console, description):
+    """Print what `describe` returned as a table."""
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("layer")
+    table.add_column("op")
+    for title in ("shape", "MACs", "weights", "arena at", "state"):
+        table.add_column(title, justify="right")
+    for tensor in description["inputs"]:
+        table.add_row(tensor["name"], "input", _shape(tensor["shape"]), "", "", "", "")
+    for layer in description["layers"]:
+        table.add_row(
+            layer["name"],
+            layer["op"],
+            _shape(layer["shape"]),
+            f"{layer['macs']:,}" if layer["macs"] else "",
+            f"{layer['weights']:,}" if layer["weights"] else "",
+            f"{layer['arena_offset']:,}",
+            f"{layer['state_bytes']:,}" if layer["state_bytes"] else "",
+        )
+    console.print(table)
+    d = description
+    console.print(
+        f"\n{d['macs_per_frame']:,} MACs a frame, {d['parameters']:,} parameters; "
+        f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
+        f"CRC {d['crc32']})"
+    )
+    console.print(
+        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the input's "
+        f"{d['input_bytes']:,} bytes) + state {d['state_bytes']:,}, "
+        f"in all {d['stream_bytes']:,} bytes"
+    )
+    rate = f", {d['frames_per_second']:g} frames a second" if d["frames_per_second"] else ""
+    for tensor in d["inputs"]:
+        console.print(
+            f"input {d['pixel_format']} {_shape(tensor['shape'])}, scale {tensor['scale']:.6g}, "
+            f"zero point {tensor['zero_point']}{rate}"
+        )
+    for tensor in d["outputs"]:
+        console.print(
+            f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "
+            f"{tensor['zero_point']}: {', '.join(d['labels']) or 'no labels'}"
+        )
+
+
+def _shape(shape):
+    return "×".join(map(str, shape))

@@ -1,0 +1,99 @@
+"""Compare every layer of every frame with the golden model, bit for bit."""
+
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from host_sdk import golden, native
+
+
+@dataclass
+class Difference:
+    """The first place where a target disagrees with the golden model."""
+
+    frame: int
+    op: int  # -1: the input tensor
+    name: str
+    golden: np.ndarray  # int8 [H, W, C]
+    target: np.ndarray
+
+    @property
+    def differing_bytes(self):
+        return int(np.count_nonzero(self.golden != self.target))
+
+
+@dataclass
+class Report:
+    """What was compared. `difference` is None when all was equal."""
+
+    target: str
+    frames: int = 0
+    layers: int = 0  # tensors compared, over all frames
+    bytes: int = 0
+    difference: Difference | None = None
+    logits: list = field(default_factory=list)  # of the golden model, one array a frame
+
+    @property
+    def differing_bytes(self):
+        return 0 if self.difference is None else self.difference.differing_bytes
+
+
+class NativeTarget:
+    """The C core on this machine, as a target."""
+
+    name = "cffi"
+
+    def __init__(self, data):
+        self._stream = native.Stream(native.Model(data))
+
+    def reset(self):
+        self._stream.reset()
+
+    def trace(self, frame):
+        outputs = self._stream.push_trace(frame)
+        return [_crc(frame), *(_crc(output) for output in outputs)]
+
+    def tap(self, frame, op):
+        outputs = self._stream.push_trace(frame)
+        return frame if op < 0 else outputs[op]
+
+
+def verify(target, graph, clip, progress=None):
+    """Stream `clip`, int8 [T, H, W, C], through `target` from a reset state; return a Report.
+
+    `target` has `name`, `reset()`, `trace(frame)` and `tap(frame, op)`: a `NativeTarget` or a
+    `remote.RemoteStream`. Stops at the first difference, and fetches both tensors there.
+    `progress(done, total)` counts frames.
+    """
+    report = Report(target.name)
+    stream = golden.Stream(graph)
+    target.reset()
+    for index, frame in enumerate(clip):
+        expected = [frame, *stream.push_trace(frame)]
+        crcs = target.trace(frame)
+        for op, (tensor, crc) in enumerate(zip(expected, crcs, strict=True), start=-1):
+            if _crc(tensor) != crc:
+                report.difference = _difference(target, graph, clip, index, op, tensor)
+                return report
+            report.layers += 1
+            report.bytes += tensor.size
+        report.frames += 1
+        report.logits.append(stream.output().copy())
+        if progress:
+            progress(index + 1, len(clip))
+    return report
+
+
+def _difference(target, graph, clip, index, op, expected):
+    """Play the clip up to frame `index` once more and fetch the tensor that was wrong."""
+    target.reset()
+    for frame in clip[:index]:
+        target.trace(frame)
+    found = target.tap(clip[index], op)
+    name = graph.tensors[graph.inputs[0]].name if op < 0 else graph.ops[op].name
+    return Difference(index, op, name, expected, np.asarray(found))
+
+
+def _crc(tensor):
+    return zlib.crc32(np.ascontiguousarray(tensor).tobytes())
