@@ -1,0 +1,77 @@
+# A frame may be any buffer of bytes, signed or not, and is neither changed nor kept.
+import sys
+
+sys.path.append(VECTORS)
+from array import array
+
+import motionlet
+from testlib import model_trace, path, raises
+
+model = motionlet.load(path("tiny_tsm.mlet"))
+clip, wanted = model_trace("tiny_tsm")
+
+
+def signed(values):
+    return array("b", [v - 256 if v > 127 else v for v in values])
+
+
+def inside(values):
+    """A slice of a larger buffer, on an odd address."""
+    whole = bytearray(len(values) + 7)
+    whole[3 : 3 + len(values)] = values
+    return memoryview(whole)[3 : 3 + len(values)]
+
+
+class Camera:
+    """Gives read-only views of typecode 'b' on one buffer that it fills again and again."""
+
+    def __init__(self):
+        self.buffer = bytearray(64)
+
+    def capture(self, frame):
+        self.buffer[:] = frame
+        return memoryview(signed(self.buffer))
+
+
+camera = Camera()
+kinds = (
+    bytes, bytearray, signed, inside,
+    lambda values: array("B", values),
+    lambda values: memoryview(bytes(values)),
+    lambda values: memoryview(signed(values)),
+    camera.capture,
+)
+for kind in kinds:
+    stream = model.stream()
+    for frame, crcs in zip(clip, wanted):
+        given = kind(frame)
+        out = stream.push(given)
+        assert bytes(given) == bytes(frame)
+        assert motionlet.crc32(out) == crcs[-1]
+
+stream = model.stream()
+raises(TypeError, "frame is None: the camera gave no frame", stream.push, None)
+raises(TypeError, "frame is not a buffer", stream.push, 5)
+raises(TypeError, "frame is not a buffer", stream.push, list(clip[0]))
+raises(TypeError, "frame is an array of 'H', not of 1-byte integers", stream.push, array("H", [1]))
+raises(ValueError, "frame has 63 bytes, 8x8 GRAY8 needs 64", stream.push, bytes(63))
+raises(ValueError, "frame has 0 bytes, 8x8 GRAY8 needs 64", stream.push, b"")
+
+# What was refused is no frame of the stream.
+assert stream.frames == 0
+for frame, crcs in zip(clip, wanted):
+    raises(ValueError, "needs 64", stream.push, b"")
+    assert motionlet.crc32(stream.push(frame)) == crcs[-1]
+
+try:
+    from ulab import numpy
+except ImportError:
+    numpy = None  # not in this firmware
+if numpy:
+    for dtype in (numpy.uint8, numpy.int8):
+        stream.reset()
+        for frame, crcs in zip(clip, wanted):
+            values = frame if dtype == numpy.uint8 else signed(frame)
+            pixels = numpy.array(values, dtype=dtype)
+            assert motionlet.crc32(stream.push(pixels)) == crcs[-1]
+print("OK")

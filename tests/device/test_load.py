@@ -1,0 +1,74 @@
+# motionlet.load from a file system and from a ROMFS.
+import gc
+import os
+import sys
+
+sys.path.append(VECTORS)
+import motionlet
+from testlib import model_trace, path, raises, read
+
+FILE = "/mlet_test.mlet"
+clip, wanted = model_trace("tiny_tsm")
+
+
+def works(model):
+    stream = model.stream()
+    for frame, crcs in zip(clip, wanted):
+        assert motionlet.crc32(stream.push(frame)) == crcs[-1]
+
+
+with open(FILE, "wb") as file:
+    file.write(read("tiny_tsm.mlet"))
+try:
+    model = motionlet.load(FILE)
+    works(model)
+    assert model.in_place
+    assert model.name == FILE
+    assert model.ram_bytes == model.stream_bytes + model.bytes
+    assert model.bytes == len(read("tiny_tsm.mlet"))
+
+    with open(FILE, "wb") as file:
+        file.write(b"no model")
+    raises(ValueError, FILE + ": not a Motionlet model: header", motionlet.load, FILE)
+finally:
+    os.remove(FILE)
+
+raises(OSError, FILE, motionlet.load, FILE)
+try:
+    motionlet.load(FILE)
+except OSError as error:
+    assert error.errno == 2
+
+# A model that lies on no multiple of 16 is copied, and its buffer is not needed any more.
+good = read("tiny_tsm.mlet")
+buffer = memoryview(bytearray(len(good) + 4))[4:]
+buffer[:] = good
+model = motionlet.Model(buffer)
+assert not model.in_place
+assert model.ram_bytes == model.stream_bytes + model.bytes
+for i in range(len(buffer)):
+    buffer[i] = 0
+works(model)
+
+# A model in a buffer is used there, and keeps the buffer alive.
+model = motionlet.Model(bytearray(good))
+assert model.in_place
+gc.collect()
+garbage = [bytearray(len(good)) for _ in range(4)]
+works(model)
+del garbage
+
+# In a ROMFS a model stays where it is.
+if VECTORS.startswith("/rom"):
+    gc.collect()
+    before = gc.mem_alloc()
+    model = motionlet.load(path("tiny_tsm.mlet"))
+    gc.collect()
+    assert gc.mem_alloc() - before < 512, gc.mem_alloc() - before
+    assert model.in_place
+    assert model.ram_bytes == model.stream_bytes
+    works(model)
+    model = motionlet.load(path("tiny_tsm.mlet"), in_ram=True)
+    assert model.ram_bytes == model.stream_bytes + model.bytes
+    works(model)
+print("OK")

@@ -1,0 +1,91 @@
+"""What the tests on the device share. It lies beside the vectors, in the directory VECTORS."""
+
+import struct
+
+DIRECTORY = __file__.rsplit("/", 1)[0]
+CASE = "<6H5bx8B5H4H"  # see tools/make_vectors.py, which wrote the vectors
+CASE_FIELDS = (
+    "height width channels out_height out_width out_channels in_zero in1_zero out_zero "
+    "act_min act_max kernel_h kernel_w stride_h stride_w dilation_h dilation_w pad_top pad_left "
+    "frames frame_dilation shift_channels clip inputs bias multiplier shift weights"
+).split()
+
+
+def path(name):
+    return DIRECTORY + "/" + name
+
+
+def read(name):
+    """A file of vectors as a memoryview; where a ROMFS has it, without a copy."""
+    with open(path(name), "rb") as file:
+        try:
+            return memoryview(file)
+        except TypeError:
+            return memoryview(file.read())
+
+
+def raises(error, text, function, *args, **kwargs):
+    """Assert that a call raises exactly `error`, and says `text`."""
+    try:
+        function(*args, **kwargs)
+    except Exception as raised:
+        if type(raised) is not error or text not in str(raised):
+            raise AssertionError("wanted {}: {!r}; got {!r}".format(error, text, raised)) from None
+    else:
+        raise AssertionError("nothing raised; wanted {}: {!r}".format(error, text))
+
+
+class Reader:
+    """Takes values and arrays from a file, one after the other."""
+
+    def __init__(self, name, magic):
+        self.data = read(name)
+        self.at = 4
+        assert bytes(self.data[:4]) == magic, name
+
+    def unpack(self, form):
+        values = struct.unpack_from(form, self.data, self.at)
+        self.at += struct.calcsize(form)
+        return values
+
+    def array(self, count, padded=True):
+        """`count` bytes, and the zeros behind them."""
+        values = self.data[self.at : self.at + count]
+        self.at += (count + 3) // 4 * 4 if padded else count
+        return values
+
+
+def op_cases(kind):
+    """The cases of an op's vectors: dicts of CASE_FIELDS, with arrays in the place of counts,
+    and `x`, `y`: lists of inputs and expected output for each frame."""
+    reader = Reader(kind + ".vec", b"MVEC")
+    _, count = reader.unpack("<BxH")
+    for _ in range(count):
+        case = dict(zip(CASE_FIELDS, reader.unpack(CASE)))
+        case["shape"] = case["height"], case["width"], case["channels"]
+        case["out_shape"] = case["out_height"], case["out_width"], case["out_channels"]
+        for name, size in (("bias", 4), ("multiplier", 4), ("shift", 1), ("weights", 1)):
+            case[name] = reader.array(case[name] * size)
+        case["x"] = _frames(reader, case["clip"], case["inputs"], case["shape"])
+        case["y"] = [y for (y,) in _frames(reader, case["clip"], 1, case["out_shape"])]
+        yield case
+
+
+def _frames(reader, clip, count, shape):
+    size = shape[0] * shape[1] * shape[2]
+    values = reader.array(clip * count * size)
+    return [
+        [values[(t * count + i) * size : (t * count + i + 1) * size] for i in range(count)]
+        for t in range(clip)
+    ]
+
+
+def model_trace(name):
+    """The clip of a model, and for each frame the CRC-32s of its input and of every op's output."""
+    reader = Reader(name + ".trace", b"MTRC")
+    frames, ops, size = reader.unpack("<HHI")
+    clip, crcs = [], []
+    for _ in range(frames):
+        clip.append(reader.array(size, padded=False))
+        crcs.append(list(reader.unpack("<{}I".format(ops + 1))))
+    return clip, crcs
