@@ -11,6 +11,7 @@ import numpy as np
 
 from host_sdk.clips import int8_to_pixels
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.mlet_format import TARGETS
 
 # Defined once on the device; names begin with an underscore to keep out of the user's way.
 HELPERS = """
@@ -135,4 +136,6 @@ except ImportError:
             f"{device.name} has no module motionlet: put Motionlet's firmware on it "
             "(`host_sdk firmware build`, `host_sdk firmware flash`)"
         )
+    names = {code: name for name, code in TARGETS.items()}
+    found["target"] = names.get(found["target"], f"target {found['target']}")
     return found

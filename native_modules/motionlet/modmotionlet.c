@@ -8,6 +8,7 @@
 
 #include "py/binary.h"
 #include "py/gc.h"
+#include "py/mphal.h"
 #include "py/objarray.h"
 #include "py/objstr.h"
 #include "py/objtuple.h"
@@ -807,7 +808,7 @@ static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
     if (strcmp(error->field, "target") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for target %u, this firmware is %u"),
-            file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1], MLET_TARGET_PORTABLE);
+            file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1], MLET_TARGET);
     }
     if (strcmp(error->record, "header") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"),
@@ -1059,19 +1060,51 @@ static mlet_status_t trace_hook(
     return MLET_OK;
 }
 
+// A writable array of `needed` uint32 values.
+static uint32_t *get_uint32s(const char *who, const char *what, mp_obj_t array, size_t needed) {
+    size_t n;
+    uint32_t *items = buffer_items(who, what, array, MP_BUFFER_RW, sizeof(uint32_t), &n);
+    require_count(who, what, n, needed);
+    if ((uintptr_t)items % sizeof(uint32_t) != 0) {
+        mp_raise_msg_varg(
+            &mp_type_ValueError, MP_ERROR_TEXT("%s: %s is not aligned to 4 bytes"), who, what);
+    }
+    return items;
+}
+
 static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    size_t n;
-    uint32_t *crcs = buffer_items("trace", "crcs", crcs_in, MP_BUFFER_RW, 4, &n);
-    require_count("trace", "crcs", n, stream_model(self)->op_count + 1u);
-    if ((uintptr_t)crcs % sizeof(uint32_t) != 0) {
-        mp_raise_ValueError(MP_ERROR_TEXT("trace: crcs is not aligned to 4 bytes"));
-    }
+    uint32_t *crcs = get_uint32s("trace", "crcs", crcs_in, stream_model(self)->op_count + 1u);
     stream_begin(self, frame);
     crcs[0] = mlet_crc32(0, mlet_stream_input(&self->stream, 0), mlet_shape_bytes(self->shape));
     return stream_finish(self, trace_hook, crcs);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_trace_obj, stream_trace);
+
+typedef struct {
+    uint32_t *times;
+    mp_uint_t begin;
+} profile_t;
+
+static mlet_status_t profile_hook(
+    void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
+    (void)output;
+    (void)bytes;
+    profile_t *profile = context;
+    profile->times[op] = mp_hal_ticks_us() - profile->begin;
+    profile->begin = mp_hal_ticks_us();
+    return MLET_OK;
+}
+
+static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
+    stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    const uint16_t ops = stream_model(self)->op_count;
+    profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
+    stream_begin(self, frame);
+    profile.begin = mp_hal_ticks_us();
+    return stream_finish(self, profile_hook, &profile);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(stream_profile_obj, stream_profile);
 
 typedef struct {
     mp_int_t op;
@@ -1174,6 +1207,7 @@ static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 #define STREAM_METHODS(METHOD)                  \
     METHOD(MP_QSTR_push, stream_push_obj)       \
     METHOD(MP_QSTR_trace, stream_trace_obj)     \
+    METHOD(MP_QSTR_profile, stream_profile_obj) \
     METHOD(MP_QSTR_tap, stream_tap_obj)         \
     METHOD(MP_QSTR_reset, stream_reset_obj)     \
     METHOD(MP_QSTR_argmax, stream_argmax_obj)   \
@@ -1215,7 +1249,7 @@ static MP_DEFINE_CONST_OBJ_TYPE(stream_type, MP_QSTR_Stream, MP_TYPE_FLAG_NONE,
     INTEGER(MP_QSTR_RGB565_BE, MLET_FRAME_RGB565_BE)                \
     INTEGER(MP_QSTR_YUV422, MLET_FRAME_YUV422)                      \
     INTEGER(MP_QSTR_FORMAT_VERSION, MLET_FORMAT_VERSION)            \
-    INTEGER(MP_QSTR_TARGET, MLET_TARGET_PORTABLE)
+    INTEGER(MP_QSTR_TARGET, MLET_TARGET)
 
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
 
