@@ -86,7 +86,7 @@ def scale_and_zero_point(low, high):
     low, high = min(low, 0.0), max(high, 0.0)
     scale = (high - low) / 255
     # The file holds scales as float32: choose among those.
-    scale = float(np.float32(scale)) if scale > 1e-30 else INPUT_SCALE
+    scale = float(np.float32(scale)) if scale > 1e-20 else INPUT_SCALE
     return scale, int(np.clip(round(-128 - low / scale), -128, 127))
 
 
@@ -197,7 +197,8 @@ def _activations(model, ops, clips, batch=16):
     keras = import_keras()
     outputs = keras.Model(model.inputs[0], [op.value for op in ops])
     for i in range(0, len(clips), batch):
-        yield [np.asarray(v) for v in outputs(clips[i : i + batch] / np.float32(255))]
+        values = outputs(clips[i : i + batch] / np.float32(255))
+        yield [np.asarray(v) for v in keras.tree.flatten(values)]  # one alone comes without a list
 
 
 def _check_clips(model, clips):
@@ -276,18 +277,17 @@ class _Tracer:
             raise MotionletError("the model's output is not what its last layer gives")
 
     def _inputs(self, layer):
-        try:
-            given = layer.input
-        except (AttributeError, ValueError):
-            self._refuse(layer, "is used more than once, or not at all")
-        return given if isinstance(given, list | tuple) else [given]
+        return layer.input if isinstance(layer.input, list | tuple) else [layer.input]
 
     def _origin(self, x):
         return self.alias.get(id(x), id(x))
 
     def _tensor(self, x):
         """Return the index of our tensor that a Keras tensor is."""
-        return self.index[self._origin(x)]
+        origin = self._origin(x)
+        if origin not in self.index:  # Keras tells the first use of a layer only
+            raise MotionletError("a layer is used more than once; make one for each use")
+        return self.index[origin]
 
     def _refuse(self, layer, why):
         raise MotionletError(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
@@ -477,7 +477,7 @@ class LayerReport:
     name: str
     kind: str
     sqnr_db: float  # signal to quantization noise: more is better, 6 dB are one bit
-    saturated: float  # share of values at -128 or 127 that no ReLU asked for
+    clipped: float  # share of float values outside what int8 can say
 
 
 def report_layers(model, graph, clips):
@@ -497,13 +497,14 @@ def report_layers(model, graph, clips):
         wanted = floats[i].reshape(real.shape)
         noise = np.mean((real - wanted) ** 2)
         signal = np.mean(wanted.astype(np.float64) ** 2)
-        at_end = (q == 127) | ((q == -128) & (op.act_min < tensor.zero_point))
+        low, high = ((end - tensor.zero_point) * tensor.scale for end in (-128.5, 127.5))
+        clipped = np.mean((wanted < low) | (wanted > high))
         reports.append(
             LayerReport(
                 op.name,
                 op.kind,
                 float(10 * np.log10(max(signal, 1e-30) / max(noise, 1e-30))),
-                float(at_end.mean()),
+                float(clipped),
             )
         )
     return reports

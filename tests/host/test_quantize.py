@@ -1,0 +1,473 @@
+"""The quantizer: is the integer graph the Keras network, and does it refuse what it cannot say?"""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk import golden, quantize
+from host_sdk.data import moving_digits
+from host_sdk.errors import MotionletError
+from host_sdk.golden.check import check_graph
+from host_sdk.networks import build_network, import_keras
+from host_sdk.requantize import quantize_add, quantize_multiplier, quantize_multipliers
+
+keras = import_keras()
+layers = keras.layers
+
+from host_sdk.networks.layers import (  # noqa: E402
+    EachFrame,
+    TemporalAverage,
+    TemporalDepthwise,
+    TemporalShift,
+)
+
+# Keras itself trips over numpy's new __array__ protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+# Multipliers
+
+
+@given(st.floats(2.0**-32, 2.0**30 - 1))
+def test_multiplier_is_the_nearest(real):
+    m, n = quantize_multiplier(real)
+    assert 2**30 <= m < 2**31
+    assert 1 <= n <= 62
+    assert abs(m / 2**n - real) <= real * 2.0**-31
+
+
+@pytest.mark.parametrize("real", [0, -1.0, 2.0**30, 2.0**-33, math.inf, math.nan])
+def test_multiplier_out_of_range(real):
+    with pytest.raises(MotionletError, match="multiplier"):
+        quantize_multiplier(real)
+
+
+def test_multiplier_rounds_up_to_a_power_of_two():
+    assert quantize_multiplier(1 - 2.0**-40) == (2**30, 30)
+    ms, ns = quantize_multipliers([1.0, 0.75])
+    assert (ms.dtype, ns.dtype) == (np.int32, np.uint8)
+    assert (ms.tolist(), ns.tolist()) == ([2**30, 3 * 2**29], [30, 31])
+
+
+@given(st.floats(0, 2.0**20), st.floats(2.0**-20, 2.0**20))
+def test_add_shares_the_largest_shift(a, b):
+    m_a, m_b, n = quantize_add(a, b)
+    assert 0 <= min(m_a, m_b) <= max(m_a, m_b) < 2**22
+    assert 1 <= n <= 23
+    assert n == 23 or max(a, b) * 2 ** (n + 1) >= 2**22 - 1.5
+    assert max(abs(m_a / 2**n - a), abs(m_b / 2**n - b)) <= 2.0 ** -(n + 1)
+
+
+def test_add_out_of_range():
+    for pair in ((2.0**21, 1), (-1, 1), (math.nan, 1), (1, math.inf)):
+        with pytest.raises(MotionletError, match="addition"):
+            quantize_add(*pair)
+
+
+# Layers: int8 against float
+
+
+def shaken(model, seed=0):
+    """Give every variable of `model` a random value, so that nothing folds away by being 0 or 1."""
+    rng = np.random.default_rng(seed)
+    for w in model.weights:
+        if "seed" in w.path:
+            continue
+        fan_in = max(1, np.prod(w.shape[:-1])) if len(w.shape) > 1 else 1
+        value = rng.normal(0, 1 / np.sqrt(fan_in), w.shape)
+        if "variance" in w.name or "gamma" in w.name:
+            value = rng.uniform(0.5, 1.5, w.shape)
+        w.assign(value)
+    return model
+
+
+def smooth_clips(count, frames, height, width, channels, seed=1):
+    """Return uint8 clips with structure: waves that move."""
+    rng = np.random.default_rng(seed)
+    grid = np.meshgrid(*(np.arange(n) for n in (frames, height, width)), indexing="ij")
+    wave = rng.normal(0, 0.5, (count, channels, 3))
+    phase = np.einsum("ncd,dthw->nthwc", wave, np.array(grid)) + rng.uniform(
+        0, 6, (count, *[1] * 4)
+    )
+    noise = rng.normal(0, 20, phase.shape)
+    return np.clip(127 + 100 * np.sin(phase) + noise, 0, 255).astype(np.uint8)
+
+
+def network(height, width, channels, *stack):
+    x = clip = keras.Input((None, height, width, channels))
+    for layer in stack:
+        x = layer(x)
+    return shaken(keras.Model(clip, x))
+
+
+def run_both(model, clips, **options):
+    """Return the graph, and float and dequantized int8 outputs of its ops: lists of arrays."""
+    graph = quantize.quantize(model, clips, **options)
+    check_graph(graph)
+    ops = quantize.trace(model)
+    floats = [
+        np.concatenate(v) for v in zip(*quantize._activations(model, ops, clips), strict=True)
+    ]
+    outputs = [golden.run_clip(graph, (c.astype(np.int16) - 128).astype(np.int8)) for c in clips]
+    reals = []
+    for i, op in enumerate(graph.ops):
+        tensor = graph.tensors[op.output]
+        q = np.stack([o[i] for o in outputs]).astype(float)
+        reals.append((q - tensor.zero_point) * tensor.scale)
+        floats[i] = floats[i].reshape(reals[-1].shape)
+    return graph, floats, reals
+
+
+def same(kind, *arguments, **options):
+    return EachFrame(kind(*arguments, padding="same", **options))
+
+
+SINGLE = {
+    "conv": same(layers.Conv2D, 5, 3),
+    "conv stride 2": same(layers.Conv2D, 5, 3, strides=2),
+    "conv 5x5 stride 2": same(layers.Conv2D, 5, 5, strides=2),
+    "conv 2x4": same(layers.Conv2D, 5, (2, 4)),
+    "conv stride 3": same(layers.Conv2D, 5, 3, strides=3),
+    "conv 1x1 stride 2": same(layers.Conv2D, 5, 1, strides=2),
+    "conv dilated": same(layers.Conv2D, 5, 3, dilation_rate=2),
+    "conv valid": EachFrame(layers.Conv2D(5, 3, strides=2)),
+    "conv relu": same(layers.Conv2D, 5, 3, activation="relu"),
+    "conv relu6": same(layers.Conv2D, 5, 3, activation="relu6"),
+    "conv no bias": same(layers.Conv2D, 5, 3, use_bias=False),
+    "pointwise": EachFrame(layers.Conv2D(5, 1)),
+    "pointwise dense": layers.Dense(5),
+    "depthwise": same(layers.DepthwiseConv2D, 3),
+    "depthwise stride 2": same(layers.DepthwiseConv2D, 3, strides=2),
+    "depthwise valid": EachFrame(layers.DepthwiseConv2D((3, 5))),
+    "average": EachFrame(layers.AveragePooling2D(2)),
+    "average overlapping": EachFrame(layers.AveragePooling2D(3, strides=2)),
+    "global average": EachFrame(layers.GlobalAveragePooling2D()),
+    "global average, kept": EachFrame(layers.GlobalAveragePooling2D(keepdims=True)),
+    "temporal": TemporalDepthwise(3),
+    "temporal dilated": TemporalDepthwise(3, 2),
+    "temporal average": TemporalAverage(4),
+    "shift": TemporalShift(2),
+}
+
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 7), (10, 11)])
+@pytest.mark.parametrize("name", SINGLE)
+def test_layer_equals_keras(name, size):
+    layer = type(SINGLE[name]).from_config(SINGLE[name].get_config())
+    model = network(*size, 3, layer)
+    clips = smooth_clips(4, 7, *size, 3)
+    graph, floats, reals = run_both(model, clips, method="minmax")
+    assert len(graph.ops) == 1
+    # Each weight is off by half a step at most, and so is the output.
+    op, step = graph.ops[0], graph.tensors[1].scale
+    error = np.abs(reals[0] - floats[0]).max()
+    slack = 0.51 * step
+    if op.weights is not None:
+        weights = quantize.trace(model)[0].weights
+        slack += np.abs(weights).max() / 254 * (op.weights.size / graph.tensors[1].channels)
+    assert error <= slack
+    signal = np.abs(floats[0]).max()
+    assert error < signal / 20
+
+
+def test_normalization_and_relu_vanish():
+    model = network(
+        8,
+        8,
+        2,
+        same(layers.Conv2D, 6, 3),
+        layers.BatchNormalization(),
+        layers.ReLU(max_value=6),
+        same(layers.DepthwiseConv2D, 3, use_bias=False),
+        layers.BatchNormalization(center=False),
+        layers.Dropout(0.5),
+        layers.ReLU(),
+        TemporalDepthwise(2),
+        layers.BatchNormalization(scale=False),
+        EachFrame(layers.Conv2D(4, 1)),
+        EachFrame(layers.BatchNormalization()),
+        EachFrame(layers.ReLU()),
+    )
+    graph, floats, reals = run_both(model, smooth_clips(4, 6, 8, 8, 2))
+    assert [op.kind for op in graph.ops] == [
+        "conv2d",
+        "depthwise2d",
+        "temporal_depthwise",
+        "pointwise",
+    ]
+    first, zero = graph.ops[0], graph.tensors[1].zero_point
+    assert first.act_min == zero == -128
+    assert first.act_max == min(127, round(zero + 6 / graph.tensors[1].scale))
+    assert graph.ops[2].act_min == -128 < graph.tensors[3].zero_point  # no ReLU behind it
+    for wanted, got in zip(floats, reals, strict=True):
+        assert np.mean((got - wanted) ** 2) < np.mean(wanted**2) / 300  # 25 dB
+
+
+def test_residual_flatten_and_names():
+    clip = keras.Input((None, 6, 6, 2))
+    x = EachFrame(layers.Conv2D(2, 1), name="block1.mix")(clip)
+    x = layers.ReLU(name="block1.relu")(layers.Add(name="block1.add")([clip, x]))
+    y = TemporalShift(1, name="shift")(x)
+    x = layers.Add(name="sum")([x, y])  # x is read twice
+    x = EachFrame(layers.AveragePooling2D(3), name="pool")(x)
+    x = layers.Dropout(0.1)(EachFrame(layers.Flatten())(x))
+    model = shaken(keras.Model(clip, layers.Dense(5, name="logits")(x)))
+    graph, floats, reals = run_both(
+        model, smooth_clips(4, 6, 6, 6, 2), labels=list("abcde"), frames_per_second=12.5
+    )
+    names = [op.name for op in graph.ops]
+    assert names == ["block1/mix", "block1/add", "shift", "sum", "pool", "logits"]
+    assert graph.ops[1].act_min == graph.tensors[2].zero_point
+    assert graph.ops[5].weights.shape == (5, 2 * 2 * 2)
+    assert (graph.labels, graph.frames_per_second) == (list("abcde"), 12.5)
+    assert graph.pixel_format == "raw"  # of two channels
+    for wanted, got in zip(floats, reals, strict=True):
+        assert np.mean((got - wanted) ** 2) < np.mean(wanted**2) / 300
+
+
+def test_image_model():
+    """A Keras model of images is a network of streams without a memory."""
+    image = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, strides=2, padding="same", activation="relu")(image)
+    x = layers.GlobalAveragePooling2D()(x)
+    model = shaken(keras.Model(image, layers.Dense(3)(x)))
+    images = smooth_clips(6, 1, 8, 8, 3)[:, 0]
+    graph = quantize.quantize(model, images)
+    assert graph.pixel_format == "rgb888"
+    got = golden.run_clip(graph, (images.astype(np.int16) - 128).astype(np.int8))[-1][:, 0, 0]
+    real = (got.astype(float) - graph.tensors[-1].zero_point) * graph.tensors[-1].scale
+    wanted = np.asarray(model(images / np.float32(255)))
+    assert np.abs(real - wanted).max() < np.abs(wanted).max() / 20
+
+
+# Whole networks
+
+
+@pytest.fixture(scope="module", params=["tsm", "separable3d", "per_frame"])
+def exported(request):
+    model = shaken(build_network(request.param, (32, 32, 1), 9), seed=3)
+    clips = smooth_clips(8, 12, 32, 32, 1)
+    graph = quantize.quantize(model, clips, moving_digits.LABELS, moving_digits.FRAMES_PER_SECOND)
+    check_graph(graph)
+    return model, graph, clips
+
+
+def test_stream_equals_clip(exported):
+    _, graph, clips = exported
+    stream = golden.Stream(graph)
+    for clip in clips[:2]:
+        clip = (clip.astype(np.int16) - 128).astype(np.int8)
+        stream.reset()
+        whole = golden.run_clip(graph, clip)
+        for t, frame in enumerate(clip):
+            for op, wanted, got in zip(graph.ops, whole, stream.push_trace(frame), strict=True):
+                assert np.array_equal(wanted[t], got), (op.name, t)
+        assert len({o.tobytes() for o in whole[0]}) == len(clip)  # frames do differ
+
+
+def test_int8_is_near_float(exported):
+    model, graph, clips = exported
+    reports = quantize.report_layers(model, graph, clips)
+    assert [r.name for r in reports] == [op.name for op in graph.ops]
+    assert min(r.sqnr_db for r in reports) > 15
+    assert max(r.clipped for r in reports) < 0.01
+
+
+def test_sizes_of_the_networks():
+    """What the networks may cost on a device, and MACs as TensorFlow's own profiler counts them."""
+    for name in ("tsm", "separable3d"):
+        model = build_network(name, (32, 32, 1), 9)
+        graph = quantize.quantize(model, moving_digits.make_clips(2, 4)[0])
+        assert graph.parameters <= 30_000
+        assert graph.macs_per_frame <= 350_000
+        computed = [op.output for op in graph.ops if op.kind != "temporal_shift"]
+        assert sum(graph.tensors[i].size for i in computed) <= 25_000
+        temporal = sum(graph.macs(op) for op in graph.ops if op.kind == "temporal_depthwise")
+        assert graph.macs_per_frame - temporal == macs_by_profiler(model)
+
+
+def macs_by_profiler(model):
+    """Count the MACs of convolutions and matrix products on one frame, from TensorFlow's graph."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    one_frame = tf.TensorSpec((1, 1, *model.inputs[0].shape[2:]))
+    traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(one_frame)
+    frozen = convert_variables_to_constants_v2(traced)
+    options = tf.compat.v1.profiler.ProfileOptionBuilder(
+        tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    )
+    options = options.with_empty_output().order_by("float_ops").build()
+    with tf.Graph().as_default() as flat:
+        tf.graph_util.import_graph_def(frozen.graph.as_graph_def(), name="")
+        profile = tf.compat.v1.profiler.profile(flat, options=options, cmd="op")
+    counted = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
+    operations, node = 0, profile
+    while node.children:  # a chain: each op type hangs below the one before
+        node = node.children[0]
+        operations += node.float_ops if node.name in counted else 0
+    return operations // 2
+
+
+# Numbers at the edges
+
+
+def test_dead_channels_and_bold_biases():
+    model = network(4, 4, 1, EachFrame(layers.Conv2D(5, 3)))
+    kernel, bias = (np.array(w) for w in model.get_weights())
+    kernel[..., 0], bias[0] = 0, 0  # dead
+    kernel[..., 1], bias[1] = 0, 3  # constant
+    kernel[..., 2], bias[2] = 1e-30, -2  # as good as constant
+    kernel[..., 3], bias[3] = 1e-12, 0
+    model.set_weights([kernel, bias])
+    graph, floats, reals = run_both(model, smooth_clips(3, 4, 4, 4, 1))
+    step = graph.tensors[1].scale
+    assert not graph.ops[0].weights[:2].any()
+    assert np.abs(reals[0] - floats[0])[..., :4].max() <= 0.51 * step
+
+
+def test_all_zero_network():
+    model = network(4, 4, 1, EachFrame(layers.Conv2D(2, 1)), layers.ReLU(), TemporalAverage(2))
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    _, _, reals = run_both(model, smooth_clips(2, 3, 4, 4, 1))
+    assert not reals[1].any()
+
+
+def test_range_always_holds_zero():
+    for low, high in ((2, 5), (-5, -2), (0, 0), (-1, 3), (-1e-40, 0)):
+        scale, zero_point = quantize.scale_and_zero_point(low, high)
+        assert scale > 0
+        assert scale == np.float32(scale)
+        assert -128 <= zero_point <= 127
+        for real in (min(low, 0), max(high, 0)):
+            assert (
+                abs(
+                    (np.clip(round(real / scale) + zero_point, -128, 127) - zero_point) * scale
+                    - real
+                )
+                <= scale * 1.001
+            )
+
+
+def test_input_is_the_pixel():
+    model = network(4, 4, 1, EachFrame(layers.Conv2D(1, 1)))
+    dark = np.zeros((1, 2, 4, 4, 1), np.uint8)  # the clips do not choose the input's range
+    frames = quantize.quantize(model, dark).tensors[0]
+    assert (frames.scale, frames.zero_point) == (1 / 255, -128)
+
+
+def test_methods_treat_outliers_differently():
+    model = network(16, 16, 1, EachFrame(layers.Conv2D(1, 1)), EachFrame(layers.Conv2D(1, 1)))
+    model.set_weights([np.ones((1, 1, 1, 1)), np.zeros(1)] * 2)
+    clips = np.random.default_rng(0).integers(0, 26, (40, 4, 16, 16, 1)).astype(np.uint8)
+    clips[0, 0, 0, 0, 0] = 255  # one pixel in forty thousand
+    tops = {}
+    for method in quantize.METHODS:
+        tensor = quantize.quantize(model, clips, method=method).tensors[1]
+        tops[method] = (127 - tensor.zero_point) * tensor.scale
+    assert tops["minmax"] == pytest.approx(1)
+    assert tops["percentile"] < 0.2
+    assert tops["mse"] <= tops["minmax"]
+    last = quantize.quantize(model, clips, method="percentile").tensors[2]
+    assert (127 - last.zero_point) * last.scale == pytest.approx(1)  # answers are not clipped
+
+
+# What is refused
+
+
+def refused(*stack, size=(8, 8, 4)):
+    def build():
+        x = clip = keras.Input((None, *size))
+        for layer in stack:
+            x = layer(x)
+        return keras.Model(clip, x)
+
+    return build
+
+
+def twice():
+    clip, layer = keras.Input((None, 8, 8, 4)), TemporalAverage(2)
+    return keras.Model(clip, layer(layer(clip)))
+
+
+def two_inputs():
+    inputs = [keras.Input((None, 8, 8, 4)) for _ in range(2)]
+    return keras.Model(inputs, layers.Add()(inputs))
+
+
+def add_of_three():
+    clip = keras.Input((None, 8, 8, 4))
+    return keras.Model(clip, layers.Add()([clip, clip, clip]))
+
+
+def shared_before_relu():
+    clip = keras.Input((None, 8, 8, 4))
+    x = layers.Dropout(0.1)(EachFrame(layers.Conv2D(4, 1))(clip))
+    return keras.Model(clip, layers.Add()([x, layers.ReLU()(x)]))
+
+
+def flat_input():
+    vector = keras.Input((7,))
+    return keras.Model(vector, layers.Dense(2)(vector))
+
+
+def temporal_on_images():
+    image = keras.Input((8, 8, 4))
+    return keras.Model(image, TemporalAverage(2)(image))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (refused(EachFrame(layers.MaxPooling2D())), "MaxPooling2D.*cannot be exported; these can"),
+        (refused(EachFrame(layers.Conv2D(4, 3, groups=2))), "has 2 groups"),
+        (refused(EachFrame(layers.Conv2D(4, 3, activation="tanh"))), "has activation 'tanh'"),
+        (refused(EachFrame(layers.DepthwiseConv2D(3, depth_multiplier=2))), "depth_multiplier 2"),
+        (refused(layers.BatchNormalization()), "must come right behind an op"),
+        (refused(layers.ReLU()), "must come right behind an op"),
+        (refused(TemporalShift(1), layers.ReLU()), "must come right behind an op"),
+        (refused(TemporalAverage(2), layers.BatchNormalization()), "must come right behind"),
+        (refused(EachFrame(layers.Conv2D(4, 1, activation="relu")), layers.BatchNormalization()),
+         "must come right behind"),
+        (refused(EachFrame(layers.Conv2D(4, 1)), layers.ReLU(negative_slope=0.1)), "has a slope"),
+        (refused(EachFrame(layers.AveragePooling2D(3, padding="same"))), "windows that leave"),
+        (refused(EachFrame(layers.Flatten()), TemporalAverage(2)), "behind Flatten"),
+        (refused(EachFrame(TemporalAverage(2))), "needs whole clips"),
+        (temporal_on_images, "needs whole clips"),
+        (refused(layers.Flatten()), "works on images"),
+        (twice, "is used more than once"),
+        (two_inputs, "2 inputs and 1 outputs"),
+        (add_of_three, "must add two"),
+        (shared_before_relu, "must come right behind"),
+        (flat_input, "the model's input is"),
+        (lambda: None, "only a functional or sequential"),
+    ],
+)  # fmt: skip
+def test_refused(build, message):
+    with pytest.raises(MotionletError, match=message):
+        quantize.trace(build())
+
+
+def test_bad_clips():
+    model = network(4, 4, 1, EachFrame(layers.Conv2D(2, 1)))
+    good = smooth_clips(1, 2, 4, 4, 1)
+    for clips, message in (
+        (good / 255, "needs uint8 clips of 5 dimensions, not float64"),
+        (good[0], "needs uint8 clips of 5 dimensions"),
+        (good[:0], "needs uint8 clips"),
+        (good[:, :, 1:], r"are \(3, 4, 1\), the network takes \(4, 4, 1\)"),
+    ):
+        with pytest.raises(MotionletError, match=message):
+            quantize.quantize(model, clips)
+    with pytest.raises(MotionletError, match="no calibration method 'median'"):
+        quantize.quantize(model, good, method="median")
+    with pytest.raises(MotionletError, match="3 labels for 2 outputs"):
+        quantize.quantize(model, good, labels=list("abc"))
+    model.set_weights([w * np.nan for w in model.get_weights()])
+    with pytest.raises(MotionletError, match="not finite"):
+        quantize.quantize(model, good)
