@@ -1,0 +1,209 @@
+"""The memory planner: its plans keep to SPEC.md's rules, and are as small as can be."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk.errors import MotionletError
+from host_sdk.golden.check import RecordError
+from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.planner import check_plan, lifetimes, plan, state_bytes
+
+IN_PLACE = {"temporal_depthwise", "temporal_shift", "temporal_average", "add"}
+scratch_sizes = st.one_of(st.none(), st.integers(0, 300))
+
+
+def obeys_the_rules(graph, plan):
+    """Play a plan through: every byte of the arena remembers which tensor was written there last.
+
+    A second reading of the rules: True when each tensor is whole whenever it is read.
+    """
+    owner = np.full(plan.arena_bytes, -1)
+    scratch_owner = len(graph.tensors)
+
+    def place(tensor):
+        start = plan.tensor_offsets[tensor]
+        return slice(start, start + graph.tensors[tensor].size)
+
+    for tensor in graph.inputs:
+        if (owner[place(tensor)] != -1).any():
+            return False
+        owner[place(tensor)] = tensor
+    for index, op in enumerate(graph.ops):
+        start = plan.scratch_offsets[index]
+        owner[start : start + plan.scratch_sizes[index]] = scratch_owner
+        if any((owner[place(tensor)] != tensor).any() for tensor in op.inputs):
+            return False
+        for tensor in op.inputs:
+            shared = np.intersect1d(*(np.r_[place(t)] for t in (tensor, op.output)))
+            same = plan.tensor_offsets[tensor] == plan.tensor_offsets[op.output]
+            if shared.size and not (same and op.kind in IN_PLACE):
+                return False
+        if (owner[place(op.output)] == scratch_owner).any():
+            return False
+        owner[place(op.output)] = op.output
+        owner[owner == scratch_owner] = -1
+    return all((owner[place(tensor)] == tensor).all() for tensor in graph.outputs)
+
+
+@given(graph=strategies.graphs(max_ops=12), scratch=scratch_sizes)
+def test_plans_obey_the_rules(graph, scratch):
+    made = plan(graph, scratch_bytes=None if scratch is None else lambda graph, op: scratch)
+    check_plan(graph, made)
+    assert obeys_the_rules(graph, made)
+    assert made == plan(graph, scratch_bytes=None if scratch is None else lambda *_: scratch)
+
+
+@given(data=st.data())
+def test_check_plan_refuses_what_does_not_play_through(data):
+    graph = data.draw(strategies.graphs())
+    made = plan(graph, scratch_bytes=lambda graph, op: data.draw(st.sampled_from([0, 16])))
+    offsets = st.one_of(
+        st.sampled_from(made.tensor_offsets),
+        st.integers(0, made.arena_bytes // 16 - 1).map(lambda n: 16 * n),
+    )
+    moved = data.draw(st.integers(0, len(graph.tensors) - 1))
+    made.tensor_offsets[moved] = data.draw(offsets)
+    if made.tensor_offsets[moved] + graph.tensors[moved].size > made.arena_bytes:
+        with pytest.raises(RecordError):
+            check_plan(graph, made)
+        return
+    # A tensor that nobody reads may be trodden on, but the rules give it its moment.
+    unread = any(first == last for first, last in lifetimes(graph))
+    if obeys_the_rules(graph, made):
+        if not unread:
+            check_plan(graph, made)
+    else:
+        with pytest.raises(RecordError, match=r"arena_offset|scratch_offset"):
+            check_plan(graph, made)
+
+
+def smallest_arena(graph):
+    """The least bytes of all plans: each choice of ops in place, each order of first fit."""
+    spans, best = lifetimes(graph), None
+    choices = []
+    for index, op in enumerate(graph.ops):
+        dying = [i for i in op.inputs if spans[i][1] == index] if op.kind in IN_PLACE else []
+        choices.append([None, *dying])
+    for over in itertools.product(*choices):
+        block_of, blocks = {}, []
+        for tensor, (first, last) in enumerate(spans):
+            writer = next((i for i, op in enumerate(graph.ops) if op.output == tensor), None)
+            if writer is not None and over[writer] is not None:
+                block_of[tensor] = block_of[over[writer]]
+                block_of[tensor][2] = last
+            else:
+                size = -(-graph.tensors[tensor].size // 16) * 16
+                block_of[tensor] = [size, first, last]
+                blocks.append(block_of[tensor])
+        for order in itertools.permutations(blocks):
+            placed, total = [], 0
+            for size, first, last in order:
+                at = 0
+                for start, end, began, ended in sorted(placed):
+                    if began <= last and first <= ended and start < at + size and end > at:
+                        at = end
+                placed.append((at, at + size, first, last))
+                total = max(total, at + size)
+            best = total if best is None else min(best, total)
+    return best
+
+
+@given(graph=strategies.graphs(max_ops=5))
+def test_small_graphs_get_the_smallest_arena(graph):
+    assert plan(graph).arena_bytes == smallest_arena(graph)
+
+
+def chain(kinds, size=32):
+    """Ops that keep the shape, on [1, 1, size]; adds take the input once more."""
+    graph = Graph(pixel_format="raw", inputs=[0])
+    graph.tensors = [Tensor("x", 1, 1, size, 0.5, 0)]
+    for kind in kinds:
+        last = len(graph.tensors) - 1
+        op = Op(kind, kind, [last], last + 1)
+        if kind == "temporal_shift":
+            op.shift_channels = 3
+        else:
+            count = 2 if kind == "add" else 1
+            op.multiplier = np.full(count, 2**20 if kind == "add" else 2**30, np.int32)
+            op.shift = np.full(1, 20, np.uint8)
+        if kind == "add":
+            op.inputs.append(0)
+        graph.tensors.append(Tensor(kind, 1, 1, size, 0.5, 0))
+        graph.ops.append(op)
+    graph.outputs = [len(graph.tensors) - 1]
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("kinds", "arena"),
+    [
+        (["temporal_shift"], 32),  # over the input
+        (["temporal_shift", "temporal_average"], 32),
+        (["average_pool"], 64),  # never in place
+        (["average_pool", "add"], 64),  # over one of its inputs
+        (["average_pool", "average_pool", "add"], 96),  # the input waits for the add
+        (["temporal_shift", "add"], 64),  # the add reads the input, so the shift may not
+    ],
+)
+def test_in_place(kinds, arena):
+    assert plan(chain(kinds)).arena_bytes == arena
+
+
+def test_outputs_are_not_written_over():
+    graph = chain(["temporal_shift"])
+    graph.outputs.append(0)
+    assert plan(graph).arena_bytes == 64
+
+
+def test_state():
+    graph = chain(["temporal_average", "temporal_shift", "add"], size=33)
+    graph.ops[0].frames = 4
+    made = plan(graph)
+    assert made.state_sizes == [3 * 48, 16, 0]
+    assert made.state_offsets[:2] == [0, 144]
+    assert made.state_bytes == 160
+    dilated = Op("temporal_depthwise", "", [0], 1, frames=3, frame_dilation=2)
+    assert state_bytes(graph, dilated) == 4 * 48
+
+
+def test_scratch_is_live_with_its_op_only():
+    graph = chain(["average_pool", "average_pool"])
+    made = plan(graph, scratch_bytes=lambda graph, op: 100)
+    assert made.scratch_sizes == [112, 112]
+    assert made.arena_bytes == 64 + 112
+    check_plan(graph, made)
+
+
+@pytest.mark.parametrize(
+    ("changes", "record", "field"),
+    [
+        ({"arena_bytes": 16}, "tensor", "arena_offset"),
+        ({"state_bytes": 0}, "op", "state_offset"),
+        ({"arena_bytes": 2**28 + 16}, "header", "arena_bytes"),
+        ({"tensor_offsets": [0, 8]}, "tensor", "arena_offset"),
+        ({"tensor_offsets": [0, 16]}, "tensor", "arena_offset"),
+        ({"state_sizes": [32]}, "op", "state_bytes"),
+        ({"state_offsets": [16]}, "op", "state_offset"),
+        ({"scratch_offsets": [0], "scratch_sizes": [16]}, "op", "scratch_offset"),
+    ],
+)
+def test_check_plan_names_what_is_wrong(changes, record, field):
+    graph = chain(["temporal_shift"])
+    made = dataclasses.replace(plan(graph), **changes)
+    with pytest.raises(RecordError) as caught:
+        check_plan(graph, made)
+    assert (caught.value.record, caught.value.field) == (record, field)
+
+
+def test_a_state_beyond_the_format():
+    graph = chain(["temporal_average"])
+    graph.tensors = [Tensor(name, 1024, 1024, 16, 0.5, 0) for name in "xy"]
+    graph.ops[0].frames = 256
+    with pytest.raises(MotionletError, match="the state takes 4278190080 bytes"):
+        plan(graph)
