@@ -3,7 +3,7 @@
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.mlet_format import FRAME_FORMATS
+from host_sdk.mlet_format import FRAME_FORMATS, LIMITS
 
 BYTES_A_PIXEL = {"gray8": 1, "rgb888": 3, "rgb565_le": 2, "rgb565_be": 2, "yuv422": 2}
 MAX_CROP_PIXELS = 1 << 23
@@ -68,6 +68,9 @@ def _check(length, frame_format, width, height, shape, crop):
     if frame_format not in FRAME_FORMATS:
         known = ", ".join(FRAME_FORMATS)
         raise MotionletError(f"frame format {frame_format!r} is not known; there are {known}")
+    if not (1 <= width <= LIMITS["max_dim"] and 1 <= height <= LIMITS["max_dim"]):
+        most = LIMITS["max_dim"]
+        raise MotionletError(f"a frame of {width}x{height} is not in 1x1 to {most}x{most}")
     if shape[2] not in (1, 3):
         raise MotionletError(f"a frame becomes 1 channel or 3, not {shape[2]}")
     if frame_format == "yuv422" and shape[2] != 1:
