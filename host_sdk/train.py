@@ -29,7 +29,7 @@ class TrainConfig:
     clips: int = 5400  # to train on
     validation_clips: int = 900
     test_clips: int = 1800
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 32  # clips
     learning_rate: float = 6e-3  # at the start; falls to 0 along a cosine
     warm_up: int = 6  # frames at a clip's begin whose answers do not count
