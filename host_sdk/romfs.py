@@ -10,8 +10,6 @@ image is one record of kind FILESYSTEM; a file or a directory is a record whose 
 length of its name, the name, and the records in it.
 """
 
-import posixpath
-
 from host_sdk.errors import MotionletError
 
 PADDING = 1
@@ -91,7 +89,7 @@ def build_romfs(files, align=16):
         raise MotionletError(f"align is {align}, want a power of two from 1 to 4096")
     tree = {}
     for path, data in files.items():
-        if not path or path.startswith("/") or posixpath.normpath(path) != path or ".." in path:
+        if {"", ".", ".."}.intersection(path.split("/")):
             raise MotionletError(f"{path!r} is no path for a ROMFS; want one like 'gesture.mlet'")
         *parents, name = path.split("/")
         node = tree
@@ -148,8 +146,14 @@ def file_offsets(image):
             if kind not in (FILE, DIRECTORY):
                 continue
             name_length, offset = _read_varuint(image, offset, record_end)
-            path = prefix + bytes(image[offset : offset + name_length]).decode()
+            name = bytes(image[offset : offset + name_length])
             offset += name_length
+            try:
+                path = prefix + name.decode()
+            except UnicodeDecodeError:
+                raise MotionletError(f"not a whole ROMFS image: a name is {name}") from None
+            if offset > record_end:
+                raise MotionletError(f"not a whole ROMFS image: {path} is cut")
             if kind == DIRECTORY:
                 walk(offset, record_end, path + "/")
                 continue

@@ -73,9 +73,9 @@ include("$(MPY_DIR)/extmod/asyncio")
 class Target:
     """One thing to build, and the directories of its build."""
 
-    def __init__(self, name, user_modules):
+    def __init__(self, name, user_modules, out=None):
         self.name = name
-        self.out = FIRMWARE / name
+        self.out = Path(out).resolve() if out else FIRMWARE / name
         self.obj = self.out / "obj"
         self.log = self.out / "build.log"
         self.tree, self.sdk = micropython_dir()
@@ -101,12 +101,13 @@ class Target:
         return MODULE in self.user_modules
 
 
-def build(name, user_modules=(), clean=False, quiet=False):
+def build(name, user_modules=(), clean=False, quiet=False, out=None):
     """Build one target; return its sizes, the content of size.json.
 
     user_modules: directories or files of further MicroPython user C modules.
+    out: the directory for the results, by default build/firmware/NAME.
     """
-    target = Target(name, [_module_path(path) for path in user_modules])
+    target = Target(name, [_module_path(path) for path in user_modules], out)
     _check_programs(target)
     with locked(target.out / ".lock"):
         return _build(target, clean, quiet)
@@ -442,6 +443,9 @@ def main():
         metavar="PATH",
         help="a further user C module, such as ulab/code; may be given more than once",
     )
+    parser.add_argument(
+        "--out", metavar="DIR", help="where to put the results (build/firmware/BOARD)"
+    )
     parser.add_argument("--clean", action="store_true", help="build everything again")
     parser.add_argument("--json", action="store_true", help="print the sizes as JSON")
     parser.add_argument(
@@ -450,7 +454,7 @@ def main():
     args = parser.parse_args()
     if args.install:
         install_packages(args.board)
-    report = build(args.board, args.user_module, args.clean, quiet=args.json)
+    report = build(args.board, args.user_module, args.clean, quiet=args.json, out=args.out)
     if args.json:
         print(json.dumps(report, indent=2))
 
