@@ -4,7 +4,6 @@ The documentation of every name is in __init__.pyi, so that it costs no flash he
 """
 
 from _motionlet import *  # noqa: F403 the kernels, Model, Stream, FrameRing, constants
-from _motionlet import VERSION as __version__
 
 
 def load(path, in_ram=False):

@@ -35,7 +35,10 @@ class Camera:
 
 camera = Camera()
 kinds = (
-    bytes, bytearray, signed, inside,
+    bytes,
+    bytearray,
+    signed,
+    inside,
     lambda values: array("B", values),
     lambda values: memoryview(bytes(values)),
     lambda values: memoryview(signed(values)),

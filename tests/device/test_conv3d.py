@@ -56,7 +56,14 @@ raises(TypeError, "shape is missing", call, x, past, spatial, temporal, pointwis
 raises(TypeError, "must be a dict", call, x, past, [], temporal, pointwise, shape=shape)
 raises(TypeError, "takes no argument 'past'", call, x, past, {"past": 1}, {}, {}, shape=shape)
 raises(
-    ValueError, "past has 3 frames, needs 4",
-    call, x, motionlet.FrameRing(3, H * W * C), spatial, temporal, pointwise, shape=shape,
+    ValueError,
+    "past has 3 frames, needs 4",
+    call,
+    x,
+    motionlet.FrameRing(3, H * W * C),
+    spatial,
+    temporal,
+    pointwise,
+    shape=shape,
 )
 print("OK")

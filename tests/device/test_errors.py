@@ -55,8 +55,14 @@ raises(TypeError, "conv2d: x is given twice", conv2d, bytes(16), x=bytes(16))
 
 # An output may not overlap an input, but for ops that work in place.
 x = bytearray(20)
-raises(ValueError, "conv2d: out overlaps x",
-       conv2d, memoryview(x)[:16], out=memoryview(x)[12:16], **window)
+raises(
+    ValueError,
+    "conv2d: out overlaps x",
+    conv2d,
+    memoryview(x)[:16],
+    out=memoryview(x)[12:16],
+    **window,
+)
 scales = array("i", [1 << 20, 1 << 20])
 x = memoryview(bytearray(9))
 raises(ValueError, "add: out overlaps x", add, x[:8], bytes(8), scales, b"\x15", out=x[1:])
@@ -65,17 +71,40 @@ assert add(x[:8], bytes(8), scales, b"\x15", out=x[:8]) is not None
 raises(ValueError, "add: x1 has 3 values, needs 4", add, bytes(4), bytes(3), scales, b"\x15")
 raises(TypeError, "dense: shape is missing", dense, bytes(5000), bytes(5000), **parameters)
 past = motionlet.FrameRing(2, 4)
-temporal = dict(weights=bytes(12), bias=array("i", [0] * 4), multiplier=array("i", [1 << 30] * 4),
-                shift=b"\x1f" * 4)
+temporal = dict(
+    weights=bytes(12),
+    bias=array("i", [0] * 4),
+    multiplier=array("i", [1 << 30] * 4),
+    shift=b"\x1f" * 4,
+)
 depthwise = motionlet.temporal_depthwise
 assert len(depthwise(bytes(4), past, **temporal)) == 4
-raises(ValueError, "past has 2 frames, needs 4", depthwise, bytes(4), past, frame_dilation=2,
-       **temporal)
-raises(ValueError, "a frame of past has 5 bytes, needs 4",
-       depthwise, bytes(4), motionlet.FrameRing(2, 5), **temporal)
+raises(
+    ValueError,
+    "past has 2 frames, needs 4",
+    depthwise,
+    bytes(4),
+    past,
+    frame_dilation=2,
+    **temporal,
+)
+raises(
+    ValueError,
+    "a frame of past has 5 bytes, needs 4",
+    depthwise,
+    bytes(4),
+    motionlet.FrameRing(2, 5),
+    **temporal,
+)
 raises(TypeError, "past is not a FrameRing", depthwise, bytes(4), bytearray(8), **temporal)
-raises(ValueError, "past has 9 values, needs 8",
-       motionlet.temporal_shift, bytes(12), bytearray(9), shape=(2, 2, 3))
+raises(
+    ValueError,
+    "past has 9 values, needs 8",
+    motionlet.temporal_shift,
+    bytes(12),
+    bytearray(9),
+    shape=(2, 2, 3),
+)
 raises(ValueError, "argmax: x is empty", motionlet.argmax, b"")
 assert motionlet.argmax(array("b", [-128, 5, -3, 5])) == 1
 assert motionlet.crc32(b"123456789") == 0xCBF43926

@@ -29,7 +29,11 @@ for _ in range(count):
         assert bytes(motionlet.resize(words, **keywords)) == wanted
 assert len(formats) == 5
 assert formats == {
-    motionlet.GRAY8, motionlet.RGB888, motionlet.RGB565_LE, motionlet.RGB565_BE, motionlet.YUV422
+    motionlet.GRAY8,
+    motionlet.RGB888,
+    motionlet.RGB565_LE,
+    motionlet.RGB565_BE,
+    motionlet.YUV422,
 }
 
 # A stream does the same on its way to the input tensor.
@@ -54,6 +58,15 @@ raises(TypeError, "takes no argument 'fps'", model.stream, fps=3)
 raises(TypeError, "by position", model.stream, 8, 8, 0, None, 1)
 raises(TypeError, "width is given twice", model.stream, 8, width=8)
 raises(TypeError, "shape is missing", motionlet.resize, bytes(64), 8, 8)
-raises(ValueError, "out has 3 values, needs 4", motionlet.resize, bytes(64), 8, 8, 0,
-       shape=(2, 2, 1), out=bytearray(3))
+raises(
+    ValueError,
+    "out has 3 values, needs 4",
+    motionlet.resize,
+    bytes(64),
+    8,
+    8,
+    0,
+    shape=(2, 2, 1),
+    out=bytearray(3),
+)
 print("OK")

@@ -81,9 +81,16 @@ def run(kind, case, place):
 
 
 KINDS = (
-    "conv2d depthwise2d pointwise dense average_pool "
-    "add temporal_shift temporal_depthwise temporal_average"
-).split()
+    "conv2d",
+    "depthwise2d",
+    "pointwise",
+    "dense",
+    "average_pool",
+    "add",
+    "temporal_shift",
+    "temporal_depthwise",
+    "temporal_average",
+)
 cases = 0
 for kind in KINDS:
     places = ["new", "given", "odd"]

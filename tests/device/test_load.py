@@ -37,7 +37,8 @@ raises(OSError, FILE, motionlet.load, FILE)
 try:
     motionlet.load(FILE)
 except OSError as error:
-    assert error.errno == 2
+    errno = error.errno
+assert errno == 2
 
 # A model that lies on no multiple of 16 is copied, and its buffer is not needed any more.
 good = read("tiny_tsm.mlet")

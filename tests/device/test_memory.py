@@ -7,45 +7,45 @@ import gc
 import motionlet
 from testlib import model_trace, path, raises
 
-clip, wanted = model_trace("tiny_tsm")
-model = motionlet.load(path("tiny_tsm.mlet"))
-assert model.stream_bytes > 512
-gc.collect()
 
-
-def fill():
-    """Take all of the heap, then give one piece back that is too small for a stream."""
+def error_with_little_memory(free, function, *args, **kwargs):
+    """The MemoryError of a call, with one piece of `free` bytes left in the whole heap."""
+    gc.collect()
+    spare = bytearray(free)
     pieces = []
     size = 1 << 20
-    while size >= 64:
+    while size >= 32:
         try:
             pieces.append(bytearray(size))
         except MemoryError:
             size //= 2
-    return pieces
-
-
-def stream_fails():
+    spare = None
     try:
-        model.stream()
+        function(*args, **kwargs)
     except MemoryError as error:
         return str(error)
-    return ""
+    finally:
+        pieces.clear()
+        gc.collect()
+    return str(spare)
 
 
-pieces = [None] * 2048  # room for the list itself
-pieces.clear()
-pieces = fill()
-given_back = 0
-while given_back < 256:  # the message, the exception and the stream's small parts
-    given_back += len(pieces.pop())
-try:
-    message = stream_fails()
-finally:
-    pieces.clear()
-    gc.collect()
-assert "stream needs {} bytes, the largest free block has".format(model.stream_bytes) in message
+clip, wanted = model_trace("tiny_tsm")
+file = path("tiny_tsm.mlet")
+model = motionlet.load(file)
 
+# Enough is left for an error with its message, but not for what is asked.
+assert model.stream_bytes > 512
+message = error_with_little_memory(480, model.stream)
+text = "stream needs {} bytes, the largest free block has ".format(model.stream_bytes)
+assert message.startswith(text), message
+
+assert model.bytes > 1600
+message = error_with_little_memory(1400, motionlet.load, file, in_ram=True)
+text = "{}: model has {} bytes, ".format(file, model.bytes)
+assert message.startswith(text), message
+
+# All works again once there is memory.
 stream = model.stream()
 for frame, crcs in zip(clip, wanted):
     assert motionlet.crc32(stream.push(frame)) == crcs[-1]

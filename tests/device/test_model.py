@@ -1,6 +1,7 @@
 # A model gives at every op and every frame what the golden model gives; streams do not disturb
 # one another.
 import sys
+import time
 
 sys.path.append(VECTORS)
 from array import array
@@ -38,6 +39,15 @@ for name in ("tiny_tsm", "tiny_separable"):
         assert stream.argmax() == motionlet.argmax(out) == outputs[-1].index(max(outputs[-1]))
     assert outputs == first
     assert len({tuple(values) for values in outputs}) > 1
+
+    # profile gives the time of every op; a stream of its own leaves the others alone
+    times = array("I", [0xFFFFFFFF] * ops)
+    timed = model.stream()
+    for frame, values in zip(clip, outputs):
+        begin = time.ticks_us()
+        assert list(timed.profile(frame, times)) == values
+        assert sum(times) <= time.ticks_diff(time.ticks_us(), begin)
+    raises(ValueError, "times has 1 values, needs", timed.profile, frame, array("I", [0]))
 
     # tap shows one op
     stream.reset()
@@ -80,8 +90,11 @@ for name in ("tiny_tsm", "tiny_separable"):
     raises(IndexError, "op is {}, must be -1 to".format(ops), stream.tap, clip[0], ops)
     raises(IndexError, "index is 1, must be 0 to 0", stream.output, 1)
     raises(
-        ValueError, "crcs has {} values, needs {}".format(ops, ops + 1),
-        stream.trace, clip[0], array("I", [0] * ops),
+        ValueError,
+        "crcs has {} values, needs {}".format(ops, ops + 1),
+        stream.trace,
+        clip[0],
+        array("I", [0] * ops),
     )
     raises(TypeError, "crcs is an array of 'f'", stream.trace, clip[0], array("f", [0]))
     raises(TypeError, "not a writable buffer", stream.trace, clip[0], bytes(4 * ops + 4))

@@ -1,4 +1,4 @@
-# push, trace and what else belongs in a loop take no memory from the heap.
+# push, trace, profile and what else belongs in a loop take no memory from the heap.
 import sys
 
 sys.path.append(VECTORS)
@@ -15,6 +15,7 @@ stream = model.stream()
 camera = model.stream(16, 12, motionlet.RGB565_BE, (2, 0, 12, 12))
 pixels = bytes(16 * 12 * 2)
 crcs = array("I", [0] * (len(model.ops) + 1))
+times = array("I", [0] * len(model.ops))
 scores = array("f", [0] * len(model.labels))
 ring = motionlet.FrameRing(2, 64)
 
@@ -25,30 +26,40 @@ def loop(frame):
     stream.scores(scores)
     stream.output(0)
     stream.trace(frame, crcs)
+    stream.profile(frame, times)
     stream.reset()
     camera.push(pixels)
     ring.push(frame)
     ring.reset()
 
 
-loop(clip[0])
-frame = clip[1]
-gc.collect()
-gc.disable()
-try:
+def allocated(frame):
+    """The bytes that one turn of the loop takes."""
     before = gc.mem_alloc()
     loop(frame)
-    used = gc.mem_alloc() - before
+    return gc.mem_alloc() - before
+
+
+def loop_with_heap_locked(frame):
     micropython.heap_lock()
     try:
         loop(frame)
     finally:
         micropython.heap_unlock()
+
+
+loop(clip[0])
+gc.collect()
+gc.disable()
+try:
+    used = allocated(clip[1])
 finally:
     gc.enable()
 assert used == 0, used
+loop_with_heap_locked(clip[2])
 
 # The lock is real: a slice of a frame is an allocation.
+frame = clip[0]
 locked = False
 micropython.heap_lock()
 try:

@@ -8,7 +8,7 @@ CASE_FIELDS = (
     "height width channels out_height out_width out_channels in_zero in1_zero out_zero "
     "act_min act_max kernel_h kernel_w stride_h stride_w dilation_h dilation_w pad_top pad_left "
     "frames frame_dilation shift_channels clip inputs bias multiplier shift weights"
-).split()
+)
 
 
 def path(name):
@@ -61,7 +61,7 @@ def op_cases(kind):
     reader = Reader(kind + ".vec", b"MVEC")
     _, count = reader.unpack("<BxH")
     for _ in range(count):
-        case = dict(zip(CASE_FIELDS, reader.unpack(CASE)))
+        case = dict(zip(CASE_FIELDS.split(), reader.unpack(CASE)))
         case["shape"] = case["height"], case["width"], case["channels"]
         case["out_shape"] = case["out_height"], case["out_width"], case["out_channels"]
         for name, size in (("bias", 4), ("multiplier", 4), ("shift", 1), ("weights", 1)):

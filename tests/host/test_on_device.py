@@ -1,0 +1,85 @@
+"""The files of tests/device on the unix port and the virtual Pico; with --device on a board.
+
+Each file is a script for MicroPython that prints OK, or SKIP and why, or raises.
+"""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from host_sdk import paths
+from host_sdk.devices import open_device
+from host_sdk.errors import DeviceError
+from host_sdk.romfs import build_romfs
+
+ROOT = paths.repository()
+SCRIPTS = sorted((ROOT / "tests/device").glob("test_*.py"))
+ON_BOARD = "/motionlet_tests"  # where the vectors lie on a board, until the tests are done
+TIMEOUT = 120  # seconds a script may take
+
+
+def pytest_generate_tests(metafunc):
+    if "target" in metafunc.fixturenames:
+        one = metafunc.config.getoption("--device")
+        metafunc.parametrize(
+            "target", [one] if one else ["unix", "virtual"], indirect=True, scope="module"
+        )
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    """{name: bytes} of all that the scripts read: golden vectors, and what they share."""
+    dest = tmp_path_factory.mktemp("vectors")
+    subprocess.run([sys.executable, ROOT / "tools/make_vectors.py", "--dest", dest], check=True)
+    shutil.copy(ROOT / "tests/device/testlib.py", dest)
+    return {path.name: path.read_bytes() for path in sorted(dest.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def target(request, vectors, tmp_path_factory):
+    """A device, and the directory on it that holds the vectors."""
+    spec = request.param
+    image = build_romfs(vectors)
+    directory = tmp_path_factory.mktemp("device")
+    if spec == "unix":
+        request.getfixturevalue("unix_firmware")
+        with open_device(spec, directory=directory) as device:
+            device.write_romfs(image)
+            yield device, "/rom"
+    elif spec == "virtual":
+        request.getfixturevalue("pico_firmware")
+        (directory / "romfs").write_bytes(image)
+        flash, romfs = directory / "flash", directory / "romfs"
+        with open_device(spec, flash=flash, romfs=romfs) as device:
+            yield device, "/rom"
+    else:
+        # A board's ROMFS is its owner's.
+        with open_device(spec) as device:
+            for name, data in vectors.items():
+                device.write_file(f"{ON_BOARD}/{name}", data)
+            yield device, ON_BOARD
+            names = [f"{ON_BOARD}/{name}" for name in vectors]
+            device.exec(f"import os\nfor name in {names}: os.remove(name)\nos.rmdir({ON_BOARD!r})")
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_on_device(target, script):
+    device, directory = target
+    run(device, script.read_text(), {"VECTORS": directory})
+
+
+def run(device, code, names=None):
+    """Run a script on a freshly started device; fail or skip as it says."""
+    device.reset()
+    for name, value in (names or {}).items():
+        device.exec(f"{name} = {value!r}")
+    try:
+        said = device.exec(code, timeout=TIMEOUT).strip().splitlines()
+    except DeviceError as error:
+        pytest.fail(error.traceback or str(error), pytrace=False)
+    last = said[-1] if said else "nothing"
+    if last.startswith("SKIP"):
+        pytest.skip(last)
+    assert last == "OK"
