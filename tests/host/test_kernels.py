@@ -1,5 +1,7 @@
 """Every kernel of the C core against the golden model, bit for bit, on random layers."""
 
+import zlib
+
 import numpy as np
 import pytest
 import strategies
@@ -8,8 +10,9 @@ from hypothesis import strategies as st
 
 from host_sdk import golden, native
 from host_sdk.golden.check import IN_PLACE, check_graph
-
-IN_PLACE_OF_FIRST = sorted(IN_PLACE)
+from host_sdk.graph import Graph
+from host_sdk.mlet_format import OP_CODES
+from host_sdk.native.runner import make_layer
 
 
 def _draw_layer(data, kind):
@@ -34,7 +37,7 @@ def test_c_equals_golden(kind, data):
     np.testing.assert_array_equal(_run_c(graph, op, xs), golden.run_op(graph, op, xs))
 
 
-@pytest.mark.parametrize("kind", IN_PLACE_OF_FIRST)
+@pytest.mark.parametrize("kind", IN_PLACE)
 @given(data=st.data())
 def test_c_writes_over_its_first_input(kind, data):
     graph, op, xs = _draw_layer(data, kind)
@@ -54,3 +57,73 @@ def test_stream_equals_clip_in_golden(kind, data):
 def _by_input(graph, op, xs):
     """`xs` in the order of the graph's inputs, where an op may read one of them twice."""
     return [xs[op.inputs.index(tensor)] for tensor in graph.inputs]
+
+
+@given(data=st.data())
+def test_conv3d_separable_is_its_three_ops(data):
+    """depthwise2d, temporal_depthwise and pointwise in one call, frame by frame."""
+    graph = Graph(inputs=[0], pixel_format="raw")
+    shape = data.draw(st.tuples(strategies.sizes, strategies.sizes, strategies.channel_counts))
+    graph.tensors.append(strategies.tensor("x", shape, 0.5, data.draw(strategies.zero_points)))
+    for index, kind in enumerate(("depthwise2d", "temporal_depthwise", "pointwise")):
+        data.draw(strategies.graph_ops(graph, index, kind))
+    frames = 2 + golden.frames_kept(graph.ops[1])
+    clip = data.draw(strategies.frames_of(graph.tensors[0], frames))
+    expected = golden.run_clip(graph, clip)[-1]
+
+    ffi, lib = native.library()
+    built = [
+        make_layer(op, [graph.tensors[op.inputs[0]]], graph.tensors[op.output]) for op in graph.ops
+    ]
+    layers = [layer for layer, _ in built]
+    slot = -(-graph.tensors[1].size // 16) * 16
+    slots = golden.frames_kept(graph.ops[1])
+    past = np.full(slots * slot, graph.tensors[1].zero_point, np.int8)
+    ring = ffi.new("mlet_ring_t *", {"slot_bytes": slot, "count": slots})
+    ring.slots = ffi.cast("int8_t *", past.ctypes.data)
+    scratch = ffi.new("int8_t[]", lib.mlet_conv3d_separable_scratch_bytes(*layers) + 16)
+    aligned = scratch + (-int(ffi.cast("uintptr_t", scratch)) % 16)
+    for t, frame in enumerate(clip):
+        x, y = np.ascontiguousarray(frame), np.empty(graph.tensors[3].shape, np.int8)
+        pointers = [ffi.cast("int8_t *", array.ctypes.data) for array in (x, y)]
+        assert lib.mlet_conv3d_separable(*layers, ring, *pointers, aligned) == lib.MLET_OK
+        np.testing.assert_array_equal(y, expected[t])
+
+
+@given(count=st.integers(0, 5), size=st.integers(1, 40), zero=strategies.zero_points)
+def test_ring_remembers_the_last_frames(count, size, zero):
+    ffi, lib = native.library()
+    slots = np.zeros(count * 48, np.int8)
+    ring = ffi.new("mlet_ring_t *", {"slot_bytes": 48, "count": count})
+    ring.slots = ffi.cast("int8_t *", slots.ctypes.data)
+    lib.mlet_ring_reset(ring, zero)
+    assert (slots == zero).all()
+    pushed = []
+    for frame in range(3 * count + 2):
+        ages = range(1, count + 1)
+        seen = [ffi.buffer(lib.mlet_ring_frame(ring, age), size)[:] for age in ages]
+        nothing = bytes([zero & 255]) * size
+        assert seen == [pushed[-age] if age <= len(pushed) else nothing for age in ages]
+        pushed.append(bytes([frame]) * size)
+        if count:
+            lib.mlet_ring_push(ring, ffi.from_buffer("int8_t[]", pushed[-1]), size)
+
+
+@given(values=st.lists(st.integers(-128, 127), min_size=1, max_size=300))
+def test_argmax(values):
+    ffi, lib = native.library()
+    x = np.array(values, np.int8)
+    assert lib.mlet_argmax(ffi.from_buffer("int8_t[]", x.tobytes()), len(x)) == golden.argmax(x)
+
+
+@given(first=st.binary(max_size=300), second=st.binary(max_size=300))
+def test_crc32_is_the_one_of_zlib(first, second):
+    _, lib = native.library()
+    crc = lib.mlet_crc32(lib.mlet_crc32(0, first, len(first)), second, len(second))
+    assert crc == zlib.crc32(first + second)
+
+
+@pytest.mark.parametrize("kind", strategies.ALL_KINDS)
+def test_the_core_gives_every_op_its_name(kind):
+    ffi, lib = native.library()
+    assert ffi.string(lib.mlet_op_name(OP_CODES[kind])).decode() == kind

@@ -1,0 +1,305 @@
+"""The C loader, under AddressSanitizer and UBSan, against the Python reader, on damaged files.
+
+The two are separate readings of SPEC.md: they must accept the same files and name the same field.
+"""
+
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk import mlet_file, native, paths, planner
+from host_sdk import mlet_format as fmt
+from host_sdk.golden.check import RecordError
+
+sys.path.insert(0, str(paths.repository() / "tools"))
+import make_vectors
+
+CORE = paths.repository() / "native_modules/motionlet/core"
+FUZZ = paths.repository() / "tests/fuzz"
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1", "-std=c99"]
+HEADER = fmt.field_offsets(fmt.HEADER)
+
+# Where one changed field breaks several rules at once, readers may name any of them.
+BREAKS_SEVERAL = {
+    ("tensor", "height"),
+    ("tensor", "width"),
+    ("tensor", "channels"),
+    ("op", "code"),
+    ("op", "input0"),
+    ("op", "input1"),
+    ("op", "output"),
+}
+LARGE = [2**16, 2**24, 2**28, 2**28 + 16, 2**31 - 1, 2**31, 2**32 - 16, 2**32 - 1]
+VALUES = {
+    "B": [0, 1, 2, 3, 4, 5, 6, 7, 9, 16, 127, 128, 200, 255],
+    "b": [-128, -127, -1, 0, 1, 127],
+    "H": [*range(12), 16, 64, 255, 256, 257, 4095, 4096, 4097, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF],
+    "I": [0, 1, 2, 3, 4, 8, 12, 15, *range(16, 144, 16), 256, 512, 1024, *LARGE],
+    "f": [0.0, -1.0, 1.0, 1e-45, float("nan"), float("inf"), -float("inf")],
+    "4s": [b"MLEX", b"\0\0\0\0"],
+}
+
+
+def build(name, compiler="gcc", flags=SANITIZE):
+    """Compile a program of tests/fuzz; skip when the compiler has no sanitizers."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler}")
+    target = paths.build() / "fuzz" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sources = [FUZZ / f"{name}.c", *sorted(CORE.glob("*.c"))]
+    command = [compiler, *flags, "-Wall", "-Wextra", "-Werror", f"-I{CORE}"]
+    probe = subprocess.run(
+        [compiler, *flags, "-x", "c", "-", "-o", f"{target}.probe"],
+        input="int main(void) { return 0; }\n"
+        if "fuzzer" not in " ".join(flags)
+        else "int LLVMFuzzerTestOneInput(const char *d, unsigned long n) { return d && !n; }\n",
+        capture_output=True,
+        text=True,
+    )
+    if probe.returncode:
+        pytest.skip(f"{compiler} has no runtime for {flags[0]}")
+    subprocess.run([*command, *map(str, sources), "-o", str(target)], check=True)
+    return target
+
+
+class Loader:
+    """The C loader as a process that lives on; when it dies, what it said is the error."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen(
+            [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def verdict(self, content):
+        """What C says to a file: "ok", or (record, index, field)."""
+        try:
+            self.process.stdin.write(struct.pack("<I", len(content)) + content)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        line = self.process.stdout.readline().decode().strip()
+        if not line:
+            pytest.fail("the loader died:\n" + self.process.stderr.read().decode())
+        if line == "ok":
+            return line
+        record, index, field = line.split(" ", 2)
+        return record, int(index), field
+
+    def close(self):
+        _, said = self.process.communicate()
+        assert (self.process.returncode, said) == (0, b"")
+
+
+@pytest.fixture(scope="module")
+def loader():
+    process = Loader(build("loader_main"))
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="module")
+def models():
+    """Two small files with every op between them."""
+    graphs = (make_vectors.tiny_tsm(), make_vectors.tiny_separable())
+    return [mlet_file.pack(graph, planner.plan(graph)) for graph in graphs]
+
+
+def python_verdict(content):
+    try:
+        mlet_file.read(content)
+    except RecordError as error:
+        return error.record, error.index, error.field
+    return "ok"
+
+
+def sealed(content):
+    """Make the CRC right, so that the checks behind it are reached."""
+    content = bytearray(content)
+    struct.pack_into("<I", content, HEADER["crc32"][0], zlib.crc32(content[fmt.CRC_START :]))
+    return bytes(content)
+
+
+def header_of(content):
+    values = fmt.codec(fmt.HEADER).unpack_from(content)
+    return dict(zip(HEADER, values, strict=True))
+
+
+def fields_of(content):
+    """Yield (record, index, field, offset in the file, struct code) of every field."""
+    header = header_of(content)
+    for record, fields in fmt.RECORDS.items():
+        start = 0 if record == "header" else header[f"{record}s_offset"]
+        size = fmt.codec(fields).size
+        for index in range(1 if record == "header" else header[f"{record}_count"]):
+            for field, (offset, code) in fmt.field_offsets(fields).items():
+                yield record, index, field, start + index * size + offset, code
+
+
+def same(loader, content):
+    """Both readers accept, or both refuse; return their verdicts."""
+    python, c = python_verdict(content), loader.verdict(content)
+    assert (python == "ok") == (c == "ok"), f"Python says {python}, C says {c}"
+    return python, c
+
+
+def test_whole_files_are_accepted(loader, models):
+    for content in models:
+        assert same(loader, content) == ("ok", "ok")
+
+
+def test_cut_anywhere(loader, models):
+    for content in models:
+        for length in range(len(content)):
+            python, c = same(loader, content[:length])
+            assert python == c != "ok"
+            # The same with a header that claims to be whole.
+            if length >= fmt.codec(fmt.HEADER).size:
+                cut = bytearray(content[:length])
+                struct.pack_into("<I", cut, HEADER["total_bytes"][0], length)
+                python, c = same(loader, sealed(cut))
+                assert python == c != "ok"
+
+
+def test_longer_than_it_says(loader, models):
+    for extra in (1, 3, 4, 16):
+        python, c = same(loader, models[0] + bytes(extra))
+        assert python == c == ("header", 0, "total_bytes")
+
+
+def test_every_field_with_many_values(loader, models):
+    refused = set()
+    for content in models:
+        for record, index, field, at, code in fields_of(content):
+            (now,) = struct.unpack_from("<" + code, content, at)
+            near = [] if code in ("4s", "f") else [now + d for d in (-16, -4, -1, 1, 4, 16)]
+            for value in [*VALUES[code], *near]:
+                try:
+                    patch = struct.pack("<" + code, value)
+                except struct.error:  # now + d is out of range
+                    continue
+                spoilt = bytearray(content)
+                spoilt[at : at + len(patch)] = patch
+                spoilt = bytes(spoilt) if field == "crc32" else sealed(spoilt)
+                python, c = same(loader, spoilt)
+                if (record, field) not in BREAKS_SEVERAL:
+                    assert python == c, f"{record} {index} {field} = {value}"
+                if c != "ok":
+                    refused.add((record, field))
+    # Fields without a wrong value: ones that say something only to people.
+    free = {(r, f) for r, fields in fmt.RECORDS.items() for f, _, _ in fields} - refused
+    assert free <= {("op", "dilation_h"), ("op", "dilation_w")}
+
+
+def test_damage_vectors_name_what_is_wrong(loader, models):
+    for record, index, field, length, patches in make_vectors.damage_cases(models[0]):
+        verdict = loader.verdict(make_vectors.damaged(models[0], length, patches))
+        assert verdict == (record, index, field)
+
+
+def test_parameters_out_of_range(loader, models):
+    """Every array of every op, with each of its elements at a forbidden value."""
+    for content in models:
+        header = header_of(content)
+        graph, *_ = mlet_file.read(content)
+        for record, index, field, at, _ in fields_of(content):
+            name = field.removesuffix("_offset")
+            if record != "op" or name not in mlet_file.ARRAY_ALIGN:
+                continue
+            op = graph.ops[index]
+            array = getattr(op, name)
+            if array is None:
+                continue
+            (offset,) = struct.unpack_from("<I", content, at)
+            bad = {"weights": [-128], "bias": [2**31 - 1, -(2**31)], "shift": [0, 63]}
+            bad["multiplier"] = [-1, 2**22] if op.kind == "add" else [2**30 - 1, -1]
+            for element in {0, array.size // 2, array.size - 1}:
+                for value in bad[name]:
+                    spoilt = bytearray(content)
+                    place = header["data_offset"] + offset + element * array.itemsize
+                    array_value = np.array(value).astype(array.dtype).tobytes()
+                    spoilt[place : place + array.itemsize] = array_value
+                    python, c = same(loader, sealed(spoilt))
+                    assert python[2] == c[2] == name
+
+
+@given(data=st.data())
+def test_other_plans(loader, data):
+    """Random graphs with tensors, scratch and state moved about."""
+    graph = data.draw(strategies.graphs())
+    plan = planner.plan(graph)
+    content = bytearray(mlet_file.pack(graph, plan))
+    places = {(record, index, field): at for record, index, field, at, _ in fields_of(content)}
+    sixteens = st.integers(0, max(plan.arena_bytes, plan.state_bytes) // 16 + 1).map(
+        lambda n: 16 * n
+    )
+    for _ in range(data.draw(st.integers(1, 3))):
+        index = data.draw(st.integers(0, len(graph.ops) - 1))
+        field = data.draw(st.sampled_from(["arena_offset", "state_offset", "scratch_offset"]))
+        if field == "arena_offset":
+            at = places["tensor", data.draw(st.integers(0, len(graph.tensors) - 1)), field]
+            value = data.draw(st.one_of(st.sampled_from(plan.tensor_offsets), sixteens))
+        else:
+            at, value = places["op", index, field], data.draw(sixteens)
+        if field == "scratch_offset":
+            size = data.draw(st.sampled_from([0, 16, 33]))
+            struct.pack_into("<I", content, places["op", index, "scratch_bytes"], size)
+        struct.pack_into("<I", content, at, value)
+    same(loader, sealed(content))
+
+
+@given(data=st.data())
+def test_random_bytes(loader, data):
+    graph = data.draw(strategies.graphs(max_ops=4))
+    content = mlet_file.pack(graph, planner.plan(graph))
+    header = header_of(content)
+    spoilt = bytearray(content)
+    # Texts stay as they are: C leaves UTF-8 to whoever shows them.
+    end = header["strings_offset"]
+    for _ in range(data.draw(st.integers(1, 4))):
+        spoilt[data.draw(st.integers(4, end - 1))] = data.draw(st.integers(0, 255))
+    same(loader, sealed(spoilt))
+
+
+def test_a_text_that_is_not_utf8_is_refused_in_python(loader, models):
+    header = header_of(models[0])
+    spoilt = bytearray(models[0])
+    spoilt[header["strings_offset"] + 1] = 0xFF
+    assert python_verdict(sealed(spoilt)) == ("tensor", 0, "name")
+    assert loader.verdict(sealed(spoilt)) == "ok"
+
+
+def test_memory_that_is_not_aligned(models):
+    ffi, lib = native.library()
+    memory = ffi.new("uint8_t[]", len(models[0]) + 32)
+    start = -int(ffi.cast("uintptr_t", memory)) % fmt.ALIGN
+    model, error = ffi.new("mlet_model_t *"), ffi.new("mlet_error_t *")
+    for offset in (0, 1, 4, 8):
+        ffi.memmove(memory + start + offset, models[0], len(models[0]))
+        status = lib.mlet_model_open(model, memory + start + offset, len(models[0]), error)
+        assert status == (lib.MLET_E_MEMORY if offset else lib.MLET_OK)
+
+
+def test_frames_in_exact_blocks():
+    done = subprocess.run([build("frames_main")], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 1000
+
+
+@pytest.mark.slow
+def test_fuzz(models, tmp_path):
+    """libFuzzer for some seconds, from the small models; needs clang with its fuzzer runtime."""
+    flags = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
+    program = build("fuzz_loader", "clang", flags)
+    for index, content in enumerate(models):
+        (tmp_path / f"{index}.mlet").write_bytes(content)
+    command = [program, tmp_path, "-max_total_time=30", "-max_len=4096", "-timeout=20"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
