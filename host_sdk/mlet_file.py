@@ -305,7 +305,7 @@ def _read_header(data):
     def wrong(field, message):
         raise RecordError("header", 0, field, message)
 
-    if data[:4] != fmt.MAGIC[: len(data)] or not data:
+    if data[:4] != fmt.MAGIC:
         wrong("magic", f"{data[:4]!r} is not {fmt.MAGIC!r}; not an .mlet file")
     if len(data) < CODECS["header"].size:
         wrong("total_bytes", f"the file ends after {len(data)} bytes, inside the header")
