@@ -161,14 +161,12 @@ def _constant(expression):
             return node.value
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        raise ToolError(
-            f"cannot read the board header's value {expression!r}: numbers only, please"
-        )
+        raise ToolError(f"the board header's value {expression!r} is not made of numbers alone")
 
     try:
         return value(ast.parse(expression.strip(), mode="eval").body)
     except SyntaxError:
-        raise ToolError(f"cannot read the board header's value {expression!r}") from None
+        raise ToolError(f"the board header's value {expression!r} is no expression") from None
 
 
 def flash_map(board_dir):

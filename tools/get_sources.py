@@ -145,9 +145,8 @@ def _from_debian(work, progress):
     return tree
 
 
-def _debian_sources():
+def _debian_sources(etc=Path("/etc/apt")):
     """A sources list for DEBIAN_SUITE from the mirrors in this machine's own lists."""
-    etc = Path("/etc/apt")
     entries = []
     for path in sorted(etc.glob("sources.list.d/*.sources")):
         entries += _parse_deb822(path.read_text())
@@ -158,7 +157,7 @@ def _debian_sources():
         if suite in DEBIAN_KNOWN_SUITES and "main" in components:
             stanza = f"Types: deb deb-src\nURIs: {uri}\nSuites: {DEBIAN_SUITE}\nComponents: main\n"
             return stanza + (f"Signed-By: {signed_by}\n" if signed_by else "")
-    raise ToolError("Debian packages: no Debian mirror in /etc/apt")
+    raise ToolError(f"Debian packages: no Debian mirror in {etc}")
 
 
 def _parse_deb822(text):
@@ -205,7 +204,7 @@ def _apt(work, progress, start, end, text, *command):
         "Dir::Log": work / "apt",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
-        "APT::Get::List-Cleanup": "0",
+        "APT::Update::Error-Mode": "any",
         "APT::Status-Fd": write,
     }
     if os.geteuid() == 0:
