@@ -1,4 +1,3 @@
-#include "mlet_dot.h"
 #include "mlet_requantize.h"
 #include "mlet_window.h"
 
@@ -9,6 +8,7 @@ mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y,
     }
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
+    const int32_t zero = layer->in_zero;
     const int32_t kernel_row = layer->kernel_w * channels;
     const uint32_t kernel_bytes = (uint32_t)(layer->kernel_h * kernel_row);
 
@@ -21,21 +21,22 @@ mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y,
             // Neighbouring taps of a row are one run of bytes, in x as in the weights.
             const bool joined = layer->dilation_w == 1;
             const int32_t taps = columns.end - columns.first;
-            const uint32_t run = (uint32_t)((joined ? taps : 1) * channels);
+            const int32_t run = (joined ? taps : 1) * channels;
             const int32_t runs = joined ? 1 : taps;
+            const int32_t column = columns.origin + columns.first * layer->dilation_w;
 
-            const int8_t *kernel = layer->weights;
+            const int8_t *kernel = layer->weights + columns.first * channels;
             for (uint32_t o = 0; o < layer->out.channels; o++, kernel += kernel_bytes) {
                 int32_t acc = layer->bias[o];
                 for (int32_t a = rows.first; a < rows.end; a++) {
                     const int32_t row = rows.origin + a * layer->dilation_h;
-                    const int32_t column = columns.origin + columns.first * layer->dilation_w;
-                    const int8_t *px = x + (row * width + column) * channels;
-                    const int8_t *pw = kernel + a * kernel_row + columns.first * channels;
+                    const int8_t *pw = kernel + a * kernel_row;
                     for (int32_t r = 0; r < runs; r++) {
-                        acc += mlet_dot(pw, px, run) - layer->in_zero * mlet_sum(pw, run);
-                        px += layer->dilation_w * channels;
-                        pw += channels;
+                        const int32_t at = row * width + column + r * layer->dilation_w;
+                        const int8_t *px = x + at * channels;
+                        for (int32_t e = 0; e < run; e++) {
+                            acc += *pw++ * (*px++ - zero);
+                        }
                     }
                 }
                 *y++ = mlet_requantize(layer, acc, o);

@@ -17,26 +17,20 @@ mlet_status_t mlet_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_
         for (int32_t j = 0; j < layer->out.width; j++) {
             const mlet_window_t columns = mlet_window(
                 j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);
-            const int32_t row = rows.origin + rows.first * layer->dilation_h;
             const int32_t column = columns.origin + columns.first * layer->dilation_w;
-            const int8_t *corner = x + (row * width + column) * channels;
-            const int8_t *taps =
-                layer->weights + (rows.first * layer->kernel_w + columns.first) * channels;
 
             for (int32_t c = 0; c < channels; c++) {
                 int32_t acc = layer->bias[c];
-                const int8_t *x_row = corner + c;
-                const int8_t *w_row = taps + c;
                 for (int32_t a = rows.first; a < rows.end; a++) {
-                    const int8_t *px = x_row;
-                    const int8_t *pw = w_row;
+                    const int32_t row = rows.origin + a * layer->dilation_h;
+                    const int32_t tap = a * layer->kernel_w + columns.first;
+                    const int8_t *px = x + (row * width + column) * channels + c;
+                    const int8_t *pw = layer->weights + tap * channels + c;
                     for (int32_t b = columns.first; b < columns.end; b++) {
                         acc += *pw * (*px - zero);
                         px += step;
                         pw += channels;
                     }
-                    x_row += layer->dilation_h * width * channels;
-                    w_row += layer->kernel_w * channels;
                 }
                 *y++ = mlet_requantize(layer, acc, (uint32_t)c);
             }

@@ -1,5 +1,24 @@
-#include "mlet_dot.h"
 #include "mlet_requantize.h"
+
+// sum of w[i] * x[i] over n elements.
+static int32_t dot(const int8_t *w, const int8_t *x, uint32_t n) {
+    int32_t sum = 0;
+    for (; n >= 4; n -= 4, w += 4, x += 4) {
+        sum += w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+    }
+    for (; n > 0; n--) {
+        sum += *w++ * *x++;
+    }
+    return sum;
+}
+
+static int32_t sum(const int8_t *w, uint32_t n) {
+    int32_t total = 0;
+    while (n-- > 0) {
+        total += *w++;
+    }
+    return total;
+}
 
 mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
@@ -13,11 +32,11 @@ mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t 
 
     // One output channel at a time: the zero point's share of its sums is the same everywhere.
     for (uint32_t o = 0; o < out_channels; o++, weights += in_channels) {
-        const int32_t bias = layer->bias[o] - layer->in_zero * mlet_sum(weights, in_channels);
+        const int32_t bias = layer->bias[o] - layer->in_zero * sum(weights, in_channels);
         const int8_t *px = x;
         int8_t *py = y + o;
         for (uint32_t p = 0; p < positions; p++, px += in_channels, py += out_channels) {
-            *py = mlet_requantize(layer, bias + mlet_dot(weights, px, in_channels), o);
+            *py = mlet_requantize(layer, bias + dot(weights, px, in_channels), o);
         }
     }
     return MLET_OK;
