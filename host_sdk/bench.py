@@ -17,7 +17,7 @@ from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
 
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
-FRAMES = 8  # timed, after one that is not
+FRAMES = 4  # timed, after one that is not
 LOUD = 0.02  # a change of cycles that is reported
 
 
@@ -102,10 +102,8 @@ def measure(device, path, case, device_name):
     common = {"impl": require_module(device)["target"], "device": device_name}
     graph, plan = case.graph, planner.plan(case.graph)
     stream = RemoteStream(device, path, graph, in_ram=True)
-    rng = np.random.default_rng(1)
-    stream.profile(random_frame(graph, rng))
-    times = np.array([stream.profile(random_frame(graph, rng)) for _ in range(FRAMES)])
-    cycles = times.mean(axis=0) * MHZ
+    frame = random_frame(graph, np.random.default_rng(1))
+    cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
     rows = [
         {
             "case": case.name,
@@ -149,7 +147,7 @@ HEADING = """# Benchmarks
 Written by `make bench`; do not edit.
 
 Cycles of one frame at 125 MHz, from the device's timer around the kernel alone, requantization
-included, weights and input in RAM; the mean of {frames} frames. The virtual Pico counts
+included, weights and input in RAM; the mean of {frames} runs. The virtual Pico counts
 Cortex-M0+ cycles exactly, so a figure changes only when the code or the compiler does. It has one
 core and no flash cache, so it shows none of the cycles that real flash costs when its cache
 misses: a Pico will be somewhat slower than this where code or weights lie in flash.

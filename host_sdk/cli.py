@@ -396,7 +396,7 @@ def bench(spec, as_json):
     if as_json:
         print(text)
         return
-    console.print(benching.markdown(rows), markup=False)
+    click.echo(benching.markdown(rows))
     for row, before in benching.changes(old, rows):
         word = "SLOWER" if row["cycles"] > before else "faster"
         change = row["cycles"] / before - 1

@@ -46,9 +46,14 @@ def _push(text):
     scores = _stream.push(frame)
     took = time.ticks_diff(time.ticks_us(), begin)
     print(json.dumps((list(scores), took)))
-def _profile(text):
-    _stream.profile(_unpack(text), _times)
-    print(json.dumps(list(_times)))
+def _profile(text, repeats):
+    frame = _unpack(text)
+    total = [0] * len(_times)
+    for turn in range(repeats + 1):
+        _stream.profile(frame, _times)
+        if turn:
+            total = [t + n for t, n in zip(total, _times)]
+    print(json.dumps(total))
 """
 
 
@@ -110,9 +115,12 @@ class RemoteStream:
         tensor = graph.tensors[graph.inputs[0] if op < 0 else graph.ops[op].output]
         return np.frombuffer(data, np.int8).reshape(tensor.shape)
 
-    def profile(self, frame):
-        """Run one frame; return the microseconds that each op took."""
-        return self._remote.json(f"_profile({self._text(frame)})")
+    def profile(self, frame, repeats):
+        """Run one frame `repeats` times, after a first that does not count.
+
+        Returns the microseconds that each op took, over all repeats.
+        """
+        return self._remote.json(f"_profile({self._text(frame)}, {repeats})")
 
 
 def require_module(device):
