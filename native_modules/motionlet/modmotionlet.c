@@ -1,5 +1,5 @@
 // The C module `_motionlet`: Motionlet's core for MicroPython. Its API, as a user sees it, is
-// written in device/motionlet/_motionlet.pyi.
+// written in device/_motionlet.pyi.
 //
 // Nothing here is mutable and static, and names of arguments are plain strings, so that this file
 // can be built into a firmware or loaded as a native module.
@@ -709,22 +709,23 @@ static mlet_frame_t get_frame_format(const call_t *call, uint8_t code, mlet_shap
 }
 
 // The bytes of a frame from a camera. Two-byte pixels may also come as an array of 16 bits.
-static const uint8_t *get_frame_bytes(mp_obj_t object, size_t item_bytes, size_t *bytes) {
+static const uint8_t *get_frame_bytes(
+    const char *who, mp_obj_t object, size_t item_bytes, size_t *bytes) {
     if (object == mp_const_none) {
         mp_raise_TypeError(MP_ERROR_TEXT("frame is None: the camera gave no frame"));
     }
     size_t n;
-    const uint8_t *pixels = buffer_items("push", "frame", object, MP_BUFFER_READ, item_bytes, &n);
+    const uint8_t *pixels = buffer_items(who, "frame", object, MP_BUFFER_READ, item_bytes, &n);
     *bytes = n * item_bytes;
     return pixels;
 }
 
-static void frame_to_tensor(
-    const mlet_frame_t *frame, mp_obj_t object, mlet_shape_t shape, int8_t *x) {
+static void frame_to_tensor(const char *who, const mlet_frame_t *frame, mp_obj_t object,
+    mlet_shape_t shape, int8_t *x) {
     size_t bytes;
     const uint32_t needed = mlet_frame_bytes(frame);
     const bool two = frame->format >= MLET_FRAME_RGB565_LE;
-    const uint8_t *pixels = get_frame_bytes(object, two ? 2 : 1, &bytes);
+    const uint8_t *pixels = get_frame_bytes(who, object, two ? 2 : 1, &bytes);
     if (bytes != needed) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("frame has %u bytes, %ux%u %s needs %u"), (unsigned)bytes,
@@ -744,7 +745,7 @@ static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) 
     const mlet_frame_t frame = get_frame_format(&call, CALL_RESIZE, shape);
     const output_t out = output_begin("resize", call.out, mlet_shape_bytes(shape));
     check_overlap("resize", &out, call.x, false);
-    frame_to_tensor(&frame, call.x, shape, out.items);
+    frame_to_tensor("resize", &frame, call.x, shape, out.items);
     return output_end(&out);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(resize_obj, 0, resize);
@@ -1020,11 +1021,11 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
 static void stream_begin(const stream_obj_t *self, mp_obj_t frame) {
     int8_t *x = mlet_stream_input(&self->stream, 0);
     if (!self->is_raw) {
-        frame_to_tensor(&self->frame, frame, self->shape, x);
+        frame_to_tensor("push", &self->frame, frame, self->shape, x);
         return;
     }
     size_t bytes;
-    const uint8_t *elements = get_frame_bytes(frame, 1, &bytes);
+    const uint8_t *elements = get_frame_bytes("push", frame, 1, &bytes);
     const uint32_t needed = mlet_shape_bytes(self->shape);
     if (bytes != needed) {
         mp_raise_msg_varg(&mp_type_ValueError,

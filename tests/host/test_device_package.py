@@ -1,0 +1,134 @@
+"""The package for the device: its stubs, its mip manifest, its example."""
+
+import ast
+import io
+import json
+
+import numpy as np
+import pytest
+
+from host_sdk import golden, mlet_file, paths, planner
+from host_sdk.graph import Graph, Op, Tensor
+
+DEVICE = paths.repository() / "device"
+
+
+def names_of(code):
+    """{class or "": set of public names} that a stub declares."""
+    tree = ast.parse(code)
+    found = {"": set()}
+    for node in tree.body:
+        found[""] |= set(declared(node))
+        if isinstance(node, ast.ClassDef):
+            members = [name for child in node.body for name in declared(child)]
+            found[node.name] = {name for name in members if not name.startswith("_")}
+    return found
+
+
+def declared(node):
+    if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign):
+        return [node.target.id]
+    if isinstance(node, ast.ImportFrom) and node.module == "_motionlet":
+        return [alias.name for alias in node.names]
+    return []
+
+
+def test_stub_of_the_module_declares_what_is_there(unix_device):
+    stub = names_of((DEVICE / "_motionlet.pyi").read_text())
+    only_in_stub = {"Tensor", "Op", "Buffer", "Shape", "Crop"}
+    there = ast.literal_eval(unix_device.exec("import _motionlet; print(dir(_motionlet))"))
+    assert stub[""] - only_in_stub == {name for name in there if not name.startswith("_")}
+    for kind in ("Model", "Stream", "FrameRing"):
+        methods = ast.literal_eval(unix_device.exec(f"print(dir(_motionlet.{kind}))"))
+        methods = {name for name in methods if not name.startswith("_")}
+        assert methods <= stub[kind]
+
+
+def test_stub_of_the_package_declares_what_is_there(unix_device):
+    module = names_of((DEVICE / "_motionlet.pyi").read_text())[""]
+    stub = names_of((DEVICE / "motionlet/__init__.pyi").read_text())[""]
+    there = ast.literal_eval(unix_device.exec("import motionlet; print(dir(motionlet))"))
+    assert stub == {name for name in there if not name.startswith("_")}
+    assert stub - {"load"} <= module
+
+
+def test_stubs_name_every_attribute(unix_device):
+    """What a stub calls an attribute can be read from an object."""
+    stub = names_of((DEVICE / "_motionlet.pyi").read_text())
+    graph = mean_graph()
+    unix_device.write_file("/stub.mlet", mlet_file.pack(graph, planner.plan(graph)))
+    code = f"""
+import motionlet
+model = motionlet.load("/stub.mlet")
+objects = {{"Model": model, "Stream": model.stream(),
+           "Tensor": model.inputs[0], "Op": model.ops[0]}}
+stub = {dict(stub)}
+print([(kind, name) for kind in objects for name in stub[kind]
+       if not hasattr(objects[kind], name)])
+"""
+    assert ast.literal_eval(unix_device.exec(code)) == []
+
+
+def test_mip_manifest():
+    manifest = json.loads((DEVICE / "package.json").read_text())
+    header = (paths.repository() / "native_modules/motionlet/core/mlet.h").read_text()
+    assert f'#define MLET_VERSION "{manifest["version"]}"' in header
+    listed = [source for _, source in manifest["urls"]]
+    there = [str(path.relative_to(DEVICE)) for path in (DEVICE / "motionlet").glob("*.py")]
+    assert sorted(listed) == sorted(there)
+    assert all(len(entry) == 2 for entry in manifest["urls"])
+
+
+def mean_graph():
+    """Average the brightness of the left and right half; the brighter one wins."""
+    graph = Graph(pixel_format="gray8", labels=["left", "right"], inputs=[0], outputs=[2])
+    graph.tensors.append(Tensor("image", 4, 8, 1, float(np.float32(1 / 255)), -128))
+    graph.tensors.append(Tensor("halves", 1, 2, 1, 0.5, 0))
+    graph.tensors.append(Tensor("scores", 1, 1, 2, 0.5, 0))
+    half = Op("average_pool", "halves", [0], 1, kernel=(4, 4), stride=(1, 4))
+    half.multiplier, half.shift = np.array([2**30], np.int32), np.array([34], np.uint8)
+    dense = Op("dense", "scores", [1], 2)
+    dense.weights = np.array([[100, -100], [-100, 100]], np.int8).reshape(2, 2)
+    dense.bias = np.zeros(2, np.int32)
+    dense.multiplier, dense.shift = np.full(2, 2**30, np.int32), np.full(2, 37, np.uint8)
+    graph.ops += [half, dense]
+    return graph
+
+
+@pytest.fixture
+def bright_sides():
+    """A clip of 8 x 16 pixels in which one side is brighter, and the name of that side."""
+    rng = np.random.default_rng(5)
+    clip = rng.integers(0, 60, (6, 8, 16)).astype(np.uint8)
+    sides = rng.integers(0, 2, 6)
+    for frame, side in zip(clip, sides, strict=True):
+        frame[:, 8 * side : 8 * side + 8] += 90
+    return clip, ["right" if side else "left" for side in sides]
+
+
+def test_example(device, bright_sides):
+    clip, sides = bright_sides
+    graph = mean_graph()
+    device.write_file("/example.mlet", mlet_file.pack(graph, planner.plan(graph)))
+    npy = io.BytesIO()
+    np.save(npy, clip)
+    device.write_file("/example.npy", npy.getvalue())
+    device.exec((DEVICE / "examples/gesture.py").read_text().replace('__name__ == "__main__"', "0"))
+    said = device.exec('main("/example.mlet", "/example.npy")').strip().splitlines()
+
+    tensors = [golden.frame_to_tensor(f.tobytes(), "gray8", 16, 8, (4, 8, 1)) for f in clip]
+    logits = golden.run_clip(graph, np.stack(tensors))[-1].reshape(-1, 2)
+    assert said[0].startswith("<Model /example.mlet: ")
+    assert [line.split()[1] for line in said[-6:]] == sides
+    assert [float(line.split()[2]) for line in said[-6:]] == [0.5 * q.max() for q in logits]
+
+
+def test_readme(unix_device):
+    """The README's kernel example prints what its last line says."""
+    text = (DEVICE / "README.md").read_text()
+    code = next(part for part in text.split("```python\n")[1:] if "FrameRing(" in part)
+    code = code.split("```")[0]
+    said = unix_device.exec(code).split("\n")
+    assert code.strip().splitlines()[-1] == "# " + " ".join(said).strip()
