@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.golden import run_clip
+from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.mlet_format import LIMITS
 from host_sdk.networks import import_keras
@@ -78,6 +80,7 @@ def quantize(model, clips, labels=(), frames_per_second=0.0, method="mse"):
             scale, zero_point = scale_and_zero_point(low, high)
         graph.tensors.append(Tensor(op.name, *op.shape, scale, zero_point))
         graph.ops.append(_quantize_op(op, graph, len(graph.tensors) - 1))
+    check_graph(graph)
     return graph
 
 
@@ -160,7 +163,7 @@ def calibrate(model, ops, clips, method):
     least, most = np.minimum(least, 0), np.maximum(most, 0)
     if method == "minmax":
         return list(zip(least, most, strict=True))
-    # Bins that an exact zero falls into the middle of: half of the values behind a ReLU are zero.
+    # A bin is centred on the least value: behind a ReLU, half of all are exactly zero.
     counts = np.zeros((len(ops), _BINS), np.int64)
     steps = np.maximum((most - least) / (_BINS - 1), 1e-30)
     for values in _activations(model, ops, clips):
@@ -259,6 +262,9 @@ class _Tracer:
                 "the last three known"
             )
         self.lead = len(shape) - 3  # axes in front of height: batch, and time if there is one
+        from host_sdk.networks import layers as own_layers
+
+        self.known = {**vars(keras.layers), **vars(own_layers)}
         self.ops = []
         self.shapes = [shape[-3:]]
         self.index = {id(model.inputs[0]): 0}  # Keras tensor -> our tensor
@@ -296,7 +302,7 @@ class _Tracer:
         inner = _unwrap(layer)
         kind = type(inner).__name__
         handler = getattr(self, f"_{kind}", None)
-        if handler is None:
+        if handler is None or self.known.get(kind) is not type(inner):
             known = ", ".join(sorted(n[1:] for n in dir(self) if n[1:2].isupper()))
             self._refuse(inner, f"cannot be exported; these can: {known}")
         if self.lead == 2 and inner is layer and kind in _IMAGES_ONLY:
@@ -482,13 +488,11 @@ class LayerReport:
 
 def report_layers(model, graph, clips):
     """Compare float and int8 (golden) op by op over uint8 `clips`; return [LayerReport]."""
-    from host_sdk import golden
-
     ops = trace(model)
     _check_clips(model, clips)
     floats = [np.concatenate(parts) for parts in zip(*_activations(model, ops, clips), strict=True)]
     time = clips if clips.ndim == 5 else clips[:, None]
-    int8 = [golden.run_clip(graph, (clip.astype(np.int16) - 128).astype(np.int8)) for clip in time]
+    int8 = [run_clip(graph, (clip.astype(np.int16) - 128).astype(np.int8)) for clip in time]
     reports = []
     for i, op in enumerate(graph.ops):
         tensor = graph.tensors[op.output]

@@ -1,5 +1,6 @@
 """Training: from a task and a network to a Keras model and a record of how it came about."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -166,14 +167,20 @@ def _fit(keras, model, config, data, progress):
     schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps)
     metric = keras.metrics.MeanMetricWrapper(last_right, name="accuracy")
     model.compile(keras.optimizers.Adam(schedule), loss, metrics=[metric])
-    fitted = model.fit(
-        batches("train", shuffle=True),
-        validation_data=batches("validation", shuffle=False),
-        epochs=config.epochs,
-        shuffle=False,  # the batches are already
-        verbose=0,
-        callbacks=[_bar(keras, config.epochs, steps)] if progress else [],
-    )
+    callbacks = [_bar(keras, config.epochs, steps)] if progress else []
+    with callbacks[0].bar if progress else contextlib.nullcontext():
+        fitted = model.fit(
+            batches("train", shuffle=True),
+            validation_data=batches("validation", shuffle=False),
+            epochs=config.epochs,
+            shuffle=False,  # the batches are already
+            verbose=0,
+            callbacks=callbacks,
+        )
+    if not np.isfinite(fitted.history["loss"]).all():
+        raise MotionletError(
+            f"training diverged with learning_rate {config.learning_rate}; try a lower one"
+        )
     return {
         name.replace("val_", "validation_"): [round(float(v), 5) for v in values]
         for name, values in fitted.history.items()
@@ -181,11 +188,12 @@ def _fit(keras, model, config, data, progress):
 
 
 def _bar(keras, epochs, steps):
-    """Return a Keras callback that shows the training as a bar."""
+    """Return a Keras callback that moves its `bar`, a rich Progress."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     class Bar(keras.callbacks.Callback):
-        def on_train_begin(self, logs=None):
+        def __init__(self):
+            super().__init__()
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -194,7 +202,6 @@ def _bar(keras, epochs, steps):
             )
             self.task = self.bar.add_task("training", total=epochs * steps, figures="")
             self.validation = ""
-            self.bar.start()
 
         def on_epoch_begin(self, epoch, logs=None):
             self.bar.update(self.task, description=f"epoch {epoch + 1}/{epochs}")
@@ -205,9 +212,6 @@ def _bar(keras, epochs, steps):
 
         def on_epoch_end(self, epoch, logs=None):
             self.validation = f"  validation {logs['val_accuracy']:.1%}"
-
-        def on_train_end(self, logs=None):
-            self.bar.stop()
 
     return Bar()
 

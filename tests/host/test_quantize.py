@@ -390,6 +390,13 @@ def refused(*stack, size=(8, 8, 4)):
     return build
 
 
+class Add(layers.Layer):
+    """What a user may write: the name alone does not make it ours."""
+
+    def call(self, x):
+        return x + 1
+
+
 def twice():
     clip, layer = keras.Input((None, 8, 8, 4)), TemporalAverage(2)
     return keras.Model(clip, layer(layer(clip)))
@@ -445,6 +452,7 @@ def temporal_on_images():
         (add_of_three, "must add two"),
         (shared_before_relu, "must come right behind"),
         (flat_input, "the model's input is"),
+        (refused(Add()), "cannot be exported"),
         (lambda: None, "only a functional or sequential"),
     ],
 )  # fmt: skip
@@ -468,6 +476,9 @@ def test_bad_clips():
         quantize.quantize(model, good, method="median")
     with pytest.raises(MotionletError, match="3 labels for 2 outputs"):
         quantize.quantize(model, good, labels=list("abc"))
+    long = network(4, 4, 1, EachFrame(layers.Conv2D(2, 1)), TemporalAverage(300))
+    with pytest.raises(MotionletError, match="op 1: frames: 300 is not in 1 to 256"):
+        quantize.quantize(long, good)
     model.set_weights([w * np.nan for w in model.get_weights()])
     with pytest.raises(MotionletError, match="not finite"):
         quantize.quantize(model, good)

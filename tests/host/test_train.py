@@ -72,6 +72,20 @@ def test_progress_shows_loss_and_accuracy(capsys, tmp_path):
     assert "accuracy" in shown
 
 
+def test_divergence_is_told(tmp_path, monkeypatch):
+    config = dataclasses.replace(SMALL, network="tsm", clips=32, epochs=1)
+    make_clips = moving_digits.make_clips
+
+    def with_nan(*arguments):
+        clips, labels = make_clips(*arguments)
+        return clips.astype(np.float32) * np.nan, labels
+
+    monkeypatch.setattr(moving_digits, "make_clips", with_nan)
+    with pytest.raises(MotionletError, match="training diverged"):
+        train(config, tmp_path, progress=False)
+    assert not list(tmp_path.iterdir())
+
+
 def test_accuracy_counts_the_last_answer():
     logits = np.zeros((3, 4, 2), np.int8)
     logits[:, :3, 0] = 100  # all frames but the last say 0 ...
