@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host_sdk import mlet_file, paths, planner, rom_update
+from host_sdk import mlet_file, paths, planner
 from host_sdk.deploy import deploy
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
+from host_sdk.romfs import build_romfs
 
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 4  # timed, after one that is not
@@ -205,7 +206,7 @@ def run(spec, progress=None):
         folder = paths.build() / "bench"
         folder.mkdir(parents=True, exist_ok=True)
         image = folder / "models.romfs"
-        image.write_bytes(rom_update.build({names[c.name]: pack_case(c) for c in cases}))
+        image.write_bytes(build_romfs({names[c.name]: pack_case(c) for c in cases}))
         flash = folder / "virtual.flash"
         with open_device("virtual", flash=flash, fresh=True, romfs=image) as device:
             for done, case in enumerate(cases):

@@ -5,6 +5,7 @@ goes to free blocks and becomes visible with the last write; into the filesystem
 under another name and renamed.
 """
 
+import base64
 import zlib
 from dataclasses import dataclass
 
@@ -116,25 +117,17 @@ def _check_ram(remote, graph, data, in_place):
 
 def _write_rom(remote, rom_bytes, name, data, erase, progress):
     device = remote.device
-
-    def read(offset, length):
-        part = f"memoryview(_rom)[{offset}:{offset + length}]"
-        return bytes(remote.json(f"print(json.dumps(list({part})))"))
-
-    window = _Window(read)
-    if erase:
-        window = _Window(lambda offset, length: b"\xff" * length)
-    if len(data) + rom_update.BLOCK > rom_bytes:
-        room = rom_bytes - rom_update.BLOCK
+    room = rom_bytes - rom_update.BLOCK
+    if len(data) > room:
         raise MotionletError(f"the model has {len(data)} bytes, the ROMFS of {device.name} {room}")
-    update = rom_update.plan_update(window.read, rom_bytes, name, data)
+    partition = b"\xff" * rom_bytes if erase else _Partition(remote, rom_bytes)
+    update = rom_update.plan_update(partition, name, data)
     total = sum(len(content) for _, content in update.data) + len(update.directory)
     done = 0
     for offset, content in update.data:
         for at in range(0, len(content), rom_update.BLOCK):
-            block = content[at : at + rom_update.BLOCK]
-            _write_block(remote, offset + at, block)
-            done += len(block)
+            _write_block(remote, offset + at, content[at : at + rom_update.BLOCK])
+            done += rom_update.BLOCK
             if progress:
                 progress(done, total)
     # Up to here the old directory was in force. This is one call on the device: nothing that
@@ -142,8 +135,7 @@ def _write_rom(remote, rom_bytes, name, data, erase, progress):
     _write_block(remote, 0, update.directory)
     if progress:
         progress(total, total)
-    device.reset()
-    remote.__init__(device)
+    remote.restart()
 
 
 def _write_block(remote, offset, block):
@@ -160,24 +152,34 @@ def _write_block(remote, offset, block):
         )
 
 
-class _Window:
-    """Reads of a few bytes, served from blocks that were read once."""
+class _Partition:
+    """The ROMFS partition of a device, sliced like bytes; each piece is fetched once."""
 
     PIECE = 512
 
-    def __init__(self, read):
-        self._read = read
+    def __init__(self, remote, size):
+        self._remote = remote
+        self._size = size
         self._pieces = {}
 
-    def read(self, offset, length):
-        out = bytearray()
-        first, last = offset // self.PIECE, (offset + max(length, 1) - 1) // self.PIECE
-        for piece in range(first, last + 1):
-            if piece not in self._pieces:
-                self._pieces[piece] = self._read(piece * self.PIECE, self.PIECE)
-            out += self._pieces[piece]
-        start = offset - first * self.PIECE
-        return bytes(out[start : start + length])
+    def __len__(self):
+        return self._size
+
+    def __getitem__(self, key):
+        if isinstance(key, int):
+            return self._piece(key // self.PIECE)[key % self.PIECE]
+        start, stop, _ = key.indices(self._size)
+        first = start // self.PIECE
+        pieces = [self._piece(i) for i in range(first, -(-stop // self.PIECE))]
+        start, stop = start - first * self.PIECE, stop - first * self.PIECE
+        return b"".join(pieces)[start:stop]
+
+    def _piece(self, index):
+        if index not in self._pieces:
+            part = f"memoryview(_rom)[{index * self.PIECE}:{(index + 1) * self.PIECE}]"
+            text = self._remote.json(f"print(json.dumps(binascii.b2a_base64({part}).decode()))")
+            self._pieces[index] = base64.b64decode(text)
+        return self._pieces[index]
 
 
 def _write_file(remote, path, data, progress):

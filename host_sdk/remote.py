@@ -64,6 +64,11 @@ class Remote:
         self.device = device
         self._compress = self.json(HELPERS)
 
+    def restart(self):
+        """Restart MicroPython, and define the helpers again."""
+        self.device.reset()
+        self.json(HELPERS)
+
     def json(self, code, **options):
         """Run code there; return the JSON value that its last line printed."""
         lines = self.device.exec(code, **options).strip().splitlines()

@@ -22,7 +22,7 @@ FILESYSTEM = 0x14A6B1  # as a varuint: b"\xd2\xcd\x31", "RM1" with two high bits
 MAGIC = b"\xd2\xcd\x31"
 
 
-def _varuint(value, size=0):
+def varuint(value, size=0):
     """Encode a varuint in at least `size` bytes; leading 0x80 bytes do not change the value."""
     encoded = [value & 0x7F]
     while value := value >> 7:
@@ -31,8 +31,9 @@ def _varuint(value, size=0):
     return bytes(reversed(encoded))
 
 
-def _record(kind, payload):
-    return _varuint(kind) + _varuint(len(payload)) + payload
+def record(kind, payload):
+    """Return a record: its kind, its length, its payload."""
+    return varuint(kind) + varuint(len(payload)) + payload
 
 
 def _padding(size):
@@ -40,10 +41,10 @@ def _padding(size):
     if size == 0:
         return b""
     length_bytes = 1
-    while len(_varuint(size - 1 - length_bytes)) > length_bytes:
+    while len(varuint(size - 1 - length_bytes)) > length_bytes:
         length_bytes += 1
     payload = size - 1 - length_bytes
-    return _varuint(PADDING) + _varuint(payload, length_bytes) + b"\xff" * payload
+    return varuint(PADDING) + varuint(payload, length_bytes) + b"\xff" * payload
 
 
 _HEADER_BYTES = 8  # of the file system's record: the magic, and its length in five bytes
@@ -52,14 +53,14 @@ _LENGTH_BYTES = 5  # of every record with records inside: enough for any, so off
 
 def _file(name, data, offset, align):
     """The record of a file that is put at `offset` of the image."""
-    name = _varuint(len(name)) + name
+    name = varuint(len(name)) + name
     before = 1 + _LENGTH_BYTES + len(name)  # kind, length, name
-    data_header = _varuint(DATA) + _varuint(len(data))
+    data_header = varuint(DATA) + varuint(len(data))
     gap = -(offset + before + len(data_header)) % align
     if gap == 1:
         gap += align  # the shortest padding record has two bytes
     payload = name + _padding(gap) + data_header + data
-    return _varuint(FILE) + _varuint(len(payload), _LENGTH_BYTES) + payload
+    return varuint(FILE) + varuint(len(payload), _LENGTH_BYTES) + payload
 
 
 def _directory(tree, offset, align):
@@ -69,10 +70,10 @@ def _directory(tree, offset, align):
         here = offset + len(records)
         encoded = name.encode()
         if isinstance(content, dict):
-            payload = _varuint(len(encoded)) + encoded
+            payload = varuint(len(encoded)) + encoded
             inside = here + 1 + _LENGTH_BYTES + len(payload)
             payload += _directory(content, inside, align)
-            records += _varuint(DIRECTORY) + _varuint(len(payload), _LENGTH_BYTES) + payload
+            records += varuint(DIRECTORY) + varuint(len(payload), _LENGTH_BYTES) + payload
         else:
             records += _file(encoded, content, here, align)
     return records
@@ -103,7 +104,7 @@ def build_romfs(files, align=16):
     records = _directory(tree, _HEADER_BYTES, align)
     if len(records) % 2:
         records += _padding(3)  # an image has an even number of bytes
-    return MAGIC + _varuint(len(records), _LENGTH_BYTES) + bytes(records)
+    return MAGIC + varuint(len(records), _LENGTH_BYTES) + bytes(records)
 
 
 def _read_varuint(image, offset, end):

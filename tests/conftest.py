@@ -52,6 +52,13 @@ def pico_firmware():
 
 
 @pytest.fixture(scope="session")
+def stock_firmware():
+    """MicroPython's own firmware for the Pico, without Motionlet."""
+    build_firmware("RPI_PICO")
+    return paths.build() / "firmware/RPI_PICO/firmware.uf2"
+
+
+@pytest.fixture(scope="session")
 def unix_device(unix_firmware, tmp_path_factory):
     """The unix port, one for all tests."""
     with open_device("unix", directory=tmp_path_factory.mktemp("unix")) as device:

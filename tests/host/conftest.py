@@ -1,0 +1,27 @@
+"""A tiny model for tests that need one."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from host_sdk import mlet_file, paths, planner
+
+
+@pytest.fixture(scope="session")
+def make_vectors():
+    """The module tools/make_vectors.py."""
+    path = paths.repository() / "tools/make_vectors.py"
+    spec = importlib.util.spec_from_file_location("make_vectors", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["make_vectors"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def tiny(make_vectors):
+    """(graph, bytes of its .mlet file) of a network with every temporal op."""
+    graph = make_vectors.tiny_separable()
+    data = mlet_file.pack(graph, planner.plan(graph))
+    return mlet_file.read(data)[0], data

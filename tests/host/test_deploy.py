@@ -1,0 +1,193 @@
+"""Deploying to real MicroPython: what is written, what stays, and what is refused."""
+
+import copy
+import zlib
+
+import numpy as np
+import pytest
+
+from host_sdk import mlet_file, planner
+from host_sdk.deploy import deploy
+from host_sdk.devices import open_device
+from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.remote import RemoteStream
+from host_sdk.verify import NativeTarget, verify
+
+
+@pytest.fixture(scope="session")
+def other(make_vectors):
+    """Another (graph, bytes), of the shift network."""
+    graph = make_vectors.tiny_tsm()
+    data = mlet_file.pack(graph, planner.plan(graph))
+    return mlet_file.read(data)[0], data
+
+
+def clip_for(graph, frames=5):
+    rng = np.random.default_rng(3)
+    shape = graph.tensors[graph.inputs[0]].shape
+    return rng.integers(-128, 128, (frames, *shape)).astype(np.int8)
+
+
+def is_whole(device, path, model):
+    """Verify the model at `path` against its graph, layer by layer."""
+    graph, _ = model
+    report = verify(RemoteStream(device, path, graph), graph, clip_for(graph))
+    assert report.difference is None
+    return report.frames == 5
+
+
+def crc(device, path):
+    code = f"import binascii\nprint(binascii.crc32(open({path!r}, 'rb').read()))"
+    return int(device.exec(code))
+
+
+def test_a_model_is_deployed_replaced_and_verified(device, tiny, other):
+    seen = []
+    first = deploy(device, tiny[1], "one.mlet", progress=lambda *count: seen.append(count))
+    assert is_whole(device, first.path, tiny)
+    assert seen[-1][0] == seen[-1][1] >= len(tiny[1])
+    second = deploy(device, other[1], "two.mlet")
+    replaced = deploy(device, other[1], "one.mlet")
+    assert replaced.path == first.path
+    assert is_whole(device, replaced.path, other)
+    assert is_whole(device, second.path, other)
+    assert first.where == ("rom" if device.name == "virtual Pico" else "files")
+
+
+def test_to_files_where_there_is_a_rom(virtual_pico, tiny):
+    virtual_pico.reset()
+    done = deploy(virtual_pico, tiny[1], "plain.mlet", where="files")
+    assert done.path == "/plain.mlet"
+    assert is_whole(virtual_pico, done.path, tiny)
+
+
+@pytest.mark.parametrize("where", ["auto", "files"])
+def test_an_interrupted_deployment_leaves_the_old_model(device, tiny, other, where):
+    old = deploy(device, tiny[1], "model.mlet", where)
+
+    class PulledOut(Exception):
+        pass
+
+    def progress(done, total):
+        if done < total:
+            raise PulledOut
+
+    big = padded(other[0], 9000)
+    with pytest.raises(PulledOut):
+        deploy(device, big, "model.mlet", where, progress=progress)
+    device.reset()
+    assert is_whole(device, old.path, tiny)
+    deploy(device, big, "model.mlet", where)
+    assert crc(device, old.path) == zlib.crc32(big)
+
+
+def test_a_board_that_dies_while_deploying_still_has_the_old_model(
+    pico_firmware, tmp_path, tiny, other
+):
+    flash = tmp_path / "flash"
+    with open_device("virtual", flash=flash) as pico:
+        old = deploy(pico, tiny[1], "model.mlet")
+        pico.exec("import time\ntime.sleep(1)")
+        with pytest.raises(DeviceError, match="virtual Pico"):
+            deploy(
+                pico,
+                padded(other[0], 9000),
+                "model.mlet",
+                progress=lambda done, total: pico._process.kill(),
+            )
+    with open_device("virtual", flash=flash) as pico:
+        assert is_whole(pico, old.path, tiny)
+
+
+def padded(graph, size):
+    """Return a model file of at least `size` bytes: `graph` with a long label."""
+    graph = copy.deepcopy(graph)
+    graph.labels[0] = "x" * size
+    return mlet_file.pack(graph, planner.plan(graph))
+
+
+def test_a_model_larger_than_the_romfs_is_refused(virtual_pico, tiny, other):
+    virtual_pico.reset()
+    old = deploy(virtual_pico, tiny[1], "model.mlet")
+    big = rom_sized(virtual_pico.romfs_bytes())
+    with pytest.raises(MotionletError, match=r"the model has \d+ bytes, the ROMFS .* 258048"):
+        deploy(virtual_pico, big, "model.mlet")
+    assert is_whole(virtual_pico, old.path, tiny)
+
+
+def rom_sized(size):
+    """Return a model file a little over `size` bytes: many weights, hardly any memory."""
+    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    channels = 4000
+    graph.tensors = [Tensor("x", 1, 1, size // channels, 1.0, 0)]
+    graph.tensors.append(Tensor("y", 1, 1, channels, 1.0, 0))
+    graph.ops = [
+        Op(
+            *("dense", "big", [0], 1),
+            weights=np.ones((channels, size // channels), np.int8),
+            bias=np.zeros(channels, np.int32),
+            multiplier=np.full(channels, 1 << 30, np.int32),
+            shift=np.full(channels, 37, np.uint8),
+        )
+    ]
+    return mlet_file.pack(graph, planner.plan(graph))
+
+
+def test_a_model_that_does_not_fit_in_memory_is_refused(virtual_pico):
+    device = virtual_pico
+    device.reset()
+    before = device.exec("import os\nprint(os.listdir('/'))")
+    with pytest.raises(
+        MotionletError, match=r"needs \d{7} bytes of memory in one piece.* has \d+ free"
+    ):
+        deploy(device, long_memory(), "model.mlet")
+    assert device.exec("import os\nprint(os.listdir('/'))") == before
+
+
+def long_memory():
+    """Return a small model file that needs megabytes: the average of many large frames."""
+    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph.tensors = [Tensor(name, 64, 64, 4, 1.0, 0) for name in "xy"]
+    op = Op("temporal_average", "mean", [0], 1, frames=256)
+    op.multiplier, op.shift = np.array([1 << 30], np.int32), np.array([38], np.uint8)
+    graph.ops = [op]
+    return mlet_file.pack(graph, planner.plan(graph))
+
+
+def test_firmware_that_reads_only_an_older_format(device, tiny):
+    device.exec("import motionlet\nmotionlet.FORMAT_VERSION = 0")
+    with pytest.raises(MotionletError, match=r"the model has format 1, .* reads 0: update"):
+        deploy(device, tiny[1], "model.mlet")
+
+
+def test_a_truncated_file_is_refused_before_anything_is_sent(device, tiny):
+    device.exec("import os\n_before = os.listdir('/')")
+    with pytest.raises(MotionletError, match="total_bytes: truncated"):
+        deploy(device, tiny[1][:-7], "model.mlet")
+    assert device.eval("_before == os.listdir('/')")
+
+
+@pytest.mark.slow
+def test_a_board_without_the_module(stock_firmware, tmp_path, tiny):
+    with (
+        open_device("virtual", board="RPI_PICO", flash=tmp_path / "flash") as pico,
+        pytest.raises(MotionletError, match=r"has no module motionlet: put Motionlet's firmware"),
+    ):
+        deploy(pico, tiny[1], "model.mlet")
+
+
+def test_a_changed_weight_is_found_where_it_is(device, tiny):
+    graph, _ = tiny
+    changed = copy.deepcopy(graph)
+    op = changed.ops[3]
+    op.weights[0, 0] = -127 if op.weights[0, 0] > 0 else 127
+    data = mlet_file.pack(changed, planner.plan(changed))
+    done = deploy(device, data, "changed.mlet")
+    for target in (RemoteStream(device, done.path, graph), NativeTarget(data)):
+        difference = verify(target, graph, clip_for(graph)).difference
+        assert (difference.frame, difference.name) == (0, op.name)
+        assert difference.target.shape == difference.golden.shape
+        wrong = np.argwhere(difference.golden != difference.target)
+        assert len(wrong) == difference.differing_bytes > 0
+        assert set(wrong[:, 2]) == {0}  # only the channel whose weight was changed
