@@ -179,7 +179,7 @@ def test_normalization_and_relu_vanish():
         8,
         2,
         same(layers.Conv2D, 6, 3),
-        layers.BatchNormalization(),
+        layers.BatchNormalization(epsilon=0.5),
         layers.ReLU(max_value=6),
         same(layers.DepthwiseConv2D, 3, use_bias=False),
         layers.BatchNormalization(center=False),
@@ -479,6 +479,9 @@ def test_bad_clips():
     long = network(4, 4, 1, EachFrame(layers.Conv2D(2, 1)), TemporalAverage(300))
     with pytest.raises(MotionletError, match="op 1: frames: 300 is not in 1 to 256"):
         quantize.quantize(long, good)
+    wide = network(260, 260, 1, EachFrame(layers.Flatten()), layers.Dense(1))
+    with pytest.raises(MotionletError, match="67600 products in a sum, at most 65535"):
+        quantize.quantize(wide, np.zeros((1, 1, 260, 260, 1), np.uint8))
     model.set_weights([w * np.nan for w in model.get_weights()])
     with pytest.raises(MotionletError, match="not finite"):
         quantize.quantize(model, good)
