@@ -3,7 +3,7 @@
 Fast enough to evaluate a test set, and the C side of every golden-against-C test.
 """
 
-from host_sdk.native.library import library
+from host_sdk.native.core_library import library
 from host_sdk.native.runner import Model, Stream, run_clip, run_layer
 
 __all__ = ["Model", "Stream", "library", "run_clip", "run_layer"]

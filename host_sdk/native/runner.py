@@ -4,7 +4,7 @@ import numpy as np
 
 from host_sdk import mlet_format as fmt
 from host_sdk.errors import MotionletError
-from host_sdk.native.library import library
+from host_sdk.native.core_library import library
 
 # What mlet_status_t says, in words.
 STATUS = {

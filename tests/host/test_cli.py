@@ -1,0 +1,170 @@
+"""The command line: what each verb prints and writes, and the one line for each wrong input."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from host_sdk import mlet_format, native, paths
+from host_sdk.cli import main
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch):
+    """Run a command in an empty folder: cli("pack", "x") -> (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments):
+        result = CliRunner().invoke(main, [str(a) for a in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.stdout, result.stderr
+
+    return run
+
+
+@pytest.fixture
+def model(tiny, tmp_path):
+    path = tmp_path / "tiny.mlet"
+    path.write_bytes(tiny[1])
+    return path
+
+
+def test_every_command_has_help(cli):
+    for words in ([], *([name] for name in main.commands), ["firmware", "build"]):
+        code, out, _ = cli(*words, "--help")
+        assert code == 0
+        assert "Usage" in out
+
+
+def test_help_is_fast():
+    """Neither TensorFlow nor a device library is loaded to show help."""
+    code = (
+        "import sys; import host_sdk.cli; "
+        "print([m for m in ('tensorflow', 'keras', 'mpremote', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_inspect_shows_every_layer_and_the_sums(cli, tiny, model):
+    graph, data = tiny
+    code, out, _ = cli("inspect", model)
+    assert code == 0
+    assert all(op.name in out for op in graph.ops)
+    code, out, _ = cli("inspect", model, "--json")
+    description = json.loads(out)
+    assert description["bytes"] == len(data)
+    assert sum(layer["macs"] for layer in description["layers"]) == graph.macs_per_frame
+    assert description["macs_per_frame"] == graph.macs_per_frame
+    assert description["state_bytes"] == sum(x["state_bytes"] for x in description["layers"])
+    assert description["stream_bytes"] >= description["arena_bytes"] + description["state_bytes"]
+    assert description["labels"] == graph.labels
+
+
+def test_pack_writes_what_the_graph_says(cli, tiny, tmp_path):
+    from host_sdk.graph import save_graph
+
+    save_graph(tiny[0], tmp_path / "net.graph")
+    code, out, _ = cli("pack", "net.graph")
+    assert code == 0
+    assert "wrote net.mlet" in out
+    assert (tmp_path / "net.mlet").read_bytes() == tiny[1]
+
+
+def test_verify_in_c(cli, model, tiny, tmp_path):
+    clip = np.random.default_rng(0).integers(0, 256, (6, 20, 30), np.uint8)
+    np.save(tmp_path / "clip.npy", clip)
+    code, out, _ = cli("verify", model, "--device", "cffi", "--clip", "clip.npy", "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert (report["frames"], report["differing_bytes"]) == (6, 0)
+    assert report["layers"] == 6 * (1 + len(tiny[0].ops))
+
+
+def test_deploy_verify_and_run_on_unix(cli, model, tiny, unix_firmware):
+    code, out, _ = cli("deploy", model, "--device", "unix", "--json")
+    assert (code, json.loads(out)["bytes"]) == (0, len(tiny[1]))
+    code, out, _ = cli("verify", model, "--device", "unix", "--path", "/tiny.mlet")
+    assert code == 0
+    assert "all equal to the golden model" in out
+    code, out, _ = cli("run", model, "--device", "unix", "--frames", 3, "--json")
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["frame"] for answer in answers] == [0, 1, 2]
+    assert all(answer["label"] in tiny[0].labels for answer in answers)
+
+
+def test_verify_shows_the_difference_and_fails(cli, model, tiny, tmp_path, unix_firmware):
+    import copy
+
+    from host_sdk import mlet_file, planner
+
+    changed = copy.deepcopy(tiny[0])
+    changed.ops[0].bias = changed.ops[0].bias + 1000
+    other = tmp_path / "other.mlet"
+    other.write_bytes(mlet_file.pack(changed, planner.plan(changed)))
+    assert cli("deploy", other, "--device", "unix", "--name", "wrong.mlet")[0] == 0
+    code, out, _ = cli("verify", model, "--device", "unix", "--path", "/wrong.mlet")
+    assert code == 1
+    assert f"frame 0, layer {changed.ops[0].name}" in out
+    assert "golden [4, 4, 5]" in out
+
+
+def test_devices_lists_what_can_be_used(cli):
+    code, out, _ = cli("devices", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert set(found) == {"boards", "bootloaders", "built"}
+    assert "virtual" in cli("devices")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["inspect", "none.mlet"], "none.mlet: No such file or directory"),
+        (["pack", "none.graph"], "none.graph: No such file or directory"),
+        (["pack", "tiny.mlet"], "tiny.mlet: not a quantized graph"),
+        (["quantize", "none"], "none/train.json: No such file or directory"),
+        (["deploy", "tiny.mlet", "--device", "/dev/none"], "/dev/none"),
+        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "tiny.mlet"], "not a .npy or .npz"),
+        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "flat.npy"], "a clip is uint8"),
+        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "five.npy"], "has 5 channels"),
+        (["inspect", "cut.mlet"], "cut.mlet: header: total_bytes: truncated"),
+        (["inspect", "newer.mlet"], "newer than this library reads"),
+        (["firmware", "flash", "--board", "NONE"], "no board named NONE; there is: MOTIONLET_PICO"),
+        (["train", "--network", "lstm", "--out", "x"], "no network named 'lstm'"),
+    ],
+)
+def test_wrong_input_gives_one_line(cli, model, tiny, tmp_path, words, message):
+    np.save(tmp_path / "flat.npy", np.zeros(5, np.uint8))
+    np.save(tmp_path / "five.npy", np.zeros((2, 8, 8, 5), np.uint8))
+    (tmp_path / "cut.mlet").write_bytes(tiny[1][:100])
+    newer = bytearray(tiny[1])
+    newer[4] = mlet_format.FORMAT_VERSION + 1
+    (tmp_path / "newer.mlet").write_bytes(newer)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    code, out, err = cli(*words)
+    assert code == 1
+    assert err.startswith("error: ")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert out == ""
+    left = {path.name for path in tmp_path.iterdir()} - set(before)
+    assert left <= {"x"}  # the folder that train was asked to make
+
+
+def test_a_missing_compiler_names_the_packages(cli, model, monkeypatch):
+    nowhere = paths.build() / "nowhere"
+    monkeypatch.setattr(paths, "build", lambda: nowhere)
+    monkeypatch.setenv("PATH", "/nowhere")
+    native.library.cache_clear()
+    try:
+        code, _, err = cli("verify", model, "--device", "cffi")
+    finally:
+        native.library.cache_clear()
+    assert code == 1
+    assert "apt-get install gcc libc6-dev" in err
