@@ -37,6 +37,10 @@ static RAISES void raise_field(const char *who, const char *field) {
 
 static mp_int_t get_int(const mp_obj_type_t *error, const char *who, const char *what,
     mp_obj_t object, mp_int_t min, mp_int_t max) {
+    if (mp_obj_is_exact_type(object, &mp_type_int)) { // too large for a small int
+        mp_raise_msg_varg(error, MP_ERROR_TEXT("%s: %s is out of range, must be %d to %d"), who,
+            what, (int)min, (int)max);
+    }
     const mp_int_t value = mp_obj_get_int(object);
     if (value < min || value > max) {
         mp_raise_msg_varg(error, MP_ERROR_TEXT("%s: %s is %d, must be %d to %d"), who, what,

@@ -12,20 +12,20 @@ def error_with_little_memory(free, function, *args, **kwargs):
     """The MemoryError of a call, with one piece of `free` bytes left in the whole heap."""
     gc.collect()
     spare = bytearray(free)
-    pieces = []
-    size = 1 << 20
-    while size >= 32:
+    pieces = None  # a chain: a list would need room to grow
+    size = 1 << 18
+    while size >= 64:
         try:
-            pieces.append(bytearray(size))
+            pieces = (pieces, bytearray(size))
         except MemoryError:
-            size //= 2
+            size //= 4
     spare = None
     try:
         function(*args, **kwargs)
     except MemoryError as error:
         return str(error)
     finally:
-        pieces.clear()
+        pieces = None
         gc.collect()
     return str(spare)
 

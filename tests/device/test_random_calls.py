@@ -7,7 +7,7 @@ from array import array
 
 import motionlet
 
-CALLS = 20000 if sys.platform == "linux" else 150
+CALLS = 20000 if sys.platform == "linux" else 100
 GUARD = 16
 KINDS = (
     ("conv2d", "window weights"),
