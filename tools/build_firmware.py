@@ -427,7 +427,9 @@ def _table(target, report):
         "romfs_bytes": "ROMFS",
         "storage_bytes": "file system",
     }
-    rows += [f"  {names[key]:28}{value:>10,} bytes" for key, value in report.items()]
+    for key, value in report.items():
+        if target.has_motionlet or not key.startswith(("module", "frozen")):
+            rows.append(f"  {names[key]:28}{value:>10,} bytes")
     return "\n".join(rows)
 
 

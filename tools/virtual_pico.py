@@ -9,8 +9,9 @@ and everything else outlast the process; the firmware always comes from the UF2.
 
 One core, no flash-cache misses, and time counted in Cortex-M0+ cycles at 125 MHz: time.ticks_us()
 does not depend on the speed of this machine. The emulated chip forgives what the real one answers
-with a HardFault (an unaligned word, an address where nothing is); this program does not: it says
-what happened and where, and exits with 3.
+with a HardFault. This program does not: when a word is read from an unaligned address, or anything
+from an address where nothing is, it says so, says where, and exits with 3. With --strict it also
+checks half-words and every store, and runs at half the speed or less.
 """
 
 import argparse
@@ -43,12 +44,14 @@ try:
     from rp2040py.device.bootrom import BOOTROM_B1
     from rp2040py.device.load_flash import decode_block
     from rp2040py.execute_batch import execute_batch
+    from rp2040py.rp2040 import RP2040
     from rp2040py.simulator import Simulator
     from rp2040py.usb.cdc import USBCDC
 except ImportError:
     sys.exit("error: the virtual Pico needs the package rp2040py; pip install rp2040py")
 
 UF2_BLOCK_BYTES = 512
+XIP_END = 0x14000000  # of the four views of the flash
 EXIT_FAULT = 3
 BOOT_SECONDS = 60  # of this machine; it takes about one
 FULL_SPEED_SECONDS = 0.3  # after the last byte of traffic, before an idle board sleeps
@@ -61,6 +64,33 @@ OUTPUT_LIMIT = 64 * 1024
 
 class HardFault(Exception):
     """The firmware did what a real RP2040 answers with a HardFault."""
+
+
+class StrictChip(RP2040):
+    """The emulated chip, with the checks that its own code leaves out for speed."""
+
+    def read_uint16(self, address):
+        self._check(address, 2, "read")
+        return super().read_uint16(address)
+
+    def write_uint16(self, address, value):
+        self._check(address, 2, "write")
+        super().write_uint16(address, value)
+
+    def write_uint32(self, address, value):
+        self._check(address, 4, "write")
+        super().write_uint32(address, value)
+
+    def write_uint8(self, address, value):
+        self._check(address, 1, "write")
+        super().write_uint8(address, value)
+
+    @staticmethod
+    def _check(address, size, verb):
+        if address % size:
+            raise HardFault(f"{verb} of {size} bytes at the unaligned address {address:x}")
+        if verb == "write" and XIP_BASE <= address < XIP_END:
+            raise HardFault(f"write into flash at {address:x}")
 
 
 class FaultLogger:
@@ -115,8 +145,8 @@ class Console(USBCDC):
 class VirtualPico:
     """The emulated board, its flash file and its pseudo-terminal."""
 
-    def __init__(self, uf2, where, flash_file=None):
-        self.simulator = Simulator()
+    def __init__(self, uf2, where, flash_file=None, strict=False):
+        self.simulator = Simulator(rp2040=StrictChip() if strict else RP2040())
         self.chip = self.simulator.rp2040
         self.chip.load_bootrom(BOOTROM_B1)
         self.chip.logger = FaultLogger()
@@ -290,6 +320,7 @@ def main():
     parser.add_argument("--flash", type=Path, metavar="FILE", help="keep the flash in this file")
     parser.add_argument("--romfs", type=Path, metavar="IMAGE", help="start with this ROMFS")
     parser.add_argument("--littlefs", type=Path, metavar="IMAGE", help="start with these files")
+    parser.add_argument("--strict", action="store_true", help="check every memory access")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
     args = parser.parse_args()
 
@@ -311,7 +342,7 @@ def main():
 def run(args, uf2):
     """Run the board until it is told to stop; return the exit status."""
     where = board_flash_map(args.board)
-    pico = VirtualPico(uf2, where, args.flash)
+    pico = VirtualPico(uf2, where, args.flash, args.strict)
     if args.romfs:
         pico.put(args.romfs, where.romfs_offset, where.romfs_bytes)
     if args.littlefs:

@@ -23,10 +23,18 @@ class VirtualPico(SerialDevice):
     flash: the file that keeps its flash; by default build/virtual/BOARD.flash.
     fresh: start with erased flash.
     romfs, littlefs: files with images to put into flash first.
+    strict: check every memory access as the chip does; slower.
     """
 
     def __init__(
-        self, board="MOTIONLET_PICO", flash=None, fresh=False, uf2=None, romfs=None, littlefs=None
+        self,
+        board="MOTIONLET_PICO",
+        flash=None,
+        fresh=False,
+        uf2=None,
+        romfs=None,
+        littlefs=None,
+        strict=False,
     ):
         self.board = board
         self.name = "virtual Pico"
@@ -45,6 +53,8 @@ class VirtualPico(SerialDevice):
         for option, image in (("--romfs", romfs), ("--littlefs", littlefs)):
             if image:
                 command += [option, image]
+        if strict:
+            command.append("--strict")
         self._log = open(f"{flash}.log", "w+")  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
             [*map(str, command), "--with-parent"],

@@ -202,12 +202,25 @@ def test_images_are_put_into_flash(pico_firmware, tmp_path):
         assert pico.read_file("/hello.txt") == b"from outside"
 
 
-def test_what_faults_on_the_chip_is_reported(pico_firmware, tmp_path):
-    code = "@micropython.viper\ndef read(at: int) -> int:\n    return int(ptr32(at)[0])\nread({})"
-    with open_device("virtual", flash=tmp_path / "flash") as pico:
-        pico.exec(code.format("0x20000004"))
-        with pytest.raises(DeviceError, match=r"HardFault: .*20000002.* not 32 bit aligned"):
-            pico.exec(code.format("0x20000002"))
+FAULTS = {
+    "read of an unaligned word": ("int(ptr32(0x20000002)[0])", "not 32 bit aligned"),
+    "read where nothing is": ("int(ptr32(0x30000000)[0])", "invalid memory address"),
+}
+STRICT_FAULTS = {
+    "read of an unaligned half-word": ("int(ptr16(0x20000001)[0])", "unaligned address 20000001"),
+    "write of an unaligned word": ("ptr32(0x20000002)[0] = 0", "unaligned address 20000002"),
+    "write into flash": ("ptr8(0x10000000)[0] = 0", "write into flash at 10000000"),
+}
+
+
+@pytest.mark.parametrize("fault", [*FAULTS, *STRICT_FAULTS])
+def test_what_faults_on_the_chip_is_reported(pico_firmware, tmp_path, fault):
+    code, words = {**FAULTS, **STRICT_FAULTS}[fault]
+    strict = fault in STRICT_FAULTS
+    with open_device("virtual", flash=tmp_path / "flash", strict=strict) as pico:
+        assert pico.eval("1 + 1") == 2
+        with pytest.raises(DeviceError, match=f"HardFault: .*{words}"):
+            pico.exec(f"@micropython.viper\ndef access():\n    {code}\naccess()")
 
 
 def test_time_is_counted_in_cycles(virtual_pico):
