@@ -57,6 +57,23 @@ def fill(rng, shape, low, high, style):
     return rng.integers(low, high, shape, endpoint=True)
 
 
+def requantize(acc, m, n, zero, lo, hi):
+    """SPEC.md's formula on Python's unbounded integers."""
+    return min(max(zero + (acc * m + 2 ** (n - 1)) // 2**n, lo), hi)
+
+
+def edge_accumulators(m, n, limit=INT32_MAX):
+    """Accumulators within +-limit: both ends, around 0, and around the steps of m / 2^n."""
+    edges = {0, 1, -1, limit, -limit, limit - 1, 1 - limit}
+    for step in (-129, -128, -3, -1, 0, 1, 2, 127, 128, 255):
+        halfway = (2 * step + 1) * 2 ** (n - 1) // m  # where the result goes on from `step`
+        edges.update(halfway + d for d in (-1, 0, 1, 2))
+    return [acc for acc in sorted(edges) if abs(acc) <= limit]
+
+
+EDGE_MULTIPLIERS = (2**30, 2**30 + 1, 3 * 2**29 - 1, 3 * 2**29, INT32_MAX - 1, INT32_MAX)
+
+
 @st.composite
 def frames_of(draw, tensor, frames):
     """A clip int8 [frames, H, W, C] for a tensor."""
@@ -76,10 +93,11 @@ def act_ranges(draw):
 
 def _requantizers(draw, rng, count, taps):
     """Multipliers and shifts: extreme, or such that outputs spread over the int8 range."""
-    style = draw(st.sampled_from(["spread", "spread", "extremes", "random"]))
-    if style == "spread":  # about 1 / (64 * sqrt(taps)) as factor
+    style = draw(st.sampled_from(["spread", "halves", "extremes", "random"]))
+    if style in ("spread", "halves"):  # about 1 / (64 * sqrt(taps)) as factor
         shift = 36 + int(np.log2(max(1, taps)) / 2) + rng.integers(0, 3, count)
-        return fill(rng, count, 2**30, INT32_MAX, "random"), shift
+        # With a power of 2, some results lie halfway between two integers.
+        return fill(rng, count, 2**30, INT32_MAX, "random" if style == "spread" else "low"), shift
     return fill(rng, count, 2**30, INT32_MAX, style), fill(rng, count, 1, 62, style)
 
 
@@ -106,7 +124,8 @@ def _axis(draw, size, pool):
         kernel = draw(st.one_of(st.just(size), st.integers(1, size)))
         return kernel, stride, 1, 0, draw(st.integers(1, (size - kernel) // stride + 1))
     kernel, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    padding = draw(st.integers(0, (kernel - 1) * dilation))
+    reach = (kernel - 1) * dilation
+    padding = draw(st.one_of(st.just(reach), st.integers(0, reach)))
     most = (size - 1 + padding) // stride + 1
     return kernel, stride, dilation, padding, draw(st.one_of(st.just(most), st.integers(1, most)))
 
@@ -149,9 +168,11 @@ def graph_ops(draw, graph, source_index, kind, second=None):
         _set_parameters(draw, op, weights[kind], shape[2])
     elif kind == "add":
         op.inputs.append(source_index if second is None else second)
-        high = draw(st.sampled_from([2**22 - 1, 2**17]))
-        op.multiplier = fill(rng, 2, 0, high, draw(styles)).astype(np.int32)
         shift = draw(st.one_of(st.sampled_from([1, 16, 17, 23]), st.integers(1, 23)))
+        # The last one halves each input, so that many sums lie halfway between two integers.
+        half = min(2 ** (shift - 1), 2**22 - 1)
+        low, high = draw(st.sampled_from([(0, 2**22 - 1), (0, 2**17), (half, half)]))
+        op.multiplier = fill(rng, 2, low, high, draw(styles)).astype(np.int32)
         op.shift = np.array([shift], np.uint8)
     elif kind != "temporal_shift":
         taps = op.frames * op.kernel[0] * op.kernel[1]

@@ -16,26 +16,12 @@ from host_sdk.graph import Graph, Op, Tensor
 INT32_MAX = 2**31 - 1
 
 
-def requantize(acc, m, n, zero, lo, hi):
-    """SPEC.md's formula on unbounded integers."""
-    return min(max(zero + (acc * m + 2 ** (n - 1)) // 2**n, lo), hi)
-
-
-def edge_accumulators(m, n):
-    """Ends of int32, neighbours of 0, and accumulators around the rounding steps of m / 2^n."""
-    edges = {0, 1, -1, INT32_MAX, -INT32_MAX - 1, INT32_MAX - 1, -INT32_MAX}
-    for step in (-129, -128, -3, -1, 0, 1, 2, 127, 128, 255):
-        centre = ((2 * step + 1) * 2 ** (n - 1)) // m  # where the result passes from step on
-        edges.update(centre + d for d in (-1, 0, 1, 2))
-    return [acc for acc in sorted(edges) if -(2**31) <= acc < 2**31]
-
-
 @pytest.mark.parametrize("n", range(1, 63))
 def test_requantize_on_every_edge(n):
-    for m in (2**30, 2**30 + 1, 3 * 2**29 - 1, 3 * 2**29, 2**31 - 2, 2**31 - 1):
-        accs = edge_accumulators(m, n)
+    for m in strategies.EDGE_MULTIPLIERS:
+        accs = [-(2**31), *strategies.edge_accumulators(m, n)]
         for zero, lo, hi in ((0, -128, 127), (-128, -128, 127), (127, -5, 3), (17, 17, 90)):
-            expected = [requantize(acc, m, n, zero, lo, hi) for acc in accs]
+            expected = [strategies.requantize(acc, m, n, zero, lo, hi) for acc in accs]
             got = golden.requantize(accs, m, n, zero, lo, hi)
             assert got.dtype == np.int8
             assert got.tolist() == expected
@@ -58,7 +44,7 @@ def in_words(graph, op, xs, t):
 
     def result(acc, index):
         m, n = int(op.multiplier[index]), int(op.shift[index])
-        return requantize(acc, m, n, zy, op.act_min, op.act_max)
+        return strategies.requantize(acc, m, n, zy, op.act_min, op.act_max)
 
     y = np.zeros(target.shape, np.int8)
     for i in range(target.height):

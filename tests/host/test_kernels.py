@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from host_sdk import golden, native
 from host_sdk.golden.check import IN_PLACE, check_graph
-from host_sdk.graph import Graph
+from host_sdk.graph import Graph, Op
 from host_sdk.mlet_format import OP_CODES
 from host_sdk.native.runner import make_layer
 
@@ -57,6 +57,27 @@ def test_stream_equals_clip_in_golden(kind, data):
 def _by_input(graph, op, xs):
     """`xs` in the order of the graph's inputs, where an op may read one of them twice."""
     return [xs[op.inputs.index(tensor)] for tensor in graph.inputs]
+
+
+@pytest.mark.parametrize("n", range(1, 63))
+def test_requantize_on_every_edge(n):
+    """Accumulators come in as biases of a pointwise op, one channel each."""
+    limit = 2**31 - 1 - 32768
+    edges = [
+        (acc, m)
+        for m in strategies.EDGE_MULTIPLIERS
+        for acc in strategies.edge_accumulators(m, n, limit)
+    ]
+    x = strategies.tensor("x", (1, 1, 1))
+    for zero, lo, hi in ((0, -128, 127), (-128, -128, 127), (127, -5, 3), (17, 17, 90)):
+        y = strategies.tensor("y", (1, 1, len(edges)), zero_point=zero)
+        op = Op("pointwise", "edges", [0], 1, act_min=lo, act_max=hi)
+        op.weights = np.zeros((len(edges), 1), np.int8)
+        op.bias, op.multiplier = np.array(edges, np.int32).T.copy()
+        op.shift = np.full(len(edges), n, np.uint8)
+        got = native.run_layer(op, [x], y, [np.zeros((1, 1, 1, 1), np.int8)])
+        expected = [strategies.requantize(acc, m, n, zero, lo, hi) for acc, m in edges]
+        assert got.reshape(-1).tolist() == expected
 
 
 @given(data=st.data())
