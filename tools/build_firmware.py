@@ -119,13 +119,13 @@ def _build(target, clean, quiet):
     inputs = _hash_of_inputs(target, config)
     stamp = target.out / "inputs"
     sizes = target.out / "size.json"
-    built = stamp.read_text().split() if stamp.exists() else ["", ""]
-    if not clean and built == [config, inputs] and target.result.exists() and sizes.exists():
+    built = stamp.read_text() if stamp.exists() else ""
+    if not clean and built == f"{config} {inputs}" and target.result.exists() and sizes.exists():
         say(f"{_short(target.result)}: up to date")
         return json.loads(sizes.read_text())
 
     # A change of configuration reaches files that make does not know to depend on it.
-    if clean or built[0] != config:
+    if clean or not built.startswith(config):
         shutil.rmtree(target.obj, ignore_errors=True)
     target.obj.mkdir(parents=True, exist_ok=True)
     write_atomically(stamp, f"{config} unfinished".encode())
