@@ -204,9 +204,9 @@ class VirtualPico:
 
     def save(self):
         """Write the flash file, if its content has changed."""
-        if self.flash_file and self.flash != self._saved:
-            self._saved = bytes(self.flash)
-            write_atomically(self.flash_file, self._saved)
+        if self.flash_file and (flash := bytes(self.flash)) != self._saved:
+            self._saved = flash
+            write_atomically(self.flash_file, flash)
 
     # What the emulator calls
 

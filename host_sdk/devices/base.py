@@ -38,8 +38,8 @@ del _mlet_file
 _mlet_crc = 0
 _mlet_chunk = bytearray(512)
 with open({temporary!r}, "rb") as _mlet_file:
-    while n := _mlet_file.readinto(_mlet_chunk):
-        _mlet_crc = crc32(memoryview(_mlet_chunk)[:n], _mlet_crc)
+    while _mlet_n := _mlet_file.readinto(_mlet_chunk):
+        _mlet_crc = crc32(memoryview(_mlet_chunk)[:_mlet_n], _mlet_crc)
 print(_mlet_crc)
 """
 # littlefs and FAT replace an existing file.
@@ -61,9 +61,9 @@ from binascii import b2a_base64, crc32
 _mlet_crc = 0
 _mlet_chunk = bytearray({chunk})
 with open({path!r}, "rb") as _mlet_file:
-    while n := _mlet_file.readinto(_mlet_chunk):
-        _mlet_crc = crc32(memoryview(_mlet_chunk)[:n], _mlet_crc)
-        print(b2a_base64(memoryview(_mlet_chunk)[:n]).decode(), end="")
+    while _mlet_n := _mlet_file.readinto(_mlet_chunk):
+        _mlet_crc = crc32(memoryview(_mlet_chunk)[:_mlet_n], _mlet_crc)
+        print(b2a_base64(memoryview(_mlet_chunk)[:_mlet_n]).decode(), end="")
 print("crc", _mlet_crc)
 """
 

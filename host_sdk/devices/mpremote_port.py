@@ -108,9 +108,8 @@ class SerialDevice(Device):
         try:
             while not self._take(END, 0.25, out):
                 if end and time.monotonic() > end:
-                    self._interrupt()
                     raise DeviceError(f"{self.name}: no end after {timeout:g} s; interrupted")
-        except KeyboardInterrupt:
+        except BaseException:  # too late, Ctrl-C here, or trouble of `on_data`
             self._interrupt()
             raise
         error = self._transport.read_until(1, END, timeout=ANSWER_SECONDS)

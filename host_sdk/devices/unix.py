@@ -4,6 +4,7 @@ It has a file system of its own: a directory of this machine, mounted at / so th
 those of a board, and a ROMFS in memory at /rom.
 """
 
+import codecs
 import contextlib
 import os
 import secrets
@@ -116,12 +117,24 @@ class UnixDevice(Device):
         return "".join(text)
 
     def _follow(self, token, consume, timeout):
+        """Pass on the output of what runs; return the traceback that it ends with, or ""."""
         deadline = None if timeout is None else time.monotonic() + timeout
         late = False
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         marker = b"\x04" + token + b" "
         data = b""
         try:
-            while marker not in data:
+            while True:
+                output, found, data = data.partition(marker)
+                if not found:
+                    # The end may be the start of the marker: keep it until that is known.
+                    keep = output.rfind(b"\x04", -len(marker))
+                    keep = len(output) if keep < 0 else keep
+                    output, data = output[:keep], output[keep:]
+                if text := decoder.decode(output):
+                    consume(text)
+                if found:
+                    break
                 if deadline and time.monotonic() > deadline:
                     if late:
                         self._kill()
@@ -130,22 +143,13 @@ class UnixDevice(Device):
                     deadline = time.monotonic() + INTERRUPT_SECONDS
                     self._process.send_signal(signal.SIGINT)
                 data += self._read(0.1)
-                # Pass on all but what may be the start of the marker, or of a character.
-                keep = data.rfind(b"\x04") if b"\x04" in data[-len(marker) :] else len(data)
-                if marker not in data:
-                    while keep > 0 and len(data) - keep < 3 and data[keep - 1] >= 0x80:
-                        keep -= 1
-                    if keep:
-                        consume(data[:keep].decode(errors="replace"))
-                        data = data[keep:]
-        except KeyboardInterrupt:
+        except (EOFError, DeviceError):
+            raise
+        except BaseException:  # Ctrl-C here, or trouble of `consume`: stop what runs there, too
             self._process.send_signal(signal.SIGINT)
             with contextlib.suppress(DeviceError):
                 self._follow(token, lambda text: None, INTERRUPT_SECONDS)
             raise
-        output, _, data = data.partition(marker)
-        if output:
-            consume(output.decode(errors="replace"))
         while b"\n" not in data:
             data += self._read()
         length, _, data = data.partition(b"\n")

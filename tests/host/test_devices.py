@@ -54,6 +54,16 @@ def test_a_busy_device_is_interrupted(device):
         assert device.eval("1 + 1") == 2
 
 
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, ValueError])
+def test_trouble_here_interrupts_what_runs_there(device, trouble):
+    def on_output(text):
+        raise trouble
+
+    with pytest.raises(trouble):
+        device.exec("while True: print('x' * 50)", on_output=on_output)
+    assert device.eval("1 + 1") == 2
+
+
 def test_output_cannot_imitate_the_end(device):
     assert device.exec("print('a\\x05b>OK')") == "a\x05b>OK\n"
 
