@@ -1,6 +1,7 @@
 """The demo: from handwritten digits to a Pico that tells how they move, every step a real one."""
 
 import json
+import os
 import time
 from dataclasses import asdict, replace
 
@@ -19,8 +20,8 @@ from host_sdk.train import TrainConfig, accuracy, train
 CONFIG = TrainConfig()
 BASELINE = replace(CONFIG, network="per_frame")
 CALIBRATION_CLIPS = 64
-DEVICE_CLIPS = 4  # unseen clips verified on the virtual Pico; the laptop's targets see as many
-SHOWN_FRAMES = 20  # of each motion in the picture
+DEVICE_CLIPS = 3  # unseen clips verified on the virtual Pico; the laptop's targets see as many
+SHOWN_FRAMES = 16  # of each motion in the picture
 MHZ = 125
 
 
@@ -44,7 +45,7 @@ def run(console, build_firmware, fresh=False):
     path = folder / "motions.mlet"
     path.write_bytes(data)
     accuracy_int8 = _accuracy_int8(console, CONFIG, data, clips, labels)
-    console.print(f"  {path}: {len(data):,} bytes")
+    console.print(f"  {_here(path)}: {len(data):,} bytes")
 
     step(console, 3, "Build MicroPython with Motionlet in it")
     build_firmware("MOTIONLET_PICO")
@@ -92,9 +93,15 @@ def run(console, build_firmware, fresh=False):
     }
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _print_figures(console, figures)
-    console.print(f"\nFigures: {folder / 'report.json'}\nOpen [bold]{picture}[/] to see it.")
+    console.print(f"\nFigures: {_here(folder / 'report.json')}")
+    console.print(f"Open [bold]{_here(picture)}[/] to see it.")
     if figures["differing_bytes"]:
         raise MotionletError("the targets differ from the golden model; see above")
+
+
+def _here(path):
+    """Return a path as a person in this folder would type it."""
+    return os.path.relpath(path)
 
 
 def step(console, number, title):
@@ -247,14 +254,13 @@ def _draw(path, labels, film, truth, probabilities):
 
     frames = len(film)
     figure, (strip, answer) = plt.subplots(
-        2, 1, figsize=(14, 6), height_ratios=(1, 4), layout="constrained", sharex=True
+        2, 1, figsize=(14, 6), height_ratios=(1, 6), layout="constrained", sharex=True
     )
-    shown = range(2, frames, 5)
-    for t in shown:
-        extent = (t - 2.4, t + 2.4, 0, 1)
+    for t in range(4, frames, 8):
+        extent = (t - 3.9, t + 3.9, 0, 1)
         strip.imshow(film[t, :, :, 0], cmap="gray", extent=extent, vmin=0, vmax=255)
     strip.set(yticks=[], ylim=(0, 1), aspect="auto")
-    strip.set_title("What the camera sees, every fifth frame")
+    strip.set_title("What the camera sees, every eighth frame")
     image = answer.imshow(
         probabilities.T, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="nearest"
     )

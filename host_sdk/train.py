@@ -88,14 +88,14 @@ def train(config, out_dir, progress=True):
     bar. Returns a `TrainResult`.
     """
     task = load_task(config.task)
+    keras = import_keras()
+    _make_deterministic(keras, config.seed)
+    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), config.width)
     out_dir = Path(out_dir)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MotionletError(f"cannot make the directory {out_dir}: {error.strerror}") from None
-    keras = import_keras()
-    _make_deterministic(keras, config.seed)
-    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), config.width)
 
     data = {
         split: task.make_clips(count, config.frames, split, config.seed)
