@@ -28,6 +28,7 @@ demo: $(READY)
 	@$(BIN)/host_sdk demo
 
 test: $(READY) lint
+	@tools/install_packages.sh for-tests
 	@$(BIN)/python -m pytest
 
 lint: $(READY)
