@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "mlet.h"
+#include "mlet_kernels.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "A model's arrays are used where they lie: the core needs a little-endian machine."
@@ -160,7 +160,7 @@ static const char *check_header(mlet_model_t *model) {
         return "crc32";
     }
     model->target = read_u16(file + MLET_HEADER_TARGET);
-    if (model->target != MLET_TARGET_PORTABLE && model->target != MLET_TARGET) {
+    if (mlet_kernels(model->target) == NULL) {
         return "target";
     }
     if (read_u16(file + MLET_HEADER_RESERVED0) != 0) {
@@ -370,7 +370,8 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (code == MLET_OP_TEMPORAL_SHIFT && memcmp(&in.scale, &out.scale, sizeof(float)) != 0) {
         return "scale";
     }
-    const mlet_counts_t counts = mlet_layer_counts(code, &op.layer);
+    const mlet_kernels_t *kernels = mlet_kernels(model->target);
+    const mlet_counts_t counts = kernels->counts(code, &op.layer);
     if (astray(model, record + MLET_OP_WEIGHTS_OFFSET, counts.weights, 1, MLET_ALIGN)) {
         return "weights_offset";
     }
@@ -384,7 +385,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
         return "shift_offset";
     }
     point_to_arrays(model, record, &op.layer);
-    if (mlet_layer_check_arrays(code, &op.layer, &field) != MLET_OK) {
+    if (kernels->check_arrays(code, &op.layer, &field) != MLET_OK) {
         return field;
     }
     if (op.state_bytes != mlet_layer_state_bytes(code, &op.layer)) {
@@ -394,7 +395,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
         !inside(op.state_offset, op.state_bytes, model->state_bytes)) {
         return "state_offset";
     }
-    if (op.scratch_bytes < mlet_layer_scratch_bytes(code, &op.layer)) {
+    if (op.scratch_bytes < kernels->scratch_bytes(code, &op.layer)) {
         return "scratch_bytes";
     }
     if (op.scratch_offset % MLET_ALIGN != 0 ||

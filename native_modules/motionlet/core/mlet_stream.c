@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "mlet.h"
+#include "mlet_kernels.h"
 
 uint32_t mlet_stream_bytes(const mlet_model_t *model) {
     const uint32_t heads = (uint32_t)model->op_count * (uint32_t)sizeof(uint16_t);
@@ -45,6 +45,7 @@ const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index) {
 }
 
 static mlet_status_t run_op(mlet_stream_t *stream, const mlet_op_t *op, uint16_t *head) {
+    const mlet_kernels_t *kernels = mlet_kernels(stream->model->target);
     const mlet_layer_t *layer = &op->layer;
     const int8_t *x = tensor(stream, op->input0);
     int8_t *y = tensor(stream, op->output);
@@ -55,25 +56,25 @@ static mlet_status_t run_op(mlet_stream_t *stream, const mlet_op_t *op, uint16_t
     mlet_status_t status;
     switch (op->code) {
         case MLET_OP_CONV2D:
-            return mlet_conv2d(layer, x, y, scratch);
+            return kernels->conv2d(layer, x, y, scratch);
         case MLET_OP_DEPTHWISE2D:
-            return mlet_depthwise2d(layer, x, y, scratch);
+            return kernels->depthwise2d(layer, x, y, scratch);
         case MLET_OP_POINTWISE:
-            return mlet_pointwise(layer, x, y, scratch);
+            return kernels->pointwise(layer, x, y, scratch);
         case MLET_OP_TEMPORAL_DEPTHWISE:
-            status = mlet_temporal_depthwise(layer, &ring, x, y, scratch);
+            status = kernels->temporal_depthwise(layer, &ring, x, y, scratch);
             break;
         case MLET_OP_TEMPORAL_SHIFT:
-            return mlet_temporal_shift(layer, state, x, y);
+            return kernels->temporal_shift(layer, state, x, y);
         case MLET_OP_ADD:
-            return mlet_add(layer, x, tensor(stream, op->input1), y);
+            return kernels->add(layer, x, tensor(stream, op->input1), y);
         case MLET_OP_AVERAGE_POOL:
-            return mlet_average_pool(layer, x, y, scratch);
+            return kernels->average_pool(layer, x, y, scratch);
         case MLET_OP_TEMPORAL_AVERAGE:
-            status = mlet_temporal_average(layer, &ring, x, y, scratch);
+            status = kernels->temporal_average(layer, &ring, x, y, scratch);
             break;
         case MLET_OP_DENSE:
-            return mlet_dense(layer, x, y, scratch);
+            return kernels->dense(layer, x, y, scratch);
         default:
             return MLET_E_FILE; // not in an open model
     }

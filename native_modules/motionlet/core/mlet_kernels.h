@@ -1,0 +1,32 @@
+// The sets of kernels in a build: the portable ones, and those of the target it is built for.
+//
+// A model file names its target (SPEC.md, "Targets"): its arrays have the form that the target's
+// kernels want. The runner and the loader take everything that depends on the form from here.
+#ifndef MLET_KERNELS_H
+#define MLET_KERNELS_H
+
+#include "mlet.h"
+
+typedef mlet_status_t (*mlet_kernel_t)(
+    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+typedef mlet_status_t (*mlet_temporal_kernel_t)(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+typedef struct mlet_kernels {
+    mlet_kernel_t conv2d, depthwise2d, pointwise, average_pool, dense;
+    mlet_temporal_kernel_t temporal_depthwise, temporal_average;
+    mlet_status_t (*temporal_shift)(
+        const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+    mlet_status_t (*add)(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
+    uint32_t (*scratch_bytes)(uint8_t code, const mlet_layer_t *layer);
+    mlet_counts_t (*counts)(uint8_t code, const mlet_layer_t *layer);
+    mlet_status_t (*check_arrays)(uint8_t code, const mlet_layer_t *layer, const char **field);
+} mlet_kernels_t;
+
+// The kernels for files of a target, or NULL if this build has none.
+const mlet_kernels_t *mlet_kernels(uint16_t target);
+
+// Of the target that this build is for; not there in a portable build.
+extern const mlet_kernels_t mlet_target_kernels;
+
+#endif
