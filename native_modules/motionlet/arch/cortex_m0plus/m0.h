@@ -1,0 +1,62 @@
+// The kernels tuned for the Cortex-M0+ (RP2040). They read the arrays of a file whose target is
+// cortex_m0plus: SPEC.md, "Targets". Everything else is as mlet.h has it: the same arguments, the
+// same checks, the same results to the bit.
+//
+// C around, assembly in the inner loops. On other machines each assembly routine has a C twin of
+// the same contract, so that the C around it is tested on the laptop.
+#ifndef MLET_M0_H
+#define MLET_M0_H
+
+// What must be quick runs from RAM: there every fetch takes one cycle, in flash it may miss the
+// cache. The pico-sdk copies this section at start. Use: M0_RAM_CODE(name) in a .S file opens the
+// section of a routine; in C, M0_RAM_CODE before a function's definition puts it there.
+#ifdef PICO_ON_DEVICE
+#define M0_RAM_SECTION ".time_critical.motionlet"
+#else
+#define M0_RAM_SECTION ".text.motionlet"
+#endif
+
+#ifdef __ASSEMBLER__
+#define M0_RAM_CODE .section M0_RAM_SECTION, "ax", %progbits
+#else
+
+#include "mlet.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef PICO_ON_DEVICE
+#define M0_RAM_CODE __attribute__((noinline, section(M0_RAM_SECTION)))
+#else
+#define M0_RAM_CODE
+#endif
+
+// The shift byte of an output channel.
+#define M0_SINGLE 0x80      // requantize in one step of 32 bits
+#define M0_RUN_OF_FOUR 0x40 // every aligned group of 4 taps has a sum of |w| <= 255
+#define M0_SHIFT_SINGLE 31  // mask of the shift, single kind
+#define M0_SHIFT_EXACT 63   // mask of the shift, exact kind
+
+mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_temporal_depthwise(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+mlet_status_t m0_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
+mlet_status_t m0_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_temporal_average(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+// Bytes of scratch these kernels need, a multiple of MLET_ALIGN. Scratch starts on a multiple of
+// MLET_ALIGN.
+uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // __ASSEMBLER__
+#endif
