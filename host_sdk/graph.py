@@ -62,6 +62,7 @@ class Op:
     frames: int = 1  # temporal_depthwise: k_t; temporal_average: frames averaged
     frame_dilation: int = 1
     shift_channels: int = 0
+    weight_bits: int = 8  # 4: weights in -7 to 7, for the ops whose weights are rows
 
 
 @dataclass

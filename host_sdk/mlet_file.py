@@ -15,6 +15,7 @@ from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.planner import Plan, check_plan, lifetimes
+from host_sdk.weights import pack_int4, unpack_int4
 
 SECTIONS = ("tensors", "ops", "inputs", "outputs", "labels", "strings", "data")
 ARRAY_ALIGN = {"weights": fmt.ALIGN, "bias": 4, "multiplier": 4, "shift": 1}
@@ -109,7 +110,8 @@ def read(data):
     for index, offset in enumerate(np.frombuffer(sections["labels"], "<u2")):
         graph.labels.append(text.at(int(offset), "label", index, "label"))
     records = [_fields("op", record) for record in CODECS["op"].iter_unpack(sections["ops"])]
-    graph.ops = [_read_op(index, fields, text) for index, fields in enumerate(records)]
+    version = header["format_version"]
+    graph.ops = [_read_op(index, fields, text, version) for index, fields in enumerate(records)]
     check.check_counts(graph)
     check.check_inputs(graph, formats)
     check.check_order(graph)
@@ -163,8 +165,16 @@ class _Strings:
         return bytes(self._bytes)
 
 
-# How each target wants an op's weights; portable: as SPEC.md has them.
-LAYOUTS = {"portable": lambda op: op.weights}
+def _portable(graph, op):
+    """Return {name: array} of an op's parameters, in the form that runs anywhere."""
+    arrays = {name: getattr(op, name) for name in ARRAY_ALIGN}
+    if op.weight_bits == 4:
+        arrays["weights"] = pack_int4(op.weights)
+    return arrays
+
+
+# How each target wants an op's parameters.
+LAYOUTS = {"portable": _portable}
 
 
 def _pack_arrays(graph, target):
@@ -174,13 +184,10 @@ def _pack_arrays(graph, target):
     """
     contents = []
     for op in graph.ops:
-        arrays = {name: getattr(op, name) for name in ARRAY_ALIGN}
-        if op.weights is not None:
-            arrays["weights"] = LAYOUTS[target](op)
         contents.append(
             {
                 name: array.astype(array.dtype.newbyteorder("<")).tobytes()
-                for name, array in arrays.items()
+                for name, array in LAYOUTS[target](graph, op).items()
                 if array is not None
             }
         )
@@ -206,7 +213,7 @@ def _record(kind, **values):
 def _op_record(op, plan, index, arrays, strings):
     values = {
         "code": fmt.OP_CODES[op.kind],
-        "weight_format": fmt.WEIGHT_FORMATS["int8"],
+        "weight_format": fmt.WEIGHT_FORMATS[f"int{op.weight_bits}"],
         "period": 1,
         "input0": op.inputs[0],
         "input1": op.inputs[1] if len(op.inputs) > 1 else fmt.NO_TENSOR,
@@ -233,11 +240,17 @@ def _op_record(op, plan, index, arrays, strings):
     return _record("op", **values, **arrays)
 
 
+def _version(graph, target):
+    """Return the oldest version of the format that can hold this file."""
+    new = target != "portable" or any(op.weight_bits != 8 for op in graph.ops)
+    return fmt.FORMAT_VERSION if new else fmt.OLDEST_VERSION
+
+
 def _assemble(graph, plan, target, sections):
     out = bytearray(CODECS["header"].size)
     header = {
         "magic": fmt.MAGIC,
-        "format_version": fmt.FORMAT_VERSION,
+        "format_version": _version(graph, target),
         "target": fmt.TARGETS[target],
         "frames_per_second": graph.frames_per_second,
         "strings_bytes": len(sections["strings"]),
@@ -314,15 +327,16 @@ def _read_header(data):
     if version > fmt.FORMAT_VERSION:
         ours = fmt.FORMAT_VERSION
         wrong("format_version", f"{version} is newer than this library reads, {ours}: update it")
-    if version != fmt.FORMAT_VERSION:
-        wrong("format_version", f"{version} is not {fmt.FORMAT_VERSION}")
+    if version < fmt.OLDEST_VERSION:
+        known = f"{fmt.OLDEST_VERSION} to {fmt.FORMAT_VERSION}"
+        wrong("format_version", f"{version} is not in {known}")
     if header["total_bytes"] != len(data):
         kind = "truncated" if header["total_bytes"] > len(data) else "too long"
         wrong("total_bytes", f"{kind}: {len(data)} bytes, the header says {header['total_bytes']}")
     crc = zlib.crc32(data[fmt.CRC_START :])
     if header["crc32"] != crc:
         wrong("crc32", f"{header['crc32']:08x}, but the bytes give {crc:08x}: the file is damaged")
-    _name_of(fmt.TARGETS, "header", 0, "target", header)
+    _read_target(header)
     for name in ("reserved0", "reserved1"):
         _zero("header", 0, header, name)
     for name in ("tensor", "op", "input", "output", "label"):
@@ -333,6 +347,14 @@ def _read_header(data):
         most = fmt.LIMITS["max_strings_bytes"]
         wrong("strings_bytes", f"{header['strings_bytes']} is more than {most}")
     return header
+
+
+def _read_target(header):
+    known = fmt.TARGETS if header["format_version"] >= 2 else {"portable": 0}
+    target = _name_of(known, "header", 0, "target", header)
+    if target != "portable":
+        message = f"packed for {target}, which only devices read; use the .mlet it was made from"
+        raise RecordError("header", 0, "target", message)
 
 
 def _read_sections(data, header):
@@ -371,19 +393,23 @@ def _read_tensor(index, fields, text):
     return tensor, fields["arena_offset"]
 
 
-def _read_op(index, fields, text):
+def _read_op(index, fields, text, version):
     """Return an op without its arrays. Fields that its kind does not have are left out."""
     kind = _name_of(fmt.OP_CODES, "op", index, "code", fields)
-    _name_of(fmt.WEIGHT_FORMATS, "op", index, "weight_format", fields)
+    formats = dict(fmt.WEIGHT_FORMATS)
+    if version < 2 or kind not in check.WITH_ROWS:
+        del formats["int4"]
+    weight_format = _name_of(formats, "op", index, "weight_format", fields)
     _zero("op", index, fields, "reserved")
     if fields["period"] != 1:
-        message = f"{fields['period']}; format 1 runs every op on every frame, 1"
+        message = f"{fields['period']}; this format runs every op on every frame, 1"
         raise RecordError("op", index, "period", message)
     inputs = [fields["input0"]]
     if fields["input1"] != fmt.NO_TENSOR:
         inputs.append(fields["input1"])
     op = Op(kind, text.at(fields["name"], "op", index, "name"), inputs, fields["output"])
     op.act_min, op.act_max = fields["act_min"], fields["act_max"]
+    op.weight_bits = int(weight_format.removeprefix("int"))
     if kind in check.WITH_KERNEL:
         op.kernel = (fields["kernel_h"], fields["kernel_w"])
         op.stride = (fields["stride_h"], fields["stride_w"])
@@ -404,7 +430,10 @@ def _read_arrays(graph, index, op, fields, data):
     shapes = check.array_shapes(graph, op)
     for name, align in ARRAY_ALIGN.items():
         field, dtype = f"{name}_offset", np.dtype(check.ARRAYS[name])
-        count = math.prod(shapes[name]) if name in shapes else 0
+        shape = shapes.get(name, (0,))
+        int4 = name == "weights" and op.weight_bits == 4
+        stored = (shape[0], -(-math.prod(shape[1:]) // 2)) if int4 else shape
+        count = math.prod(stored)
         start, size = fields[field], count * dtype.itemsize
         if start % align:
             raise RecordError("op", index, field, f"{start} is not a multiple of {align}")
@@ -413,4 +442,14 @@ def _read_arrays(graph, index, op, fields, data):
             raise RecordError("op", index, field, message)
         if name in shapes:
             array = np.frombuffer(data, dtype.newbyteorder("<"), count, start)
-            setattr(op, name, array.astype(dtype).reshape(shapes[name]))
+            array = array.astype(dtype).reshape(stored)
+            setattr(op, name, _read_int4(index, array, shape) if int4 else array)
+
+
+def _read_int4(index, packed, shape):
+    """Return weights of 4 bits as int8 of `shape`."""
+    rows, count = unpack_int4(packed), math.prod(shape[1:])
+    if rows[:, count:].any():
+        message = "a row of 4-bit weights does not end in zero"
+        raise RecordError("op", index, "weights", message)
+    return rows[:, :count].reshape(shape)

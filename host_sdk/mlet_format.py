@@ -7,13 +7,14 @@ from this file, so that host, device and document cannot disagree. Everything is
 import struct
 
 MAGIC = b"MLET"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # the newest; a writer uses the oldest that can hold the file
+OLDEST_VERSION = 1
 ALIGN = 16  # bytes: blobs in the file, tensors in the arena, slots of the state
 NO_TENSOR = 0xFFFF  # an op's second input when it has one
 CRC_START = 16  # the CRC-32 covers the file from here to its end
 
 # A file packed for one target holds its weights in that target's layout; 0 runs anywhere.
-TARGETS = {"portable": 0}
+TARGETS = {"portable": 0, "cortex_m0plus": 1}
 
 OP_CODES = {
     "conv2d": 1,
@@ -29,7 +30,7 @@ OP_CODES = {
 
 DTYPES = {"int8": 1}
 
-WEIGHT_FORMATS = {"int8": 0}
+WEIGHT_FORMATS = {"int8": 0, "int4": 1}
 
 # What a pixel means; an 8-bit pixel v enters the network as v - 128.
 PIXEL_FORMATS = {"raw": 0, "gray8": 1, "rgb888": 2}
@@ -62,7 +63,7 @@ LIMITS = {
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
 HEADER = [
     ("magic", "4s", '"MLET"'),
-    ("format_version", "H", "this document's version"),
+    ("format_version", "H", "the oldest version of this document that has all the file uses"),
     ("target", "H", "whose weight layout this is; 0: portable, runs anywhere"),
     ("total_bytes", "I", "length of the file"),
     ("crc32", "I", "CRC-32 (as in zlib) of bytes 16 to the end"),
@@ -112,7 +113,7 @@ OUTPUT = [
 
 OP = [
     ("code", "B", "op code"),
-    ("weight_format", "B", "0: int8, in the layout given with the op"),
+    ("weight_format", "B", "how weights are stored"),
     ("period", "H", "run on every n-th frame; 1"),
     ("input0", "H", "tensor index"),
     ("input1", "H", "tensor index; 0xFFFF: none"),

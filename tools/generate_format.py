@@ -33,6 +33,7 @@ def c_defines():
     """Return [(name, value)] of every constant of the format, for C."""
     defines = [
         ("FORMAT_VERSION", fmt.FORMAT_VERSION),
+        ("OLDEST_VERSION", fmt.OLDEST_VERSION),
         ("ALIGN", fmt.ALIGN),
         ("NO_TENSOR", fmt.NO_TENSOR),
         ("CRC_START", fmt.CRC_START),

@@ -375,7 +375,7 @@ def trace(graph, frames):
 # record, index, field, and its new value: the error must name exactly these.
 DAMAGE = [
     ("header", 0, "magic", b"MLEX"),
-    ("header", 0, "format_version", 2),
+    ("header", 0, "format_version", 3),
     ("header", 0, "target", 9),
     ("header", 0, "total_bytes", 100),
     ("header", 0, "crc32", 12345),

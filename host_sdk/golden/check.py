@@ -13,6 +13,7 @@ from host_sdk.mlet_format import LIMITS, OP_CODES, PIXEL_FORMATS
 
 INT32_MAX = 2**31 - 1
 WITH_WEIGHTS = ("conv2d", "depthwise2d", "pointwise", "temporal_depthwise", "dense")
+WITH_ROWS = ("conv2d", "pointwise", "dense")  # weights [C_out, ...], of 8 bits or 4
 WITH_KERNEL = ("conv2d", "depthwise2d", "average_pool")
 IN_PLACE = ("temporal_depthwise", "temporal_shift", "temporal_average", "add")
 PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3}
@@ -193,6 +194,9 @@ def check_layer(graph, index, op):
     taps = taps_of(graph, op)
     if taps > LIMITS["max_taps"]:
         wrong("taps", f"{taps} to an output, more than {LIMITS['max_taps']}")
+    if op.weight_bits != 8 and not (op.weight_bits == 4 and op.kind in WITH_ROWS):
+        bits = "8 or 4" if op.kind in WITH_ROWS else "8"
+        wrong("weight_format", f"weights of {op.weight_bits} bits; {bits} is possible")
 
 
 def taps_of(graph, op):
@@ -220,8 +224,9 @@ def check_parameters(graph, index, op):
             got = "nothing" if array is None else f"{array.dtype} {array.shape}"
             wrong(name, f"must be {np.dtype(dtype)} {shapes[name]}, not {got}")
     if op.kind in WITH_WEIGHTS:
-        if (op.weights == -128).any():
-            wrong("weights", "a weight is -128; they are in -127 to 127")
+        most = 2 ** (op.weight_bits - 1) - 1
+        if (op.weights < -most).any() or (op.weights > most).any():
+            wrong("weights", f"a weight is not in {-most} to {most}")
         most = INT32_MAX - 32768 * taps_of(graph, op)
         worst = int(np.abs(op.bias.astype(np.int64)).max())
         if worst > most:

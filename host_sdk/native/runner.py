@@ -5,6 +5,7 @@ import numpy as np
 from host_sdk import mlet_format as fmt
 from host_sdk.errors import MotionletError
 from host_sdk.native.core_library import library
+from host_sdk.weights import pack_int4
 
 # What mlet_status_t says, in words.
 STATUS = {
@@ -147,6 +148,7 @@ def make_layer(op, in_tensors, out_tensor):
     layer.pad_top, layer.pad_left = op.padding
     layer.frames, layer.frame_dilation = op.frames, op.frame_dilation
     layer.shift_channels = op.shift_channels
+    layer.weight_bits = op.weight_bits
     keep = []
     for name, dtype in (
         ("weights", np.int8),
@@ -155,6 +157,8 @@ def make_layer(op, in_tensors, out_tensor):
         ("shift", np.uint8),
     ):
         values = getattr(op, name)
+        if name == "weights" and op.weight_bits == 4:
+            values = pack_int4(values)
         if values is not None:
             array = np.ascontiguousarray(values, dtype)
             keep.append(array)

@@ -104,7 +104,10 @@ def _requantizers(draw, rng, count, taps):
 def _set_parameters(draw, op, weights_shape, channels):
     rng = np.random.default_rng(draw(seeds))
     taps = int(np.prod(weights_shape)) // channels
-    op.weights = fill(rng, weights_shape, -127, 127, draw(styles)).astype(np.int8)
+    if op.kind in ("conv2d", "pointwise", "dense"):
+        op.weight_bits = draw(st.sampled_from([8, 4]))
+    largest = 2 ** (op.weight_bits - 1) - 1
+    op.weights = fill(rng, weights_shape, -largest, largest, draw(styles)).astype(np.int8)
     most = INT32_MAX - 32768 * taps
     small = min(most, 1000 * taps)
     limit = draw(st.sampled_from([small, small, most]))

@@ -19,6 +19,7 @@ from host_sdk import mlet_file, native, paths, planner
 from host_sdk import mlet_format as fmt
 from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
+from host_sdk.graph import Graph, Op
 
 sys.path.insert(0, str(paths.repository() / "tools"))
 import make_vectors
@@ -106,10 +107,29 @@ def loader():
     process.close()
 
 
+def int4_graph():
+    """A conv2d, a pointwise and a dense of odd rows, all with weights of 4 bits."""
+    rng = np.random.default_rng(4)
+    graph = Graph(inputs=[0], outputs=[3], pixel_format="gray8")
+    shapes = [(3, 3, 1), (3, 3, 5), (3, 3, 3), (1, 1, 2)]
+    graph.tensors = [strategies.tensor(f"t{i}", shape) for i, shape in enumerate(shapes)]
+    graph.tensors[0].zero_point = -128
+    weights = {"conv2d": (5, 3, 3, 1), "pointwise": (3, 5), "dense": (2, 27)}
+    for index, (kind, shape) in enumerate(weights.items()):
+        op = Op(kind, kind, [index], index + 1, weight_bits=4)
+        op.weights = rng.integers(-7, 8, shape).astype(np.int8)
+        op.bias = np.zeros(shape[0], np.int32)
+        op.multiplier = np.full(shape[0], 2**30, np.int32)
+        op.shift = np.full(shape[0], 35, np.uint8)
+        graph.ops.append(op)
+    graph.ops[0].kernel, graph.ops[0].padding = (3, 3), (1, 1)
+    return graph
+
+
 @pytest.fixture(scope="module")
 def models():
-    """Two small files with every op between them."""
-    graphs = (make_vectors.tiny_tsm(), make_vectors.tiny_separable())
+    """Small files: two with every op between them, and one with weights of 4 bits."""
+    graphs = (make_vectors.tiny_tsm(), make_vectors.tiny_separable(), int4_graph())
     return [mlet_file.pack(graph, planner.plan(graph)) for graph in graphs]
 
 
@@ -227,6 +247,8 @@ def test_parameters_at_their_ends(loader, models):
             array = getattr(op, name, None)
             if not isinstance(array, np.ndarray):
                 continue
+            if name == "weights" and op.weight_bits == 4:
+                continue  # test_every_weight_of_4_bits
             (offset,) = struct.unpack_from("<I", content, at)
             low, high = ends(op, check.taps_of(graph, op))[name]
             values = {low: True, low - 1: False}
@@ -241,6 +263,29 @@ def test_parameters_at_their_ends(loader, models):
                     python, c = same(loader, sealed(spoilt))
                     assert (c == "ok") == allowed, f"{op.name} {name} {value}"
                     assert allowed or python[2] == c[2] == name
+
+
+def test_every_weight_of_4_bits(loader, models):
+    """-8 is refused wherever it stands; so is anything but zero behind the end of a row."""
+    content = models[2]
+    header = header_of(content)
+    graph, *_ = mlet_file.read(content)
+    for record, index, field, at, _ in fields_of(content):
+        if record != "op" or field != "weights_offset":
+            continue
+        weights = graph.ops[index].weights
+        row, taps = -(-weights[0].size // 2), weights[0].size
+        (start,) = struct.unpack_from("<I", content, at)
+        for byte in range(len(weights) * row):
+            place = header["data_offset"] + start + byte
+            for half in (0, 4):
+                tap = byte % row * 2 + half // 4
+                for value in (-8, -7, 0, 7):
+                    spoilt = bytearray(content)
+                    spoilt[place] = spoilt[place] & 0xF0 >> half | (value & 15) << half
+                    python, c = same(loader, sealed(spoilt))
+                    allowed = value != -8 if tap < taps else value == 0
+                    assert python == c == ("ok" if allowed else ("op", index, "weights"))
 
 
 @given(data=st.data())

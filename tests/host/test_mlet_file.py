@@ -38,7 +38,12 @@ def test_round_trip(graph, scratch):
     assert_same_graph(graph, read)
     assert read_plan == plan
     assert mlet_file.pack(read, read_plan) == content
-    assert (info.format_version, info.target, info.total_bytes) == (1, "portable", len(content))
+    version = 2 if any(op.weight_bits == 4 for op in graph.ops) else 1
+    assert (info.format_version, info.target, info.total_bytes) == (
+        version,
+        "portable",
+        len(content),
+    )
     assert info.pixel_formats == [graph.pixel_format]
 
 
@@ -111,6 +116,29 @@ def test_layout_by_hand():
     assert data + data_bytes == total
 
 
+def test_int4_by_hand():
+    """Two weights a byte, the first in the low half; the row ends on a whole byte."""
+    graph = pointwise_graph(channels=3)
+    graph.ops[0].weight_bits = 4
+    graph.ops[0].weights = np.array([[1, -1, 7], [-7, 0, 2], [3, 4, 5]], np.int8)
+    content = packed(graph)
+    version, _, _, _ = struct.unpack_from("<HHII", content, 4)
+    (ops,) = struct.unpack_from("<I", content, 36)
+    (data,) = struct.unpack_from("<I", content, 60)
+    (weights,) = struct.unpack_from("<I", content, ops + 28)
+    assert (version, content[ops + 1]) == (2, 1)
+    at = data + weights
+    assert content[at : at + 6] == b"\xf1\x07\x09\x02\x43\x05"
+    np.testing.assert_array_equal(mlet_file.read(content)[0].ops[0].weights, graph.ops[0].weights)
+    for place, byte in ((0, 0xF8), (0, 0x81), (3, 0x12)):  # -8 low, -8 high, after the row's end
+        with pytest.raises(RecordError, match="op 0: weights: "):
+            mlet_file.read(resealed(content, at + place, bytes([byte])))
+    old = bytearray(content)
+    old[4] = 1
+    with pytest.raises(RecordError, match="op 0: weight_format: 1 is not known"):
+        mlet_file.read(old)
+
+
 def test_equal_arrays_are_stored_once():
     one, five = packed(pointwise_graph(1)), packed(pointwise_graph(5))
     assert mlet_file.read(five)[2].data_bytes == mlet_file.read(one)[2].data_bytes
@@ -159,10 +187,12 @@ def resealed(content, at, patch):
         (lambda c: c + b"\0", "header: total_bytes: too long: 261 bytes, the header says 260"),
         (lambda c: c[:-1] + b"\0", "the file is damaged"),
         (
-            lambda c: resealed(c, 4, b"\2\0"),
-            "header: format_version: 2 is newer than this library reads, 1: update it",
+            lambda c: resealed(c, 4, b"\3\0"),
+            "header: format_version: 3 is newer than this library reads, 2: update it",
         ),
-        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not 1"),
+        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not in 1 to 2"),
+        (lambda c: resealed(c, 6, b"\1\0"), "header: target: 1 is not known"),
+        (lambda c: resealed(c, 4, b"\2\0\1\0"), "header: target: packed for cortex_m0plus"),
         (lambda c: resealed(c, 6, b"\7\0"), "header: target: 7 is not known; there are 0 portable"),
         (lambda c: resealed(c, 26, b"\1"), "header: reserved0: 1 where 0 is due"),
         (lambda c: resealed(c, 56, b"\0\0"), "header: strings_bytes: the strings begin and end"),
@@ -207,5 +237,5 @@ def test_pack_refuses_names_it_cannot_store():
 
 def test_pack_refuses_an_unknown_target():
     graph = pointwise_graph()
-    with pytest.raises(MotionletError, match="target 'z80' is not known; there are portable"):
+    with pytest.raises(MotionletError, match="target 'z80' is not known; there are portable,"):
         mlet_file.pack(graph, planner.plan(graph), target="z80")

@@ -65,13 +65,15 @@ typedef struct mlet_layer {
     uint16_t frames;           // temporal_depthwise: taps; temporal_average: frames averaged
     uint16_t frame_dilation;   // temporal_depthwise: frames between taps
     uint16_t shift_channels;   // temporal_shift: channels taken from the previous frame
+    uint8_t weight_bits;       // 8, or 4 for conv2d, pointwise and dense; 0 is read as 8
     const int8_t *weights;     // layouts: see each kernel
     const int32_t *bias;       // one to an output channel
     const int32_t *multiplier; // one to an output channel; averages: one; add: two
     const uint8_t *shift;      // one to an output channel; averages and add: one
 } mlet_layer_t;
 
-// The number of weights of a layer, biases, multipliers and shifts. 0 where it has none.
+// The lengths of a layer's arrays: bytes of weights, biases, multipliers, shifts. 0 where it has
+// none.
 typedef struct mlet_counts {
     uint32_t weights, bias, multiplier, shift;
 } mlet_counts_t;
@@ -122,6 +124,9 @@ void mlet_ring_reset(mlet_ring_t *ring, int8_t zero);
 // x and y do not overlap unless a kernel says that they may be the same. `scratch` holds
 // mlet_layer_scratch_bytes() and may be NULL when that is 0. They return MLET_OK, or
 // MLET_E_ARGUMENT for a NULL pointer.
+
+// Weights of 4 bits are packed two to a byte, as SPEC.md says: what is [C_out][...] here is then
+// C_out rows, each of a whole number of bytes.
 
 // y[i][j][o] from a window of x. weights [C_out][k_h][k_w][C_in].
 mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);

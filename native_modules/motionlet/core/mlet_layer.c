@@ -1,4 +1,5 @@
 #include "mlet.h"
+#include "mlet_int4.h"
 
 // Fail a check: name the field and leave.
 #define REQUIRE(condition, name)      \
@@ -44,6 +45,15 @@ static uint64_t taps(uint8_t code, const mlet_layer_t *layer) {
         default:
             return 0;
     }
+}
+
+// Ops whose weights are rows, one to an output channel: these may have 4 bits.
+static bool has_rows(uint8_t code) {
+    return code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
+}
+
+static bool is_int4(uint8_t code, const mlet_layer_t *layer) {
+    return has_rows(code) && layer->weight_bits == 4;
 }
 
 // Slots of state, one frame of the input each.
@@ -155,6 +165,10 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         REQUIRE(layer->in_zero == layer->out_zero, "zero_point");
     }
     REQUIRE(taps(code, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
+    if (taps(code, layer) != 0) {
+        const uint8_t bits = layer->weight_bits;
+        REQUIRE(bits == 0 || bits == 8 || is_int4(code, layer), "weight_format");
+    }
     return MLET_OK;
 }
 
@@ -168,10 +182,22 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
         case MLET_OP_AVERAGE_POOL:
         case MLET_OP_TEMPORAL_AVERAGE:
             return (mlet_counts_t) {0, 0, 1, 1};
-        default:
-            return (mlet_counts_t) {
-                (uint32_t)taps(code, layer) * channels, channels, channels, channels};
+        default: {
+            const uint32_t row = (uint32_t)taps(code, layer);
+            const uint32_t row_bytes = is_int4(code, layer) ? mlet_int4_bytes(row) : row;
+            return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
+        }
     }
+}
+
+// Weights of 4 bits are in -7 to 7, and zero where a row has no more.
+static bool is_int4_row(const int8_t *row, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (mlet_int4(row, i) == -8) {
+            return false;
+        }
+    }
+    return count % 2 == 0 || mlet_int4(row, count) == 0;
 }
 
 mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field) {
@@ -186,8 +212,15 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
-    for (uint32_t i = 0; i < counts.weights; i++) {
-        REQUIRE(layer->weights[i] != -128, "weights");
+    if (is_int4(code, layer)) {
+        const uint32_t row = (uint32_t)taps(code, layer);
+        for (uint32_t o = 0; o < layer->out.channels; o++) {
+            REQUIRE(is_int4_row(layer->weights + o * mlet_int4_bytes(row), row), "weights");
+        }
+    } else {
+        for (uint32_t i = 0; i < counts.weights; i++) {
+            REQUIRE(layer->weights[i] != -128, "weights");
+        }
     }
     for (uint32_t i = 0; i < counts.bias; i++) {
         REQUIRE(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, "bias");

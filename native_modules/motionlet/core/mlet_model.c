@@ -27,6 +27,10 @@ static bool is_rate(const uint8_t *p) {
     return read_u32(p) < 0x7f800000;
 }
 
+static uint16_t format_version(const mlet_model_t *model) {
+    return read_u16(model->file + MLET_HEADER_FORMAT_VERSION);
+}
+
 // ---------------------------------------------------------------------------------------------
 // Reading records
 
@@ -81,6 +85,7 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
             .frames = read_u16(record + MLET_OP_FRAMES),
             .frame_dilation = read_u16(record + MLET_OP_FRAME_DILATION),
             .shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS),
+            .weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8,
         },
     };
     const mlet_tensor_t in = mlet_model_tensor(model, op.input0);
@@ -149,7 +154,8 @@ static const char *check_header(mlet_model_t *model) {
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
         return "total_bytes";
     }
-    if (read_u16(file + MLET_HEADER_FORMAT_VERSION) != MLET_FORMAT_VERSION) {
+    const uint16_t version = format_version(model);
+    if (version < MLET_OLDEST_VERSION || version > MLET_FORMAT_VERSION) {
         return "format_version";
     }
     if (bytes < MLET_HEADER_BYTES || read_u32(file + MLET_HEADER_TOTAL_BYTES) != bytes) {
@@ -331,7 +337,12 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (mlet_op_name(code) == NULL) {
         return "code";
     }
-    if (record[MLET_OP_WEIGHT_FORMAT] != MLET_WEIGHTS_INT8) {
+    // int4 came with version 2, for the ops whose weights are rows.
+    const uint8_t weights = record[MLET_OP_WEIGHT_FORMAT];
+    const bool rows =
+        code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
+    const bool int4 = weights == MLET_WEIGHTS_INT4 && rows && format_version(model) >= 2;
+    if (weights != MLET_WEIGHTS_INT8 && !int4) {
         return "weight_format";
     }
     if (read_u16(record + MLET_OP_PERIOD) != 1) {

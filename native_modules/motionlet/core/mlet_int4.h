@@ -1,0 +1,18 @@
+// Weights of 4 bits: a row of them, two to a byte, the first in the low half.
+#ifndef MLET_INT4_H
+#define MLET_INT4_H
+
+#include <stdint.h>
+
+// Bytes of a row.
+static inline uint32_t mlet_int4_bytes(uint32_t count) {
+    return (count + 1) / 2;
+}
+
+// Weight i of a row, -8 to 7.
+static inline int32_t mlet_int4(const int8_t *row, uint32_t i) {
+    const int32_t half = ((uint8_t)row[i / 2] >> (i % 2 * 4)) & 15;
+    return (half ^ 8) - 8;
+}
+
+#endif
