@@ -1,0 +1,89 @@
+// Products of a block of positions with every row of a weight matrix: what conv2d, pointwise and
+// the int4 dense share.
+//
+// A block is M0_BLOCK_INT8 or M0_BLOCK_INT4 positions. The int8 inputs of two positions lie in one
+// word, first + (second << 16), so that one multiplication serves both; the low half borrows from
+// the high one when it is negative. For each tap the scratch holds the words of all pairs of the
+// block, one after the other.
+#ifndef MLET_M0_MATMUL_H
+#define MLET_M0_MATMUL_H
+
+#include "m0.h"
+
+#define M0_ROW_EXACT 64 // in m0_row_t.shift
+
+#ifndef __ASSEMBLER__
+
+enum { M0_BLOCK_INT8 = 4, M0_BLOCK_INT4 = 8 };
+
+// One output channel, as the inner loops read it: from start to end, 20 bytes.
+typedef struct m0_row {
+    uint32_t start;     // int8: where to enter the loop over taps, m0_matmul_int8_start()
+    int32_t lanes;      // int8: takes back what splitting the pairs added to their sum
+    int32_t multiplier;
+    uint32_t shift;     // single: s; exact: M0_ROW_EXACT + n
+    int32_t bias;
+} m0_row_t;
+
+// In the order in which m0_matmul.S reads it.
+typedef struct m0_matmul {
+    const uint32_t *x, *x_end; // words of one block: all of K, padded
+    const m0_row_t *rows;      // int8: after the last one, one whose start is m0_matmul_int8_end()
+    const m0_row_t *rows_end;
+    int32_t act_min, act_max;
+    int32_t out_zero;          // for rows of the exact kind
+    uint32_t y_step;           // from one position to the next; 0: all are the same position
+    const int8_t *weights;     // rows, padded like K, each on a multiple of 4
+} m0_matmul_t;
+
+// Taps of a row, padded.
+static inline uint32_t m0_matmul_taps(const mlet_layer_t *layer, uint32_t taps) {
+    return layer->weight_bits == 4 ? (taps + 7u) & ~7u : (taps + 3u) & ~3u;
+}
+
+// Positions in a block.
+static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
+    return layer->weight_bits == 4 ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
+}
+
+// Bytes of scratch for m0_matmul_begin(), a multiple of MLET_ALIGN.
+uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
+
+// Fill the rows and all of *job but y_step from a layer and its scratch. Returns where to pack the
+// words of a block; those of padded taps may hold anything.
+uint32_t *m0_matmul_begin(
+    m0_matmul_t *job, const mlet_layer_t *layer, uint32_t taps, void *scratch);
+
+// Pack n >= 1 taps of 4 or 8 positions: words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
+void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n);
+void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n);
+
+// Run a block: for position p and row o, y[p * y_step + o] = requantize(row o times position p).
+void m0_matmul_int8(const m0_matmul_t *job, int8_t *y);
+void m0_matmul_int4(const m0_matmul_t *job, int8_t *y);
+
+// Values of m0_row_t.start. `groups` of 4 taps, >= 1.
+uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups);
+uint32_t m0_matmul_int8_end(void);
+
+// Pack n >= 1 taps of a block's m0_matmul_block() inputs; run the block.
+static inline void m0_matmul_pack(
+    const mlet_layer_t *layer, uint32_t *words, const int8_t *const *x, uint32_t n) {
+    if (layer->weight_bits == 4) {
+        m0_pack8(words, x, n);
+    } else {
+        m0_pack4(words, x, n);
+    }
+}
+
+static inline void m0_matmul_run(
+    const mlet_layer_t *layer, const m0_matmul_t *job, int8_t *y) {
+    if (layer->weight_bits == 4) {
+        m0_matmul_int4(job, y);
+    } else {
+        m0_matmul_int8(job, y);
+    }
+}
+
+#endif // __ASSEMBLER__
+#endif

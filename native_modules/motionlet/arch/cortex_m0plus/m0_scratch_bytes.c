@@ -1,0 +1,15 @@
+#include "m0_scratch_bytes.h"
+#include "m0_matmul.h"
+
+uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer) {
+    switch (code) {
+        case MLET_OP_CONV2D:
+            // A row of taps that lie outside the image, too.
+            return m0_matmul_scratch_bytes(layer, m0_conv2d_taps(layer))
+                   + MLET_ROUND_UP((uint32_t)layer->kernel_w * layer->in.channels);
+        case MLET_OP_POINTWISE:
+            return m0_matmul_scratch_bytes(layer, layer->in.channels);
+        default:
+            return 0;
+    }
+}

@@ -1,0 +1,109 @@
+// C twins of m0_matmul.S, m0_pack.S and m0_requantize.S, for machines that cannot run those. They
+// keep two positions in a word just as these do, so a pair that does not fit shows here too.
+#ifndef __ARM_ARCH_6M__
+
+#include "m0_matmul.h"
+#include "m0_requantize.h"
+
+enum { START_END = 0, START_TWO = 2, START_FOUR = 4 };
+
+int32_t m0_requantize(int32_t acc, int32_t multiplier, uint32_t n) {
+    const int64_t sum = (int64_t)acc * multiplier + ((int64_t)1 << (n - 1));
+    const int64_t value = sum >> n;
+    const int64_t limit = (int64_t)1 << 30;
+    return (int32_t)(value < -limit ? -limit : value > limit ? limit : value);
+}
+
+static void pack(uint32_t *words, const int8_t *const *x, uint32_t n, uint32_t block) {
+    for (uint32_t k = 0; k < n; k++) {
+        for (uint32_t i = 0; i < block; i += 2) {
+            *words++ = (uint32_t)x[i][k] + ((uint32_t)x[i + 1][k] << 16);
+        }
+    }
+}
+
+void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n) {
+    pack(words, x, n, 4);
+}
+
+void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n) {
+    pack(words, x, n, 8);
+}
+
+uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups) {
+    (void)groups;
+    return run_of_four ? START_FOUR : START_TWO;
+}
+
+uint32_t m0_matmul_int8_end(void) {
+    return START_END;
+}
+
+// Split first + (second << 16).
+static void split(uint32_t word, int32_t *sums) {
+    const int32_t first = (int16_t)(uint16_t)word;
+    sums[0] += first;
+    sums[1] += (int32_t)(word - (uint32_t)first) >> 16;
+}
+
+static void output(const m0_matmul_t *job, const m0_row_t *row, uint32_t sum, int8_t *y) {
+    const uint32_t multiplier = (uint32_t)row->multiplier;
+    int32_t value;
+    if (row->shift < M0_ROW_EXACT) {
+        value = (int32_t)(sum * multiplier + (uint32_t)row->bias) >> row->shift;
+    } else {
+        const int32_t acc = (int32_t)(sum + (uint32_t)row->bias);
+        value = m0_requantize(acc, row->multiplier, row->shift - M0_ROW_EXACT) + job->out_zero;
+    }
+    value = value < job->act_min ? job->act_min : value > job->act_max ? job->act_max : value;
+    *y = (int8_t)value;
+}
+
+void m0_matmul_int8(const m0_matmul_t *job, int8_t *y) {
+    const int8_t *weights = job->weights;
+    for (const m0_row_t *row = job->rows; row->start != START_END; row++, y++) {
+        int32_t sums[4] = {0};
+        uint32_t a = 0, b = 0;
+        uint32_t taps = 0;
+        for (const uint32_t *x = job->x; x < job->x_end; x += 2) {
+            const uint32_t weight = (uint32_t)*weights++;
+            a += x[0] * weight;
+            b += x[1] * weight;
+            if (++taps == row->start) {
+                split(a, sums);
+                split(b, sums + 2);
+                a = b = taps = 0;
+            }
+        }
+        for (uint32_t i = 0; i < 4; i++) {
+            output(job, row, (uint32_t)sums[i], y + i * job->y_step);
+        }
+    }
+}
+
+void m0_matmul_int4(const m0_matmul_t *job, int8_t *y) {
+    const int8_t *weights = job->weights;
+    for (const m0_row_t *row = job->rows; row < job->rows_end; row++, y++) {
+        int32_t sums[8] = {0};
+        uint32_t pairs[4] = {0};
+        uint32_t taps = 0;
+        for (const uint32_t *x = job->x; x < job->x_end; x += 4) {
+            const int32_t nibble = (taps % 2 == 0 ? *weights : *weights++ >> 4) & 15;
+            const uint32_t weight = (uint32_t)(nibble < 8 ? nibble : nibble - 16);
+            for (uint32_t i = 0; i < 4; i++) {
+                pairs[i] += x[i] * weight;
+            }
+            if (++taps % 32 == 0 || x + 4 == job->x_end) {
+                for (uint32_t i = 0; i < 4; i++) {
+                    split(pairs[i], sums + 2 * i);
+                    pairs[i] = 0;
+                }
+            }
+        }
+        for (uint32_t i = 0; i < 8; i++) {
+            output(job, row, (uint32_t)sums[i], y + i * job->y_step);
+        }
+    }
+}
+
+#endif
