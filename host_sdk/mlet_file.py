@@ -1,6 +1,7 @@
 """Write and read `.mlet` files, as SPEC.md section 4 lays them out.
 
-`pack` and `read` are each other's inverse; the bytes depend on nothing but the graph and the plan.
+`pack`, for the portable target, and `read` are each other's inverse. The bytes depend on nothing
+but the graph, the plan and the target.
 """
 
 import math
@@ -15,7 +16,8 @@ from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.planner import Plan, check_plan, lifetimes
-from host_sdk.weights import pack_int4, unpack_int4
+from host_sdk.targets import check_target, relayout
+from host_sdk.weights import unpack_int4
 
 SECTIONS = ("tensors", "ops", "inputs", "outputs", "labels", "strings", "data")
 ARRAY_ALIGN = {"weights": fmt.ALIGN, "bias": 4, "multiplier": 4, "shift": 1}
@@ -36,15 +38,14 @@ class FileInfo:
 
 
 def pack(graph, plan, target="portable"):
-    """Return `graph`, laid out by `plan`, as the bytes of an `.mlet` file.
+    """Return `graph`, laid out by `plan`, as the bytes of an `.mlet` file for `target`.
 
+    The plan must have the scratch that the target's kernels need: `targets.scratch_bytes`.
     Raises `RecordError` for a graph or plan that breaks SPEC.md.
     """
     check.check_graph(graph)
     check_plan(graph, plan)
-    if target not in fmt.TARGETS:
-        known = ", ".join(fmt.TARGETS)
-        raise MotionletError(f"target {target!r} is not known; there are {known}")
+    check_target(target)
     strings = _Strings()
     data, arrays = _pack_arrays(graph, target)
     sections = {
@@ -165,18 +166,6 @@ class _Strings:
         return bytes(self._bytes)
 
 
-def _portable(graph, op):
-    """Return {name: array} of an op's parameters, in the form that runs anywhere."""
-    arrays = {name: getattr(op, name) for name in ARRAY_ALIGN}
-    if op.weight_bits == 4:
-        arrays["weights"] = pack_int4(op.weights)
-    return arrays
-
-
-# How each target wants an op's parameters.
-LAYOUTS = {"portable": _portable}
-
-
 def _pack_arrays(graph, target):
     """Return (the data section, [{field: offset in it} of each op]).
 
@@ -184,10 +173,11 @@ def _pack_arrays(graph, target):
     """
     contents = []
     for op in graph.ops:
+        source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
         contents.append(
             {
                 name: array.astype(array.dtype.newbyteorder("<")).tobytes()
-                for name, array in LAYOUTS[target](graph, op).items()
+                for name, array in relayout(op, source, output, target).items()
                 if array is not None
             }
         )

@@ -17,7 +17,7 @@ FLAGS = ["-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
 
 
 def _declarations(header):
-    """Return what cffi can read of mlet.h: no preprocessor lines, no inline bodies."""
+    """Return what cffi can read of a header: no preprocessor lines, no inline bodies."""
     text = re.sub(r"//[^\n]*", "", header)
     text = re.sub(r"static inline [^{]*\{.*?\n\}", "", text, flags=re.S)
     text = re.sub(r"#ifdef __cplusplus\n.*?#endif", "", text, flags=re.S)
@@ -50,6 +50,7 @@ def library():
     """
     core = paths.repository() / "native_modules/motionlet/core"
     files = sorted([*core.glob("*.c"), *core.glob("*.h")])
+    headers = [core / "mlet.h", core / "mlet_kernels.h"]
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
@@ -57,5 +58,6 @@ def library():
     if not target.exists():
         _compile([path for path in files if path.suffix == ".c"], target)
     ffi = cffi.FFI()
-    ffi.cdef(_declarations((core / "mlet.h").read_text(encoding="utf-8")))
+    for header in headers:
+        ffi.cdef(_declarations(header.read_text(encoding="utf-8")))
     return ffi, ffi.dlopen(str(target))

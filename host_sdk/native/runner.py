@@ -4,8 +4,9 @@ import numpy as np
 
 from host_sdk import mlet_format as fmt
 from host_sdk.errors import MotionletError
+from host_sdk.golden import check
 from host_sdk.native.core_library import library
-from host_sdk.weights import pack_int4
+from host_sdk.targets import relayout
 
 # What mlet_status_t says, in words.
 STATUS = {
@@ -131,8 +132,8 @@ def run_clip(model, clip):
     return np.stack([stream.push(frame) for frame in clip])
 
 
-def make_layer(op, in_tensors, out_tensor):
-    """Return (mlet_layer_t *, arrays to keep alive) of a graph's op."""
+def make_layer(op, in_tensors, out_tensor, target="portable"):
+    """Return (mlet_layer_t *, arrays to keep alive) of a graph's op, for the target's kernels."""
     ffi, _ = library()
     layer = ffi.new("mlet_layer_t *")
     for name, tensor in (("in", in_tensors[0]), ("out", out_tensor)):
@@ -150,43 +151,39 @@ def make_layer(op, in_tensors, out_tensor):
     layer.shift_channels = op.shift_channels
     layer.weight_bits = op.weight_bits
     keep = []
-    for name, dtype in (
-        ("weights", np.int8),
-        ("bias", np.int32),
-        ("multiplier", np.int32),
-        ("shift", np.uint8),
-    ):
-        values = getattr(op, name)
-        if name == "weights" and op.weight_bits == 4:
-            values = pack_int4(values)
+    for name, values in relayout(op, in_tensors[0], out_tensor, target).items():
         if values is not None:
-            array = np.ascontiguousarray(values, dtype)
+            dtype = check.ARRAYS[name]
+            array = _aligned(values.size * np.dtype(dtype).itemsize).view(dtype)
+            array[:] = values.reshape(-1)
             keep.append(array)
             setattr(layer, name, _pointer(array, f"{np.dtype(dtype).name}_t *"))
     return layer, keep
 
 
-def run_layer(op, in_tensors, out_tensor, xs, in_place=False):
+def run_layer(op, in_tensors, out_tensor, xs, in_place=False, target="portable"):
     """Run one op in C over T frames from fresh state.
 
     `op` is a graph.Op, `in_tensors` and `out_tensor` graph.Tensors, `xs` one int8 array
     [T, H, W, C] for every input. With `in_place`, the output is written over the first input.
-    Returns int8 [T, H', W', C']. Raises MotionletError naming the field when C refuses the layer.
+    `target` chooses the kernels. Returns int8 [T, H', W', C']. Raises MotionletError naming the
+    field when C refuses the layer.
     """
     ffi, lib = library()
-    layer, keep = make_layer(op, in_tensors, out_tensor)
+    layer, keep = make_layer(op, in_tensors, out_tensor, target)
+    kernels = lib.mlet_kernels(fmt.TARGETS[target])
     code = fmt.OP_CODES[op.kind]
     field = ffi.new("const char **")
-    if lib.mlet_layer_check(code, layer, field):
+    if lib.mlet_layer_check_shape(code, layer, field) or kernels.check_arrays(code, layer, field):
         raise MotionletError(f"{op.kind}: {ffi.string(field[0]).decode()}")
     state = _aligned(lib.mlet_layer_state_bytes(code, layer))
     state[:] = in_tensors[0].zero_point
     slot = -(-in_tensors[0].size // fmt.ALIGN) * fmt.ALIGN
-    scratch = _aligned(lib.mlet_layer_scratch_bytes(code, layer))
+    scratch = _aligned(kernels.scratch_bytes(code, layer))
     ring = ffi.new("mlet_ring_t *")
     ring.slots, ring.slot_bytes = _pointer(state, "int8_t *"), slot
     ring.count = len(state) // slot
-    kernel = getattr(lib, f"mlet_{op.kind}")
+    kernel = getattr(kernels, op.kind)
     outputs = []
     for frames in zip(*xs, strict=True):
         frames = [np.array(frame, np.int8, order="C") for frame in frames]

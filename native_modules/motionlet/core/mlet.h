@@ -82,6 +82,9 @@ typedef struct mlet_counts {
 // not NULL) names the field that is wrong, as SPEC.md writes it.
 mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, const char **field);
 
+// Products in one accumulator of a layer with weights (K in SPEC.md); 0 of one without.
+uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer);
+
 // The lengths of the arrays of a layer that passed mlet_layer_check_shape().
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer);
 

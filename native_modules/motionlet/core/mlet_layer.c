@@ -172,6 +172,10 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     return MLET_OK;
 }
 
+uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
+    return (uint32_t)taps(code, layer);
+}
+
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t channels = layer->out.channels;
     switch (code) {
@@ -183,7 +187,7 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
         case MLET_OP_TEMPORAL_AVERAGE:
             return (mlet_counts_t) {0, 0, 1, 1};
         default: {
-            const uint32_t row = (uint32_t)taps(code, layer);
+            const uint32_t row = mlet_layer_taps(code, layer);
             const uint32_t row_bytes = is_int4(code, layer) ? mlet_int4_bytes(row) : row;
             return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
         }
@@ -213,7 +217,7 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
     if (is_int4(code, layer)) {
-        const uint32_t row = (uint32_t)taps(code, layer);
+        const uint32_t row = mlet_layer_taps(code, layer);
         for (uint32_t o = 0; o < layer->out.channels; o++) {
             REQUIRE(is_int4_row(layer->weights + o * mlet_int4_bytes(row), row), "weights");
         }

@@ -166,7 +166,9 @@ static const char *check_header(mlet_model_t *model) {
         return "crc32";
     }
     model->target = read_u16(file + MLET_HEADER_TARGET);
-    if (mlet_kernels(model->target) == NULL) {
+    // Version 1 knew only the portable target.
+    const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
+    if (!possible || mlet_kernels(model->target) == NULL) {
         return "target";
     }
     if (read_u16(file + MLET_HEADER_RESERVED0) != 0) {

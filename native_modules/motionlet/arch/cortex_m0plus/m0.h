@@ -54,6 +54,10 @@ mlet_status_t m0_temporal_average(
 // MLET_ALIGN.
 uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
 
+// What mlet_layer_counts() and mlet_layer_check_arrays() are to the portable form.
+mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer);
+mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,80 @@
+// The arrays of a layer in this target's form: how long they are, and whether a kernel can use
+// them. A forged file may make a kernel compute nonsense, never leave its buffers.
+#include "m0.h"
+
+#define REQUIRE(condition, name)      \
+    do {                              \
+        if (!(condition)) {           \
+            if (field != NULL) {      \
+                *field = name;        \
+            }                         \
+            return MLET_E_LAYER;      \
+        }                             \
+    } while (0)
+
+static uint32_t round_up(uint32_t value, uint32_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+static bool is_int4(uint8_t code, const mlet_layer_t *layer) {
+    const bool rows =
+        code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
+    return rows && layer->weight_bits == 4;
+}
+
+mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
+    mlet_counts_t counts = mlet_layer_counts(code, layer);
+    const uint32_t taps = mlet_layer_taps(code, layer);
+    const uint32_t channels = layer->out.channels;
+    if (is_int4(code, layer)) {
+        counts.weights = round_up(taps, 8) / 2 * channels;
+    } else if (code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE) {
+        counts.weights = round_up(taps, 4) * channels;
+    } else if (code == MLET_OP_DENSE) {
+        counts.weights = taps * round_up(channels, 4);
+    }
+    return counts;
+}
+
+// The shift byte of a channel: kind, run of four, and the shift itself.
+static bool is_shift(uint8_t shift, bool may_run) {
+    if ((shift & M0_RUN_OF_FOUR) != 0 && !may_run) {
+        return false;
+    }
+    if ((shift & M0_SINGLE) != 0) {
+        const uint8_t s = shift & M0_SHIFT_EXACT; // 6 bits, so that a stray bit 5 is seen
+        return s >= 1 && s <= 30;
+    }
+    const uint8_t n = shift & M0_SHIFT_EXACT;
+    return n >= MLET_LIMIT_SHIFT_MIN && n <= MLET_LIMIT_SHIFT_MAX;
+}
+
+mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field) {
+    const uint32_t taps = mlet_layer_taps(code, layer);
+    if (taps == 0) {
+        return mlet_layer_check_arrays(code, layer, field);
+    }
+    REQUIRE(layer->weights != NULL, "weights_offset");
+    REQUIRE(layer->bias != NULL, "bias_offset");
+    REQUIRE(layer->multiplier != NULL, "multiplier_offset");
+    REQUIRE(layer->shift != NULL, "shift_offset");
+
+    const bool int4 = is_int4(code, layer);
+    const uint32_t bytes = m0_layer_counts(code, layer).weights;
+    for (uint32_t i = 0; i < bytes; i++) {
+        const uint8_t w = (uint8_t)layer->weights[i];
+        REQUIRE(int4 ? (w & 15) != 8 && w >> 4 != 8 : w != 0x80, "weights");
+    }
+    // The canonical bound with the zero point's share moved into the bias: |S| <= 16256 K.
+    const int32_t bias_max = INT32_MAX - 16512 * (int32_t)taps;
+    const bool may_run = (code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE) && !int4;
+    for (uint32_t o = 0; o < layer->out.channels; o++) {
+        const bool single = (layer->shift[o] & M0_SINGLE) != 0;
+        const int32_t bias = layer->bias[o];
+        const int32_t least = single ? 1 : MLET_LIMIT_MULTIPLIER_MIN;
+        REQUIRE(single || (bias >= -bias_max && bias <= bias_max), "bias");
+        REQUIRE(layer->multiplier[o] >= least, "multiplier");
+        REQUIRE(is_shift(layer->shift[o], may_run), "shift");
+    }
+    return MLET_OK;
+}
