@@ -1,5 +1,7 @@
 #include "m0_scratch_bytes.h"
+#include "m0_depthwise2d.h"
 #include "m0_matmul.h"
+#include "m0_temporal_depthwise.h"
 
 uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer) {
     switch (code) {
@@ -9,6 +11,10 @@ uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer) {
                    + MLET_ROUND_UP((uint32_t)layer->kernel_w * layer->in.channels);
         case MLET_OP_POINTWISE:
             return m0_matmul_scratch_bytes(layer, layer->in.channels);
+        case MLET_OP_DEPTHWISE2D:
+            return m0_depthwise2d_scratch_bytes(layer);
+        case MLET_OP_TEMPORAL_DEPTHWISE:
+            return m0_temporal_depthwise_scratch_bytes(layer);
         default:
             return 0;
     }

@@ -1,0 +1,232 @@
+// Depthwise convolution. Four channels at a time are copied into a strip: cells of 4 bytes, rows
+// and columns outside the image filled with its zero point. So the inner loops see no borders,
+// whatever the padding. A tall image takes several strips.
+#include "m0.h"
+#include "m0_depthwise2d.h"
+#include "m0_output.h"
+#include "m0_taps.h"
+
+#define CELL 4 // bytes, one to a channel
+
+// A strip is as tall as this allows, but at least one row of outputs.
+#define STRIP_BYTES 2048
+
+typedef struct strip {
+    int32_t columns;  // cells in a row
+    int32_t out_rows; // rows of outputs that one strip serves
+    int32_t rows;     // rows of cells
+} strip_t;
+
+static strip_t strip_of(const mlet_layer_t *layer) {
+    const int32_t columns =
+        (layer->out.width - 1) * layer->stride_w + (layer->kernel_w - 1) * layer->dilation_w + 1;
+    const int32_t first = (layer->kernel_h - 1) * layer->dilation_h + 1;
+    const int32_t fit = STRIP_BYTES / (columns * CELL); // may be less than first, or 0
+    int32_t out_rows = fit > first ? (fit - first) / layer->stride_h + 1 : 1;
+    if (out_rows > layer->out.height) {
+        out_rows = layer->out.height;
+    }
+    return (strip_t) {columns, out_rows, (out_rows - 1) * layer->stride_h + first};
+}
+
+// The one kernel that has a loop of its own.
+static bool is_rows3(const mlet_layer_t *layer) {
+    return layer->kernel_h == 3 && layer->kernel_w == 3 && layer->stride_w == 1
+        && layer->dilation_w == 1;
+}
+
+uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
+    const strip_t strip = strip_of(layer);
+    const uint32_t taps = (uint32_t)layer->kernel_h * layer->kernel_w;
+    return MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL)
+        + (is_rows3(layer) ? 0 : m0_taps_bytes(taps));
+}
+
+// Write `cells` cells of `value` in every byte; returns their end.
+static inline uint32_t *blank_cells(uint32_t *cell, int32_t cells, uint32_t value) {
+    for (; cells > 0; cells--) {
+        *cell++ = value;
+    }
+    return cell;
+}
+
+// Copy n <= 4 channels of a row of cells, as words where x allows; returns the cells' end.
+static inline uint32_t *copy_cells(
+    uint32_t *cell, const int8_t *x, int32_t cells, int32_t channels, int32_t n) {
+    if (n == CELL && (((uintptr_t)x | (uintptr_t)channels) & 3) == 0) {
+        const uint32_t *from = (const uint32_t *)(const void *)x;
+        const int32_t step = channels / CELL;
+        for (; cells >= 4; cells -= 4, cell += 4) {
+            cell[0] = *from;
+            from += step;
+            cell[1] = *from;
+            from += step;
+            cell[2] = *from;
+            from += step;
+            cell[3] = *from;
+            from += step;
+        }
+        for (; cells > 0; cells--, from += step) {
+            *cell++ = *from;
+        }
+    } else {
+        for (; cells > 0; cells--, cell++, x += channels) {
+            int8_t *byte = (int8_t *)(void *)cell;
+            for (int32_t e = 0; e < n; e++) {
+                byte[e] = x[e];
+            }
+        }
+    }
+    return cell;
+}
+
+// Fill the strip from the image; its first row is that of coordinate `row`.
+M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const strip_t *strip,
+    int32_t row, const int8_t *x, int32_t n) {
+    const int32_t channels = layer->in.channels;
+    const int32_t width = layer->in.width;
+    const uint32_t zero = (uint8_t)layer->in_zero * 0x01010101u;
+    const int32_t left = layer->pad_left < strip->columns ? layer->pad_left : strip->columns;
+    const int32_t room = strip->columns - left;
+    const int32_t middle = room < width ? room : width;
+    x += row * width * channels;
+    for (int32_t r = 0; r < strip->rows; r++, row++, x += width * channels) {
+        if (row < 0 || row >= layer->in.height) {
+            cell = blank_cells(cell, strip->columns, zero);
+        } else {
+            cell = blank_cells(cell, left, zero);
+            cell = copy_cells(cell, x, middle, channels, n);
+            cell = blank_cells(cell, room - middle, zero);
+        }
+    }
+}
+
+// Part of a call: outputs of channel c, from row `first` to row `end`.
+typedef struct part {
+    const mlet_layer_t *layer;
+    const int8_t *cells; // of channel c in the strip, whose first row serves output row `first`
+    int32_t columns;
+    int32_t first, end;
+    int32_t c;
+    int8_t *y; // of channel c in output row `first`
+} part_t;
+
+static void run_rows3(const part_t *part) {
+    const mlet_layer_t *layer = part->layer;
+    const int32_t c = part->c;
+    const int32_t channels = layer->in.channels;
+    const int32_t row = part->columns * CELL;
+    m0_rows3_t job;
+    for (int32_t tap = 0; tap < 9; tap++) {
+        job.weights[tap] =
+            m0_scaled(layer->weights[tap * channels + c], layer->multiplier[c]);
+    }
+    job.bias = layer->bias[c];
+    job.shift = layer->shift[c] & M0_SHIFT_SINGLE;
+    job.act_min = layer->act_min;
+    job.act_max = layer->act_max;
+    job.x = part->cells;
+    job.x_row = layer->stride_h * row;
+    job.tap_row = layer->dilation_h * row;
+    job.y = part->y;
+    job.y_column = channels;
+    job.y_row = layer->out.width * channels;
+    job.row_end = part->y + job.y_row;
+    job.end = part->y + (part->end - part->first) * job.y_row;
+    m0_depthwise_rows3(&job);
+}
+
+static void run_taps(const part_t *part, m0_tap_t *taps) {
+    const mlet_layer_t *layer = part->layer;
+    const int32_t c = part->c;
+    const int32_t channels = layer->in.channels;
+    const int32_t row = part->columns * CELL;
+    uint32_t count = 0;
+    const int8_t *w = layer->weights + c;
+    for (int32_t a = 0; a < layer->kernel_h; a++) {
+        for (int32_t b = 0; b < layer->kernel_w; b++, w += channels) {
+            const int8_t *x =
+                part->cells + a * layer->dilation_h * row + b * layer->dilation_w * CELL;
+            taps[count++] = (m0_tap_t) {x, m0_scaled(*w, layer->multiplier[c])};
+        }
+    }
+    m0_taps_t job = {
+        .taps = taps,
+        .taps_end = m0_taps_even(taps, count),
+        .bias = layer->bias[c],
+        .act_min = layer->act_min,
+        .act_max = layer->act_max,
+        .shift = layer->shift[c] & M0_SHIFT_SINGLE,
+        .y = part->y,
+        .y_step = channels,
+        .x_step = layer->stride_w * CELL,
+    };
+    for (int32_t i = part->first; i < part->end; i++) {
+        job.x_end = job.x_at + layer->out.width * job.x_step;
+        m0_taps(&job);
+        job.x_at += layer->stride_h * row;
+        job.y += layer->out.width * channels;
+    }
+}
+
+// Either kind; quickest for the single kind too where a channel has but an output or two.
+M0_RAM_CODE static void run_plain(const part_t *part) {
+    const mlet_layer_t *layer = part->layer;
+    const int32_t channels = layer->in.channels;
+    const int32_t kernel_h = layer->kernel_h;
+    const int32_t kernel_w = layer->kernel_w;
+    const int32_t row = part->columns * CELL;
+    const int32_t step = layer->dilation_w * CELL;
+    const int32_t next_line = layer->dilation_h * row - kernel_w * step;
+    const int8_t *weights = layer->weights + part->c;
+    int8_t *y = part->y;
+    for (int32_t i = 0; i < part->end - part->first; i++) {
+        const int8_t *corner = part->cells + i * layer->stride_h * row;
+        for (int32_t j = 0; j < layer->out.width; j++, corner += layer->stride_w * CELL) {
+            int32_t sum = 0;
+            const int8_t *w = weights;
+            const int8_t *x = corner;
+            for (int32_t a = kernel_h; a > 0; a--, x += next_line) {
+                for (int32_t b = kernel_w; b > 0; b--, x += step, w += channels) {
+                    sum += *w * *x;
+                }
+            }
+            *y = m0_output(layer, sum, part->c);
+            y += channels;
+        }
+    }
+}
+
+mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+    if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
+        return MLET_E_ARGUMENT;
+    }
+    const strip_t strip = strip_of(layer);
+    int8_t *cells = scratch;
+    m0_tap_t *taps =
+        (m0_tap_t *)(void *)(cells + MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL));
+    const int32_t channels = layer->in.channels;
+    const int32_t y_row = layer->out.width * channels;
+    const int32_t outputs = layer->out.width * layer->out.height;
+
+    for (int32_t c = 0; c < channels; c += CELL) {
+        const int32_t n = channels - c < CELL ? channels - c : CELL;
+        for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
+            const int32_t left = layer->out.height - first;
+            const int32_t end = first + (left < strip.out_rows ? left : strip.out_rows);
+            fill(layer, scratch, &strip, first * layer->stride_h - layer->pad_top, x + c, n);
+            for (int32_t e = 0; e < n; e++) {
+                const part_t part = {
+                    layer, cells + e, strip.columns, first, end, c + e, y + first * y_row + c + e};
+                if (outputs <= 2 || (layer->shift[c + e] & M0_SINGLE) == 0) {
+                    run_plain(&part);
+                } else if (is_rows3(layer)) {
+                    run_rows3(&part);
+                } else {
+                    run_taps(&part, taps);
+                }
+            }
+        }
+    }
+    return MLET_OK;
+}

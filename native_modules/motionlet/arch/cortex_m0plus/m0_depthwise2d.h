@@ -1,0 +1,30 @@
+// What m0_depthwise2d.c and its inner loops share.
+#ifndef M0_DEPTHWISE2D_H
+#define M0_DEPTHWISE2D_H
+
+#include "mlet.h"
+
+// Scratch of m0_depthwise2d(), a multiple of MLET_ALIGN.
+uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer);
+
+// One channel of rows of outputs of a 3 x 3 kernel, single kind, that moves by one cell of 4 bytes.
+// The assembly knows this layout.
+typedef struct m0_rows3 {
+    int32_t weights[9]; // each times the multiplier
+    int32_t bias;
+    uint32_t shift;
+    int32_t act_min;
+    int8_t *row_end;  // of y; moves on with the rows
+    const int8_t *x;  // first tap of the row's first window; moves on with the rows
+    int32_t x_row;    // bytes of x from one row of outputs to the next
+    int32_t y_row;    // bytes of y in a row
+    int8_t *end;      // of y
+    int32_t tap_row;  // bytes of x from one row of taps to the next
+    int32_t y_column; // bytes of y from one output to the next
+    int32_t act_max;
+    int8_t *y;
+} m0_rows3_t;
+
+void m0_depthwise_rows3(m0_rows3_t *job);
+
+#endif

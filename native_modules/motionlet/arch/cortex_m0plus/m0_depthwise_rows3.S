@@ -1,0 +1,165 @@
+// void m0_depthwise_rows3(m0_rows3_t *job): see m0_depthwise2d.h.
+//
+// The window slides along a row. Each column of three x is read once and multiplied with all nine
+// weights: it is the last column of output a, the middle one of b, the first one of c. Then a is
+// done, b becomes a, and c becomes b. The weights come fresh by LDM, three in 4 cycles, because
+// MULS destroys them. About 60 cycles an output.
+#include "m0.h"
+
+#ifdef __ARM_ARCH_6M__
+
+    .syntax unified
+    .thumb
+    .cpu cortex-m0plus
+
+JOB     .req r0 // walks through the weights and parameters, and back
+X       .req r1 // one tap_row above the tap to read
+TAP_ROW .req r2
+T0      .req r3
+T1      .req r4
+V       .req r5 // x
+T2      .req r6
+Y       .req r7
+OUT_A   .req r8
+OUT_B   .req r9
+OUT_C   .req r10
+COLUMN  .req r11 // from the last tap of a column to the first of the next one
+Y_STEP  .req r12
+MAX     .req lr
+
+// Multiply a column of x with the weights. Of it, the last `outputs` of a, b, c count: the first
+// column of a row belongs to one output only, which will be a; the second to two, a and b.
+    .macro ONE_COLUMN outputs
+    .irp row, 0, 1, 2
+    ldrsb   V, [X, TAP_ROW]
+    ldmia   JOB!, {T0, T1, T2}
+    muls    T0, V
+    .if \outputs >= 2
+    muls    T1, V
+    .endif
+    .if \outputs == 3
+    muls    T2, V
+    .endif
+    .if \row < 2
+    adds    X, X, TAP_ROW
+    .else
+    add     X, COLUMN
+    .endif
+    .if \outputs == 1 // a = w0 * x
+    .if \row == 0
+    mov     OUT_A, T0
+    .else
+    add     OUT_A, T0
+    .endif
+    .endif
+    .if \outputs == 2 // a += w1 * x, b = w0 * x
+    add     OUT_A, T1
+    .if \row == 0
+    mov     OUT_B, T0
+    .else
+    add     OUT_B, T0
+    .endif
+    .endif
+    .if \outputs == 3
+    .if \row == 0
+    add     OUT_A, T2
+    add     OUT_B, T1
+    mov     OUT_C, T0
+    .endif
+    .if \row == 1
+    add     OUT_A, T2
+    add     OUT_B, T1
+    add     OUT_C, T0
+    .endif
+    .if \row == 2 // T2 = a done, a = b, b = c
+    add     T2, OUT_A
+    add     T1, OUT_B
+    mov     OUT_A, T1
+    add     T0, OUT_C
+    mov     OUT_B, T0
+    .endif
+    .endif
+    .endr
+    .endm
+
+// Store an output, and go on with the next one of the row.
+    .macro STORE value
+    strb    \value, [Y]
+    add     Y, Y_STEP
+    ldr     T0, [JOB] // row_end
+    subs    JOB, #48
+    cmp     Y, T0
+    bne     .Loutput
+    .endm
+
+    M0_RAM_CODE
+    .balign 4
+    .global m0_depthwise_rows3
+    .type m0_depthwise_rows3, %function
+    .thumb_func
+m0_depthwise_rows3:
+    push    {r4-r7, lr}
+    mov     r4, r8
+    mov     r5, r9
+    mov     r6, r10
+    mov     r7, r11
+    push    {r4-r7}
+
+    ldr     TAP_ROW, [JOB, #68]
+    lsls    T0, TAP_ROW, #1
+    movs    T1, #4
+    subs    T1, T1, T0
+    mov     COLUMN, T1
+    ldr     T0, [JOB, #72]
+    mov     Y_STEP, T0
+    ldr     T0, [JOB, #76]
+    mov     MAX, T0
+    ldr     Y, [JOB, #80]
+
+.Lrow:
+    ldr     X, [JOB, #52]
+    ldr     T0, [JOB, #56]
+    adds    T0, X, T0
+    str     T0, [JOB, #52]
+    subs    X, X, TAP_ROW
+    ONE_COLUMN 1
+    subs    JOB, #36
+    ONE_COLUMN 2
+    subs    JOB, #36
+
+.Loutput:
+    ONE_COLUMN 3
+    ldmia   JOB!, {T0, T1, V} // bias, shift, act_min
+    adds    T2, T2, T0
+    asrs    T2, T2, T1
+    cmp     T2, V
+    blt     .Lmin
+    cmp     T2, MAX
+    bgt     .Lmax
+.Lstore:
+    STORE   T2
+.Lrow_end:
+    ldr     T1, [JOB, #60]
+    adds    T0, T0, T1
+    str     T0, [JOB, #48]
+    // Rows of y follow each other, so Y - which is one row further - is right already.
+    ldr     T1, [JOB, #64]
+    cmp     Y, T1
+    bne     .Lrow
+
+    pop     {r4-r7}
+    mov     r8, r4
+    mov     r9, r5
+    mov     r10, r6
+    mov     r11, r7
+    pop     {r4-r7, pc}
+
+.Lmin: // with a fused ReLU as common as the other way
+    STORE   V
+    b       .Lrow_end
+.Lmax:
+    mov     T2, MAX
+    b       .Lstore
+    .size m0_depthwise_rows3, . - m0_depthwise_rows3
+
+#endif

@@ -1,0 +1,66 @@
+// C twins of m0_depthwise_rows3.S, m0_taps.S and m0_temporal_taps.S, for machines that cannot run
+// those.
+#ifndef __ARM_ARCH_6M__
+
+#include "m0_depthwise2d.h"
+#include "m0_taps.h"
+#include "m0_temporal_depthwise.h"
+
+static int8_t output(uint32_t sum, uint32_t shift, int32_t act_min, int32_t act_max) {
+    const int32_t value = (int32_t)sum >> shift;
+    return (int8_t)(value < act_min ? act_min : value > act_max ? act_max : value);
+}
+
+static uint32_t product(int32_t weight, int8_t x) {
+    return (uint32_t)weight * (uint32_t)x;
+}
+
+void m0_depthwise_rows3(m0_rows3_t *job) {
+    int8_t *y = job->y;
+    while (y != job->end) {
+        const int8_t *x = job->x;
+        for (; y != job->row_end; y += job->y_column, x += 4) {
+            uint32_t sum = (uint32_t)job->bias;
+            for (int32_t tap = 0; tap < 9; tap++) {
+                sum += product(job->weights[tap], x[tap / 3 * job->tap_row + tap % 3 * 4]);
+            }
+            *y = output(sum, job->shift, job->act_min, job->act_max);
+        }
+        job->x += job->x_row;
+        job->row_end += job->y_row;
+    }
+}
+
+void m0_taps(const m0_taps_t *job) {
+    int8_t *y = job->y;
+    for (int32_t at = job->x_at; at != job->x_end; at += job->x_step, y += job->y_step) {
+        uint32_t sum = (uint32_t)job->bias;
+        for (const m0_tap_t *tap = job->taps; tap != job->taps_end; tap++) {
+            sum += product(tap->weight, tap->x[at]);
+        }
+        *y = output(sum, job->shift, job->act_min, job->act_max);
+    }
+}
+
+static void temporal(const m0_temporal_t *job, bool three) {
+    for (int32_t at = job->last; at >= 0; at -= job->step) {
+        uint32_t sum = product(job->weights[0], job->oldest[at]);
+        if (three) {
+            sum += product(job->weights[1], job->middle[at]);
+        }
+        sum += product(job->weights[2], job->x[at]);
+        job->oldest[at] = job->x[at];
+        sum += (uint32_t)job->bias;
+        job->y[at] = output(sum, (uint32_t)job->shift, job->act_min, job->act_max);
+    }
+}
+
+void m0_temporal_taps2(const m0_temporal_t *job) {
+    temporal(job, false);
+}
+
+void m0_temporal_taps3(const m0_temporal_t *job) {
+    temporal(job, true);
+}
+
+#endif
