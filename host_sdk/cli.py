@@ -149,7 +149,13 @@ def train(task, network, width, epochs, clips, seed, out, as_json):
     help="Ranges of activations: `mse`, `percentile` or `minmax`.",
 )
 @click.option("--clips", default=64, show_default=True, help="Clips to calibrate with.")
-def quantize(folder, out, method, clips):
+@click.option(
+    "--int4",
+    multiple=True,
+    metavar="NAME",
+    help="A layer to give weights of 4 bits, or `all`. Can be repeated.",
+)
+def quantize(folder, out, method, clips, int4):
     """Quantize what `train` left in FOLDER to int8, calibrated on streams of training clips."""
     from host_sdk.data import load_task
     from host_sdk.graph import save_graph
@@ -164,7 +170,8 @@ def quantize(folder, out, method, clips):
     task = load_task(config["task"])
     samples, _ = task.make_clips(clips, config["frames"], "train", config["seed"])
     model = load_network(folder / "model.keras")
-    graph = run(model, samples, labels, task.FRAMES_PER_SECOND, method)
+    int4 = "all" if "all" in int4 else int4
+    graph = run(model, samples, labels, task.FRAMES_PER_SECOND, method, int4)
     out = out or folder / "model.graph"
     save_graph(graph, out)
     console.print(f"{len(graph.ops)} ops, {graph.parameters:,} parameters; wrote {out}")

@@ -7,12 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, quantize
+from host_sdk import golden, quantize, targets
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.golden.check import check_graph
 from host_sdk.networks import build_network, import_keras
-from host_sdk.requantize import quantize_add, quantize_multiplier, quantize_multipliers
+from host_sdk.requantize import (
+    quantize_add,
+    quantize_multiplier,
+    quantize_multipliers,
+    short_multiplier,
+)
 
 keras = import_keras()
 layers = keras.layers
@@ -50,6 +55,33 @@ def test_multiplier_rounds_up_to_a_power_of_two():
     ms, ns = quantize_multipliers([1.0, 0.75])
     assert (ms.dtype, ns.dtype) == (np.int32, np.uint8)
     assert (ms.tolist(), ns.tolist()) == ([2**30, 3 * 2**29], [30, 31])
+
+
+@given(st.floats(2.0**-30, 2.0**10), st.integers(1, 2**31 - 1))
+def test_short_multiplier(real, sum_max):
+    """It fits in 32 bits with room for zero point and rounding; one bit more would not."""
+    m, n = quantize_multiplier(real, sum_max)
+    assert 2**30 <= m < 2**31
+    assert 1 <= n <= 62
+    short = short_multiplier(real, sum_max)
+    if short is None:
+        assert (m, n) == quantize_multiplier(real)
+        return
+    short, s = short
+    assert (m, n) == (short << (n - s), n)
+    assert 1 <= s <= 30
+    assert abs(short / 2**s - real) <= real * 2.0**-11
+    assert sum_max * short + 128 * 2**s + 2 ** (s - 1) < 2**31
+    assert s == 30 or sum_max * round(real * 2 ** (s + 1)) + 257 * 2**s >= 2**31
+
+
+def test_short_multiplier_where_it_must_exist():
+    """A layer of 32 taps with the largest weights, its outputs over the whole int8 range."""
+    sum_max = 32 * 127 * 255
+    m, s = short_multiplier(128 / sum_max, sum_max)
+    assert m.bit_length() >= 10
+    assert abs(m / 2**s * sum_max - 128) < 128 / 2**10
+    assert short_multiplier(128 / 2**30, 2**30) is None
 
 
 @given(st.floats(0, 2.0**20), st.floats(2.0**-20, 2.0**20))
@@ -312,6 +344,59 @@ def macs_by_profiler(model):
         node = node.children[0]
         operations += node.float_ops if node.name in counted else 0
     return operations // 2
+
+
+def test_one_step_of_32_bits_is_enough(exported):
+    """The multipliers are such that the Cortex-M0+ needs no 64-bit product for any channel."""
+    _, graph, _ = exported
+    with_weights = [op for op in graph.ops if op.weights is not None]
+    assert len(with_weights) > 3
+    for op in with_weights:
+        source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+        shift = targets.relayout(op, source, output, "cortex_m0plus")["shift"]
+        assert (shift & 0x80).all(), op.name
+
+
+# Weights of 4 bits
+
+
+def test_int4():
+    model = network(
+        8, 8, 2, EachFrame(layers.Conv2D(8, 3)), EachFrame(layers.Conv2D(6, 1, name="one"))
+    )
+    clips = smooth_clips(8, 4, 8, 8, 2)
+    names = [op.name for op in quantize.trace(model)]
+    for chosen, bits in (((), [8, 8]), (names[1:], [8, 4]), ("all", [4, 4])):
+        graph, floats, reals = run_both(model, clips, int4=chosen)
+        assert [op.weight_bits for op in graph.ops] == bits
+        for op, few in zip(graph.ops, bits, strict=True):
+            assert np.abs(op.weights.astype(int)).max() == 2 ** (few - 1) - 1
+        for real, wanted in zip(reals, floats, strict=True):
+            error = np.sqrt(np.mean((real - wanted) ** 2) / np.mean(wanted**2))
+            assert error < (0.02 if bits == [8, 8] else 0.2)
+
+
+def test_int4_scales_have_the_least_error():
+    weights = np.random.default_rng(0).normal(0, 1, (16, 100))
+    scales = quantize._weight_scales(weights, (1,), 7)
+
+    def error(scale):
+        return np.sum((np.clip(np.rint(weights / scale), -7, 7) * scale - weights) ** 2, axis=1)
+
+    best = error(scales[:, None])
+    widest = np.abs(weights).max(axis=1, keepdims=True) / 7
+    assert best.sum() < 0.9 * error(widest).sum()
+    for shrink in np.linspace(1, 0.4, 61):
+        assert (best <= error(widest * shrink) * (1 + 1e-12)).all()
+    np.testing.assert_allclose(quantize._weight_scales(weights, (1,), 127) * 127, 7 * widest[:, 0])
+
+
+def test_int4_of_what_cannot_have_it():
+    model = network(8, 8, 2, EachFrame(layers.DepthwiseConv2D(3, name="deep")))
+    with pytest.raises(MotionletError, match=r"no op .* can have 4-bit weights; there is: none"):
+        quantize.quantize(model, smooth_clips(2, 3, 8, 8, 2), int4=["deep"])
+    graph = quantize.quantize(model, smooth_clips(2, 3, 8, 8, 2), int4="all")
+    assert graph.ops[0].weight_bits == 8
 
 
 # Numbers at the edges
