@@ -3,88 +3,190 @@
 #include "m0_matmul.h"
 #include "m0_scratch_bytes.h"
 
-// Where the window of one output lies: its first tap, inside the image or not.
+// An output's window: input coordinates of its first tap, inside the image or not, and where that
+// tap lies in x.
 typedef struct window {
-    int32_t row, column;
-    int32_t at; // of that tap's first channel in x
+    int32_t row, column, at;
 } window_t;
+
+// Goes through the outputs in memory order.
+typedef struct cursor {
+    uint32_t i, j;
+    window_t window; // of output [i][j]
+} cursor_t;
+
+static void cursor_set(cursor_t *cursor, const mlet_layer_t *layer, uint32_t i, uint32_t j) {
+    window_t *window = &cursor->window;
+    cursor->i = i;
+    cursor->j = j;
+    window->row = (int32_t)i * layer->stride_h - layer->pad_top;
+    window->column = (int32_t)j * layer->stride_w - layer->pad_left;
+    window->at = (window->row * layer->in.width + window->column) * layer->in.channels;
+}
+
+// Move n outputs on, at most to the first of the next row.
+static void cursor_move(cursor_t *cursor, const mlet_layer_t *layer, uint32_t n) {
+    const int32_t columns = (int32_t)n * layer->stride_w;
+    cursor->j += n;
+    cursor->window.column += columns;
+    cursor->window.at += columns * layer->in.channels;
+    if (cursor->j == layer->out.width) {
+        cursor_set(cursor, layer, cursor->i + 1, 0);
+    }
+}
+
+// Copy one row of a window's taps, those outside the image as z_x.
+static void copy_taps(
+    const mlet_layer_t *layer, const int8_t *x, int32_t at, int32_t column, int8_t *to) {
+    const int32_t width = layer->in.width;
+    const int32_t channels = layer->in.channels;
+    const int32_t dilation = layer->dilation_w;
+    const int8_t zero = layer->in_zero;
+    for (int32_t end = column + layer->kernel_w * dilation; column < end; column += dilation) {
+        if (column >= 0 && column < width) {
+            for (int32_t c = 0; c < channels; c++) {
+                *to++ = x[at + c];
+            }
+        } else {
+            for (int32_t c = 0; c < channels; c++) {
+                *to++ = zero;
+            }
+        }
+        at += dilation * channels;
+    }
+}
+
+// Fewer outputs than a block has positions: one window after the other.
+static mlet_status_t conv2d_small(
+    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+    const uint32_t taps = m0_conv2d_taps(layer);
+    const uint32_t run = taps / layer->kernel_h;
+    for (uint32_t i = 0; i < layer->out.height; i++) {
+        for (uint32_t j = 0; j < layer->out.width; j++, y += layer->out.channels) {
+            cursor_t cursor;
+            cursor_set(&cursor, layer, i, j);
+            window_t window = cursor.window;
+            int8_t *to = scratch;
+            for (uint32_t a = 0; a < layer->kernel_h; a++, to += run) {
+                if ((uint32_t)window.row < layer->in.height) {
+                    copy_taps(layer, x, window.at, window.column, to);
+                } else {
+                    memset(to, layer->in_zero, run);
+                }
+                window.row += layer->dilation_h;
+                window.at += layer->dilation_h * layer->in.width * layer->in.channels;
+            }
+            m0_matmul_one(layer, scratch, taps, y);
+        }
+    }
+    return MLET_OK;
+}
+
+// Pack a block whose windows begin at `cursor`, which moves on. `zeros` is a row of taps outside
+// the image, `copies` has room for a row for each position of the block.
+static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_t *x,
+    cursor_t *cursor, const int8_t *zeros, int8_t *copies) {
+    const uint32_t block = m0_matmul_block(layer);
+    const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels;
+    const int32_t row_step = layer->dilation_h * layer->in.width * layer->in.channels;
+    window_t windows[M0_BLOCK_INT4];
+    bool runs[M0_BLOCK_INT4]; // rows of taps are runs of bytes in x
+    for (uint32_t n = 0; n < block; n++) {
+        windows[n] = cursor->window;
+        runs[n] = layer->dilation_w == 1 && cursor->window.column >= 0
+                  && cursor->window.column + layer->kernel_w <= layer->in.width;
+        cursor_move(cursor, layer, 1);
+    }
+    for (uint32_t a = 0; a < layer->kernel_h; a++, words += run * block / 2) {
+        const int8_t *inputs[M0_BLOCK_INT4];
+        int8_t *copy = copies;
+        for (uint32_t n = 0; n < block; n++, copy += run) {
+            window_t *window = &windows[n];
+            if ((uint32_t)window->row >= layer->in.height) {
+                inputs[n] = zeros;
+            } else if (runs[n]) {
+                inputs[n] = x + window->at;
+            } else {
+                copy_taps(layer, x, window->at, window->column, copy);
+                inputs[n] = copy;
+            }
+            window->row += layer->dilation_h;
+            window->at += row_step;
+        }
+        m0_matmul_pack(layer, words, inputs, run, 1, 0);
+    }
+}
+
+// Pack a block of neighbours in a row of outputs whose windows, from `px` on, lie wholly inside
+// the image.
+static void pack_inside(const mlet_layer_t *layer, uint32_t *words, const int8_t *px) {
+    const uint32_t block = m0_matmul_block(layer);
+    const uint32_t channels = layer->in.channels;
+    const uint32_t kernel_h = layer->kernel_h;
+    const uint32_t kernel_w = layer->kernel_w;
+    const int32_t row_step = layer->dilation_h * layer->in.width * layer->in.channels;
+    const uint32_t stride = layer->stride_w * channels;
+    const int8_t *inputs[M0_BLOCK_INT4];
+    for (uint32_t n = 0; n < block; n++, px += stride) {
+        inputs[n] = px;
+    }
+    if (layer->dilation_w == 1) {
+        m0_matmul_pack(layer, words, inputs, kernel_w * channels, kernel_h, row_step);
+        return;
+    }
+    const int32_t tap_step = layer->dilation_w * layer->in.channels;
+    for (uint32_t a = 0; a < kernel_h; a++, words += kernel_w * channels * block / 2) {
+        m0_matmul_pack(layer, words, inputs, channels, kernel_w, tap_step);
+        for (uint32_t n = 0; n < block; n++) {
+            inputs[n] += row_step;
+        }
+    }
+}
 
 // weights: SPEC.md, "Targets".
 //
-// The windows of a block are gathered tap by tap into words, taps outside the image from `zeros`,
-// which holds z_x; from there on it is a matrix product.
+// The windows of a block are packed into words; from there on it is a matrix product. Taps outside
+// the image count as z_x.
 M0_RAM_CODE mlet_status_t m0_conv2d(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const int32_t channels = layer->in.channels;
-    const int32_t height = layer->in.height;
-    const int32_t width = layer->in.width;
-    const int32_t row_step = layer->dilation_h * width * channels; // from tap to tap in x
-    const int32_t tap_step = layer->dilation_w * channels;
-    const int32_t span = (layer->kernel_w - 1) * layer->dilation_w;
-    const uint32_t taps = m0_conv2d_taps(layer);
-
-    m0_matmul_t job;
-    uint32_t *const block_words = m0_matmul_begin(&job, layer, taps, scratch);
-    int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(layer, taps);
-    memset(zeros, layer->in_zero, (size_t)layer->kernel_w * layer->in.channels);
-
-    // The last block begins where it still is whole: some positions are computed twice. A map
-    // smaller than a block goes position by position, each filling a block by itself.
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
-    const uint32_t lanes = m0_matmul_block(layer);
-    const uint32_t word_step = lanes / 2;
-    const bool small = positions < lanes;
-    const uint32_t block = small ? 1 : lanes;
-    if (small) {
-        job.y_step = 0;
+    const uint32_t block = m0_matmul_block(layer);
+    if (positions < block) {
+        return conv2d_small(layer, x, y, scratch);
     }
+    const uint32_t taps = m0_conv2d_taps(layer);
+    const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels; // taps in a row
+    m0_matmul_t job;
+    uint32_t *const words = m0_matmul_begin(&job, layer, taps, scratch);
+    int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(layer, taps);
+    int8_t *const copies = zeros + run;
+    memset(zeros, layer->in_zero, run);
 
-    uint32_t i = 0, j = 0; // the position p
-    for (uint32_t p = 0; p < positions; p += block) {
+    // Where the first tap of a block's first window may lie for all windows to be inside.
+    const int32_t last_row = layer->in.height - 1 - (layer->kernel_h - 1) * layer->dilation_h;
+    const int32_t last_column = layer->in.width - 1 - (layer->kernel_w - 1) * layer->dilation_w
+                                - ((int32_t)block - 1) * layer->stride_w;
+    cursor_t cursor;
+    cursor_set(&cursor, layer, 0, 0);
+    for (uint32_t p = 0; p < positions; p += block, y += block * layer->out.channels) {
         if (p > positions - block) {
+            // The last block is whole too: some positions come twice.
+            y -= (p - (positions - block)) * layer->out.channels;
             p = positions - block;
-            i = p / layer->out.width;
-            j = p % layer->out.width;
+            cursor_set(&cursor, layer, p / layer->out.width, p % layer->out.width);
         }
-        window_t windows[M0_BLOCK_INT4];
-        bool inside = true; // as to columns
-        for (uint32_t lane = 0; lane < lanes; lane++) {
-            window_t *window = &windows[lane];
-            window->row = (int32_t)i * layer->stride_h - layer->pad_top;
-            window->column = (int32_t)j * layer->stride_w - layer->pad_left;
-            window->at = (window->row * width + window->column) * channels;
-            inside = inside && window->column >= 0 && window->column + span < width;
-            if (lane + 1 == lanes || !small) {
-                if (++j == layer->out.width) {
-                    j = 0;
-                    i++;
-                }
-            }
+        const window_t *window = &cursor.window;
+        if (cursor.j + block <= layer->out.width && window->row >= 0 && window->row <= last_row
+            && window->column >= 0 && window->column <= last_column) {
+            pack_inside(layer, words, x + window->at);
+            cursor_move(&cursor, layer, block);
+        } else {
+            pack_clipped(layer, words, x, &cursor, zeros, copies);
         }
-        // Neighbouring taps of a row inside the image are one run of bytes.
-        const bool joined = inside && layer->dilation_w == 1;
-        const int32_t runs = joined ? 1 : layer->kernel_w;
-        const uint32_t run = (uint32_t)(joined ? layer->kernel_w * channels : channels);
-        uint32_t *words = block_words;
-        for (int32_t a = 0; a < layer->kernel_h; a++) {
-            for (int32_t b = 0; b < runs; b++, words += run * word_step) {
-                const int8_t *inputs[M0_BLOCK_INT4];
-                for (uint32_t lane = 0; lane < lanes; lane++) {
-                    const window_t *window = &windows[lane];
-                    const int32_t row = window->row + a * layer->dilation_h;
-                    const int32_t column = window->column + b * layer->dilation_w;
-                    const bool tap_inside = (uint32_t)row < (uint32_t)height
-                                            && (uint32_t)column < (uint32_t)width;
-                    inputs[lane] =
-                        tap_inside ? x + window->at + a * row_step + b * tap_step : zeros;
-                }
-                m0_matmul_pack(layer, words, inputs, run);
-            }
-        }
-        m0_matmul_run(layer, &job, y + p * layer->out.channels);
+        m0_matmul_run(layer, &job, y);
     }
     return MLET_OK;
 }

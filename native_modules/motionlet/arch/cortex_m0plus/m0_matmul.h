@@ -32,7 +32,7 @@ typedef struct m0_matmul {
     const m0_row_t *rows_end;
     int32_t act_min, act_max;
     int32_t out_zero;          // for rows of the exact kind
-    uint32_t y_step;           // from one position to the next; 0: all are the same position
+    uint32_t y_step;           // from one position to the next
     const int8_t *weights;     // rows, padded like K, each on a multiple of 4
 } m0_matmul_t;
 
@@ -49,30 +49,37 @@ static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
 // Bytes of scratch for m0_matmul_begin(), a multiple of MLET_ALIGN.
 uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
 
-// Fill the rows and all of *job but y_step from a layer and its scratch. Returns where to pack the
+// Fill the rows and *job from a layer and its scratch. Returns where to pack the
 // words of a block; those of padded taps may hold anything.
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *layer, uint32_t taps, void *scratch);
 
-// Pack n >= 1 taps of 4 or 8 positions: words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
-void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n);
-void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n);
+// Pack rows >= 1 of n >= 1 taps, `step` apart in x, of 4 or 8 positions: one after the other,
+// words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
+void m0_pack4(
+    uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step);
+void m0_pack8(
+    uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step);
 
 // Run a block: for position p and row o, y[p * y_step + o] = requantize(row o times position p).
 void m0_matmul_int8(const m0_matmul_t *job, int8_t *y);
 void m0_matmul_int4(const m0_matmul_t *job, int8_t *y);
 
+// One position by itself: y[o] = requantize(row o times x[0 ... taps - 1]). For maps smaller than a
+// block.
+void m0_matmul_one(const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y);
+
 // Values of m0_row_t.start. `groups` of 4 taps, >= 1.
 uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups);
 uint32_t m0_matmul_int8_end(void);
 
-// Pack n >= 1 taps of a block's m0_matmul_block() inputs; run the block.
-static inline void m0_matmul_pack(
-    const mlet_layer_t *layer, uint32_t *words, const int8_t *const *x, uint32_t n) {
+// Pack the taps of a block's m0_matmul_block() inputs; run the block.
+static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
+    const int8_t *const *x, uint32_t n, uint32_t rows, int32_t step) {
     if (layer->weight_bits == 4) {
-        m0_pack8(words, x, n);
+        m0_pack8(words, x, n, rows, step);
     } else {
-        m0_pack4(words, x, n);
+        m0_pack4(words, x, n, rows, step);
     }
 }
 

@@ -19,55 +19,83 @@
         stmia   r0!, {r1}
 .endm
 
-// void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n)
+// void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step)
         .align  2
         .global m0_pack4
         .type   m0_pack4, %function
         .thumb_func
 m0_pack4:
         push    {r4, r5, r6, r7, lr}
+        mov     lr, r3                  // rows
+        ldr     r4, [sp, #5 * 4]
+        mov     r12, r4                 // step
         ldmia   r1!, {r3, r4, r5, r6}
         adds    r3, r3, r2              // the ends, so that one index counts up to 0 for all
         adds    r4, r4, r2
         adds    r5, r5, r2
         adds    r6, r6, r2
         rsbs    r7, r2, #0
-        lsrs    r2, r2, #1
-        bcs     2f                      // n is odd
-1:      PACK_TAP
-        adds    r7, #1
+        push    {r7}
+1:      lsrs    r1, r7, #1
+        bcs     3f                      // n is odd
 2:      PACK_TAP
         adds    r7, #1
-        bne     1b
+3:      PACK_TAP
+        adds    r7, #1
+        bne     2b
+        mov     r1, lr
+        subs    r1, #1
+        beq     4f
+        mov     lr, r1
+        add     r3, r12
+        add     r4, r12
+        add     r5, r12
+        add     r6, r12
+        ldr     r7, [sp]
+        b       1b
+4:      add     sp, #4
         pop     {r4, r5, r6, r7, pc}
         .size   m0_pack4, . - m0_pack4
 
-// void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n)
+// void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step)
         .align  2
         .global m0_pack8
         .type   m0_pack8, %function
         .thumb_func
 m0_pack8:
-        push    {r0, r1, r2, r4, r5, r6, r7, lr}
-        bl      3f                      // the first four inputs
-        ldr     r0, [sp, #0]
+        push    {r0, r1, r2, r3, r4, r5, r6, r7, lr}
+        bl      5f                      // the first four inputs
+        ldr     r0, [sp]
         ldr     r1, [sp, #4]
         ldr     r2, [sp, #8]
         adds    r0, #8
         adds    r1, #16
-        bl      3f
-        add     sp, #12
+        bl      5f
+        add     sp, #16
         pop     {r4, r5, r6, r7, pc}
 
-3:      ldmia   r1!, {r3, r4, r5, r6}
+5:      ldr     r3, [sp, #12]
+        mov     r12, r3                 // rows
+        ldmia   r1!, {r3, r4, r5, r6}
         adds    r3, r3, r2
         adds    r4, r4, r2
         adds    r5, r5, r2
         adds    r6, r6, r2
+6:      ldr     r2, [sp, #8]
         rsbs    r7, r2, #0
-4:      PACK_TAP
+7:      PACK_TAP
         adds    r0, #8                  // over the words of the other four
         adds    r7, #1
-        bne     4b
-        bx      lr
+        bne     7b
+        mov     r1, r12
+        subs    r1, #1
+        beq     8f
+        mov     r12, r1
+        ldr     r2, [sp, #9 * 4]        // step
+        adds    r3, r3, r2
+        adds    r4, r4, r2
+        adds    r5, r5, r2
+        adds    r6, r6, r2
+        b       6b
+8:      bx      lr
         .size   m0_pack8, . - m0_pack8

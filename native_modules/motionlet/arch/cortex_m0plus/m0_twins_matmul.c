@@ -14,20 +14,26 @@ int32_t m0_requantize(int32_t acc, int32_t multiplier, uint32_t n) {
     return (int32_t)(value < -limit ? -limit : value > limit ? limit : value);
 }
 
-static void pack(uint32_t *words, const int8_t *const *x, uint32_t n, uint32_t block) {
-    for (uint32_t k = 0; k < n; k++) {
-        for (uint32_t i = 0; i < block; i += 2) {
-            *words++ = (uint32_t)x[i][k] + ((uint32_t)x[i + 1][k] << 16);
+static void pack(uint32_t *words, const int8_t *const *x, uint32_t n, uint32_t rows, int32_t step,
+    uint32_t block) {
+    for (uint32_t row = 0; row < rows; row++) {
+        const ptrdiff_t at = (ptrdiff_t)row * step;
+        for (ptrdiff_t k = at; k < at + (ptrdiff_t)n; k++) {
+            for (uint32_t i = 0; i < block; i += 2) {
+                *words++ = (uint32_t)x[i][k] + ((uint32_t)x[i + 1][k] << 16);
+            }
         }
     }
 }
 
-void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n) {
-    pack(words, x, n, 4);
+void m0_pack4(
+    uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step) {
+    pack(words, x, n, rows, step, 4);
 }
 
-void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n) {
-    pack(words, x, n, 8);
+void m0_pack8(
+    uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step) {
+    pack(words, x, n, rows, step, 8);
 }
 
 uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups) {
