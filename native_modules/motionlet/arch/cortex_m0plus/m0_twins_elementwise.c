@@ -1,7 +1,8 @@
-// C twins of m0_depthwise_rows3.S, m0_taps.S and m0_temporal_taps.S, for machines that cannot run
-// those.
+// C twins of m0_depthwise_rows3.S, m0_taps.S, m0_temporal_taps.S and m0_add_elements.S, for machines
+// that cannot run those.
 #ifndef __ARM_ARCH_6M__
 
+#include "m0_add.h"
 #include "m0_depthwise2d.h"
 #include "m0_taps.h"
 #include "m0_temporal_depthwise.h"
@@ -61,6 +62,15 @@ void m0_temporal_taps2(const m0_temporal_t *job) {
 
 void m0_temporal_taps3(const m0_temporal_t *job) {
     temporal(job, true);
+}
+
+void m0_add_elements(const m0_add_t *job) {
+    for (uint32_t at = job->count; at-- > 0;) {
+        const int32_t sum =
+            job->a[at] * job->multiplier_a + job->b[at] * job->multiplier_b + job->offset;
+        const int32_t value = job->out_zero + (sum >> job->shift);
+        job->y[at] = output((uint32_t)value, 0, job->act_min, job->act_max);
+    }
 }
 
 #endif
