@@ -35,6 +35,11 @@ static void cursor_move(cursor_t *cursor, const mlet_layer_t *layer, uint32_t n)
     }
 }
 
+// How many places there are for `extent` in `size`.
+static uint32_t places(int32_t size, int32_t extent) {
+    return size < extent ? 0 : (uint32_t)(size - extent + 1);
+}
+
 // Copy one row of a window's taps, those outside the image as z_x.
 static void copy_taps(
     const mlet_layer_t *layer, const int8_t *x, int32_t at, int32_t column, int8_t *to) {
@@ -89,31 +94,35 @@ static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_
     const uint32_t block = m0_matmul_block(layer);
     const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels;
     const int32_t row_step = layer->dilation_h * layer->in.width * layer->in.channels;
+    const uint32_t height = layer->in.height;
+    // Windows that begin in these columns have rows of taps that are runs of bytes in x.
+    const uint32_t run_columns =
+        layer->dilation_w == 1 ? places(layer->in.width, layer->kernel_w) : 0;
     window_t windows[M0_BLOCK_INT4];
-    bool runs[M0_BLOCK_INT4]; // rows of taps are runs of bytes in x
     for (uint32_t n = 0; n < block; n++) {
         windows[n] = cursor->window;
-        runs[n] = layer->dilation_w == 1 && cursor->window.column >= 0
-                  && cursor->window.column + layer->kernel_w <= layer->in.width;
         cursor_move(cursor, layer, 1);
     }
+    int32_t down = 0;   // from the first row of taps, in rows
+    int32_t offset = 0; // and in x
     for (uint32_t a = 0; a < layer->kernel_h; a++, words += run * block / 2) {
         const int8_t *inputs[M0_BLOCK_INT4];
         int8_t *copy = copies;
-        for (uint32_t n = 0; n < block; n++, copy += run) {
-            window_t *window = &windows[n];
-            if ((uint32_t)window->row >= layer->in.height) {
+        for (uint32_t n = 0; n < block; n++) {
+            const window_t *window = &windows[n];
+            if ((uint32_t)(window->row + down) >= height) {
                 inputs[n] = zeros;
-            } else if (runs[n]) {
-                inputs[n] = x + window->at;
+            } else if ((uint32_t)window->column < run_columns) {
+                inputs[n] = x + (window->at + offset);
             } else {
-                copy_taps(layer, x, window->at, window->column, copy);
+                copy_taps(layer, x, window->at + offset, window->column, copy);
                 inputs[n] = copy;
+                copy += run;
             }
-            window->row += layer->dilation_h;
-            window->at += row_step;
         }
         m0_matmul_pack(layer, words, inputs, run, 1, 0);
+        down += layer->dilation_h;
+        offset += row_step;
     }
 }
 
@@ -165,10 +174,11 @@ M0_RAM_CODE mlet_status_t m0_conv2d(
     int8_t *const copies = zeros + run;
     memset(zeros, layer->in_zero, run);
 
-    // Where the first tap of a block's first window may lie for all windows to be inside.
-    const int32_t last_row = layer->in.height - 1 - (layer->kernel_h - 1) * layer->dilation_h;
-    const int32_t last_column = layer->in.width - 1 - (layer->kernel_w - 1) * layer->dilation_w
-                                - ((int32_t)block - 1) * layer->stride_w;
+    // Blocks whose first window begins in these rows and columns have all windows inside.
+    const uint32_t rows_inside =
+        places(layer->in.height, (layer->kernel_h - 1) * layer->dilation_h + 1);
+    const uint32_t columns_inside = places(layer->in.width,
+        (layer->kernel_w - 1) * layer->dilation_w + 1 + ((int32_t)block - 1) * layer->stride_w);
     cursor_t cursor;
     cursor_set(&cursor, layer, 0, 0);
     for (uint32_t p = 0; p < positions; p += block, y += block * layer->out.channels) {
@@ -179,8 +189,8 @@ M0_RAM_CODE mlet_status_t m0_conv2d(
             cursor_set(&cursor, layer, p / layer->out.width, p % layer->out.width);
         }
         const window_t *window = &cursor.window;
-        if (cursor.j + block <= layer->out.width && window->row >= 0 && window->row <= last_row
-            && window->column >= 0 && window->column <= last_column) {
+        if (cursor.j + block <= layer->out.width && (uint32_t)window->row < rows_inside
+            && (uint32_t)window->column < columns_inside) {
             pack_inside(layer, words, x + window->at);
             cursor_move(&cursor, layer, block);
         } else {

@@ -88,6 +88,8 @@
 //   high += P >> 16                the second position
 // and, at the end of the row, first = all - (high << 16) - 0x8000 * splits. The last term is where
 // `all` starts: m0_row_t.lanes.
+// When one or two taps are left over from the groups of four, lr is a word before the groups' end
+// instead of at it: the loop ends with r7 above lr, which is how the tail is told apart.
 //   r8 all of a, r9 high of a, r10 all of b, r11 high of b, r12 0x8000
 
 // One output of the single kind; above act_max it goes to \above.
@@ -182,15 +184,15 @@ row:    ldr     r7, [sp, #ROWS]
         mov     r10, r1
         mov     r11, r2
         ldr     r7, [sp, #X]
-        bx      r0                      // into loop_two, loop_four, or to the end
+        bx      r0                      // into loop_two, loop_four or tail, or to rows_done
 
 loop_four:
         .rept   4
         GROUP_FOUR
         .endr
         cmp     r7, lr
-        bne     1f
-        b       row_end
+        blo     1f
+        b       taps_done
 1:      b       loop_four
 
 loop_two:
@@ -198,9 +200,16 @@ loop_two:
         GROUP_TWO
         .endr
         cmp     r7, lr
-        beq     row_end
+        bhs     taps_done
         b       loop_two
+loop_end:
 
+tail:   TWO_TAPS
+        SPLIT
+        b       row_end
+
+taps_done:
+        bhi     tail
 row_end:
         mov     r1, r9
         lsls    r2, r1, #16
@@ -271,18 +280,19 @@ rows_done:
         .size   m0_matmul_int8, . - m0_matmul_int8
 
 // uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups): so far into the loop over
-// four groups that the last pass ends with the row.
+// four groups that its last pass ends with the last group. Without a group: the tail.
         .align  2
         .global m0_matmul_int8_start
         .type   m0_matmul_int8_start, %function
         .thumb_func
 m0_matmul_int8_start:
         rsbs    r1, r1, #0
+        beq     2f
         movs    r2, #3
         ands    r1, r2
         cmp     r0, #0
         bne     1f
-        movs    r2, #(row_end - loop_two - 6) / 4
+        movs    r2, #(loop_end - loop_two - 6) / 4
         muls    r1, r2
         ldr     r0, =loop_two + 1
         adds    r0, r0, r1
@@ -291,6 +301,8 @@ m0_matmul_int8_start:
         muls    r1, r2
         ldr     r0, =loop_four + 1
         adds    r0, r0, r1
+        bx      lr
+2:      ldr     r0, =tail + 1
         bx      lr
         .size   m0_matmul_int8_start, . - m0_matmul_int8_start
 
@@ -379,7 +391,14 @@ group4: ldmia   r6!, {r4}
         lsls    r5, r4, #28
         asrs    r5, r5, #28
         TAP
-        .irp    up, 24, 20, 16, 12, 8, 4
+        .irp    up, 24, 20, 16
+        lsls    r5, r4, #\up
+        asrs    r5, r5, #28
+        TAP
+        .endr
+        cmp     r7, r12
+        beq     1f                      // at most four taps were left
+        .irp    up, 12, 8, 4
         lsls    r5, r4, #\up
         asrs    r5, r5, #28
         TAP
@@ -389,7 +408,7 @@ group4: ldmia   r6!, {r4}
         cmp     r7, r12
         bne     group4
 
-        ldr     r0, [sp, #FIRST_END]
+1:      ldr     r0, [sp, #FIRST_END]
         cmp     r7, r0
         bhi     1f
         STORE_SUMS r8, 0

@@ -4,22 +4,25 @@ static uint32_t rows_bytes(uint32_t rows) {
     return MLET_ROUND_UP(rows * (uint32_t)sizeof(m0_row_t));
 }
 
+// Taps of a block's words, padded.
+static uint32_t padded_taps(uint32_t taps) {
+    return (taps + 3u) & ~3u;
+}
+
 uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps) {
     // One row more than channels marks the end; a word holds two positions.
-    const uint32_t words = m0_matmul_taps(layer, taps) * m0_matmul_block(layer) / 2;
+    const uint32_t words = padded_taps(taps) * m0_matmul_block(layer) / 2;
     return rows_bytes(layer->out.channels + 1u) + words * 4;
 }
 
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *layer, uint32_t taps, void *scratch) {
     const uint32_t channels = layer->out.channels;
-    const uint32_t padded = m0_matmul_taps(layer, taps);
     m0_row_t *row = scratch;
     uint32_t *words = (uint32_t *)(void *)((uint8_t *)scratch + rows_bytes(channels + 1));
 
     *job = (m0_matmul_t) {
         .x = words,
-        .x_end = words + padded * m0_matmul_block(layer) / 2,
         .rows = row,
         .rows_end = row + channels,
         .act_min = layer->act_min,
@@ -28,13 +31,22 @@ uint32_t *m0_matmul_begin(
         .y_step = channels,
         .weights = layer->weights,
     };
-    const uint32_t starts[] = {
-        m0_matmul_int8_start(0, padded / 4), m0_matmul_int8_start(1, padded / 4)};
+    // int8: groups of four taps; one or two more make a tail, for which x_end lies a word before
+    // the groups' end.
+    const uint32_t groups = (taps + 1) / 4;
+    const uint32_t tail = taps > groups * 4 ? 1 : 0;
+    if (layer->weight_bits == 4) {
+        job->x_end = words + padded_taps(taps) * 4;
+    } else {
+        job->x_end = words + groups * 8 - tail;
+    }
+    const uint32_t starts[] = {m0_matmul_int8_start(0, groups), m0_matmul_int8_start(1, groups)};
     for (uint32_t o = 0; o < channels; o++, row++) {
         const uint8_t shift = layer->shift[o];
         const bool four = (shift & M0_RUN_OF_FOUR) != 0;
+        const uint32_t splits = (four ? groups : groups * 2) + tail;
         row->start = starts[four];
-        row->lanes = -0x8000 * (int32_t)(four ? padded / 4 : padded / 2);
+        row->lanes = -0x8000 * (int32_t)splits;
         row->multiplier = layer->multiplier[o];
         row->shift = (shift & M0_SINGLE) != 0 ? (uint32_t)(shift & M0_SHIFT_SINGLE)
                                               : M0_ROW_EXACT + (uint32_t)(shift & M0_SHIFT_EXACT);

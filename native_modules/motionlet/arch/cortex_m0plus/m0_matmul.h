@@ -27,19 +27,15 @@ typedef struct m0_row {
 
 // In the order in which m0_matmul.S reads it.
 typedef struct m0_matmul {
-    const uint32_t *x, *x_end; // words of one block: all of K, padded
+    const uint32_t *x;         // words of one block
+    const uint32_t *x_end;     // int4: their end, K padded to 4; int8: m0_matmul_begin()
     const m0_row_t *rows;      // int8: after the last one, one whose start is m0_matmul_int8_end()
     const m0_row_t *rows_end;
     int32_t act_min, act_max;
     int32_t out_zero;          // for rows of the exact kind
     uint32_t y_step;           // from one position to the next
-    const int8_t *weights;     // rows, padded like K, each on a multiple of 4
+    const int8_t *weights;     // rows, K padded to 4 (int4: 8)
 } m0_matmul_t;
-
-// Taps of a row, padded.
-static inline uint32_t m0_matmul_taps(const mlet_layer_t *layer, uint32_t taps) {
-    return layer->weight_bits == 4 ? (taps + 7u) & ~7u : (taps + 3u) & ~3u;
-}
 
 // Positions in a block.
 static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
@@ -69,7 +65,7 @@ void m0_matmul_int4(const m0_matmul_t *job, int8_t *y);
 // block.
 void m0_matmul_one(const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y);
 
-// Values of m0_row_t.start. `groups` of 4 taps, >= 1.
+// Values of m0_row_t.start. `groups` of 4 taps; if 0, one or two taps.
 uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups);
 uint32_t m0_matmul_int8_end(void);
 

@@ -66,21 +66,22 @@ static void output(const m0_matmul_t *job, const m0_row_t *row, uint32_t sum, in
 }
 
 void m0_matmul_int8(const m0_matmul_t *job, int8_t *y) {
+    const size_t words = (size_t)(job->x_end - job->x);
+    const size_t taps = words % 8 == 0 ? words / 2 : (words + 1) / 2 + 2; // see m0_matmul_begin()
     const int8_t *weights = job->weights;
     for (const m0_row_t *row = job->rows; row->start != START_END; row++, y++) {
         int32_t sums[4] = {0};
         uint32_t a = 0, b = 0;
-        uint32_t taps = 0;
-        for (const uint32_t *x = job->x; x < job->x_end; x += 2) {
-            const uint32_t weight = (uint32_t)*weights++;
-            a += x[0] * weight;
-            b += x[1] * weight;
-            if (++taps == row->start) {
+        for (size_t k = 0; k < taps; k++) {
+            a += job->x[2 * k] * (uint32_t)weights[k];
+            b += job->x[2 * k + 1] * (uint32_t)weights[k];
+            if ((k + 1) % row->start == 0 || k + 1 == taps) {
                 split(a, sums);
                 split(b, sums + 2);
-                a = b = taps = 0;
+                a = b = 0;
             }
         }
+        weights += (taps + 3) / 4 * 4;
         for (uint32_t i = 0; i < 4; i++) {
             output(job, row, (uint32_t)sums[i], y + i * job->y_step);
         }
@@ -88,24 +89,25 @@ void m0_matmul_int8(const m0_matmul_t *job, int8_t *y) {
 }
 
 void m0_matmul_int4(const m0_matmul_t *job, int8_t *y) {
+    const size_t taps = (size_t)(job->x_end - job->x) / 4;
     const int8_t *weights = job->weights;
     for (const m0_row_t *row = job->rows; row < job->rows_end; row++, y++) {
         int32_t sums[8] = {0};
         uint32_t pairs[4] = {0};
-        uint32_t taps = 0;
-        for (const uint32_t *x = job->x; x < job->x_end; x += 4) {
-            const int32_t nibble = (taps % 2 == 0 ? *weights : *weights++ >> 4) & 15;
+        for (size_t k = 0; k < taps; k++) {
+            const int32_t nibble = (k % 2 == 0 ? weights[k / 2] : weights[k / 2] >> 4) & 15;
             const uint32_t weight = (uint32_t)(nibble < 8 ? nibble : nibble - 16);
             for (uint32_t i = 0; i < 4; i++) {
-                pairs[i] += x[i] * weight;
+                pairs[i] += job->x[4 * k + i] * weight;
             }
-            if (++taps % 32 == 0 || x + 4 == job->x_end) {
+            if ((k + 1) % 32 == 0 || k + 1 == taps) {
                 for (uint32_t i = 0; i < 4; i++) {
                     split(pairs[i], sums + 2 * i);
                     pairs[i] = 0;
                 }
             }
         }
+        weights += (taps + 7) / 8 * 4;
         for (uint32_t i = 0; i < 8; i++) {
             output(job, row, (uint32_t)sums[i], y + i * job->y_step);
         }
