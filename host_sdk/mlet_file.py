@@ -15,7 +15,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
 from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.planner import Plan, check_plan, lifetimes
+from host_sdk.planner import Plan, check_chains, check_plan, lifetimes
 from host_sdk.targets import check_target, relayout
 from host_sdk.weights import unpack_int4
 
@@ -125,8 +125,10 @@ def read(data):
         header["state_bytes"],
         offsets,
         *([fields[name] for fields in records] for name in PLAN_FIELDS),
-        lifetimes(graph),
+        rows=[fields["rows"] for fields in records],
     )
+    check_chains(graph, plan.rows)
+    plan.lifetimes = lifetimes(graph, plan.rows)
     check_plan(graph, plan)
     target = next(name for name, code in fmt.TARGETS.items() if code == header["target"])
     info = FileInfo(
@@ -226,13 +228,14 @@ def _op_record(op, plan, index, arrays, strings):
         "state_bytes": plan.state_sizes[index],
         "scratch_offset": plan.scratch_offsets[index],
         "scratch_bytes": plan.scratch_sizes[index],
+        "rows": plan.rows[index],
     }
     return _record("op", **values, **arrays)
 
 
-def _version(graph, target):
+def _version(graph, plan, target):
     """Return the oldest version of the format that can hold this file."""
-    new = target != "portable" or any(op.weight_bits != 8 for op in graph.ops)
+    new = target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops)
     return fmt.FORMAT_VERSION if new else fmt.OLDEST_VERSION
 
 
@@ -240,7 +243,7 @@ def _assemble(graph, plan, target, sections):
     out = bytearray(CODECS["header"].size)
     header = {
         "magic": fmt.MAGIC,
-        "format_version": _version(graph, target),
+        "format_version": _version(graph, plan, target),
         "target": fmt.TARGETS[target],
         "frames_per_second": graph.frames_per_second,
         "strings_bytes": len(sections["strings"]),
@@ -391,6 +394,8 @@ def _read_op(index, fields, text, version):
         del formats["int4"]
     weight_format = _name_of(formats, "op", index, "weight_format", fields)
     _zero("op", index, fields, "reserved")
+    if version < 2:
+        _zero("op", index, fields, "rows")
     if fields["period"] != 1:
         message = f"{fields['period']}; this format runs every op on every frame, 1"
         raise RecordError("op", index, "period", message)

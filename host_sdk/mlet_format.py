@@ -50,6 +50,7 @@ LIMITS = {
     "max_outputs": 16,
     "max_labels": 1024,
     "max_strings_bytes": 65535,
+    "max_chain": 8,  # ops
     "max_frames": 256,  # a temporal kernel's taps, a temporal average's frames
     "max_span": 4096,  # (frames - 1) * frame_dilation
     "multiplier_min": 1 << 30,
@@ -140,7 +141,8 @@ OP = [
     ("state_bytes", "I", ""),
     ("scratch_offset", "I", "in the arena; a multiple of 16"),
     ("scratch_bytes", "I", ""),
-    ("reserved", "I", "0"),
+    ("rows", "H", "rows of the output that are kept: see Chains; 0: all"),
+    ("reserved", "H", "0"),
 ]
 
 RECORDS = {"header": HEADER, "tensor": TENSOR, "input": INPUT, "output": OUTPUT, "op": OP}

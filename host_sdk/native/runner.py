@@ -103,18 +103,20 @@ class Stream:
         """Run one frame; return the output of every op, in order."""
         ffi, lib = library()
         self._fill(frame)
-        outputs = []
+        outputs = [bytearray() for _ in range(self.model.op_count)]
 
         @ffi.callback("mlet_status_t(void *, uint16_t, const int8_t *, uint32_t)")
         def hook(_context, op, output, size):
-            array = np.frombuffer(ffi.buffer(output, size), np.int8)
-            outputs.append(array.reshape(self.model.op_shapes[op]).copy())
+            outputs[op] += ffi.buffer(output, size)  # a whole map, or a row of a chain
             return 0
 
         status = lib.mlet_stream_run(self.struct, hook, ffi.NULL)
         if status:
             raise MotionletError(STATUS[status])
-        return outputs
+        return [
+            np.frombuffer(output, np.int8).reshape(shape)
+            for output, shape in zip(outputs, self.model.op_shapes, strict=True)
+        ]
 
     def _fill(self, frame):
         frame = np.asarray(frame)

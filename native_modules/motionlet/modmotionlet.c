@@ -1061,7 +1061,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(stream_push_obj, stream_push);
 static mlet_status_t trace_hook(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     uint32_t *crcs = context;
-    crcs[op + 1] = mlet_crc32(0, output, bytes);
+    crcs[op + 1] = mlet_crc32(crcs[op + 1], output, bytes);
     return MLET_OK;
 }
 
@@ -1081,6 +1081,7 @@ static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in)
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     uint32_t *crcs = get_uint32s("trace", "crcs", crcs_in, stream_model(self)->op_count + 1u);
     stream_begin(self, frame);
+    memset(crcs, 0, (stream_model(self)->op_count + 1u) * sizeof(uint32_t));
     crcs[0] = mlet_crc32(0, mlet_stream_input(&self->stream, 0), mlet_shape_bytes(self->shape));
     return stream_finish(self, trace_hook, crcs);
 }
@@ -1096,7 +1097,7 @@ static mlet_status_t profile_hook(
     (void)output;
     (void)bytes;
     profile_t *profile = context;
-    profile->times[op] = mp_hal_ticks_us() - profile->begin;
+    profile->times[op] += mp_hal_ticks_us() - profile->begin;
     profile->begin = mp_hal_ticks_us();
     return MLET_OK;
 }
@@ -1106,6 +1107,7 @@ static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_
     const uint16_t ops = stream_model(self)->op_count;
     profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
     stream_begin(self, frame);
+    memset(profile.times, 0, ops * sizeof(uint32_t));
     profile.begin = mp_hal_ticks_us();
     return stream_finish(self, profile_hook, &profile);
 }
@@ -1114,12 +1116,14 @@ static MP_DEFINE_CONST_FUN_OBJ_3(stream_profile_obj, stream_profile);
 typedef struct {
     mp_int_t op;
     uint8_t *bytes;
+    uint32_t done;
 } tap_t;
 
 static mlet_status_t tap_hook(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
-    const tap_t *tap = context;
-    if (op == tap->op) {
-        memcpy(tap->bytes, output, bytes);
+    tap_t *tap = context;
+    if (op == tap->op) { // whole, or row by row
+        memcpy(tap->bytes + tap->done, output, bytes);
+        tap->done += bytes;
     }
     return MLET_OK;
 }
@@ -1131,7 +1135,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
         &mp_type_IndexError, "tap", "op", op_in, -1, model->op_count - 1);
     const mlet_shape_t shape = op < 0 ? self->shape : mlet_model_op(model, op).layer.out;
     const uint32_t bytes = mlet_shape_bytes(shape);
-    tap_t tap = {op, allocate("tap", bytes)};
+    tap_t tap = {op, allocate("tap", bytes), 0};
     stream_begin(self, frame);
     if (op < 0) {
         memcpy(tap.bytes, mlet_stream_input(&self->stream, 0), bytes);

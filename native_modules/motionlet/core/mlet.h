@@ -201,6 +201,7 @@ typedef struct mlet_op {
     uint8_t code;
     uint16_t input0, input1; // input1 is MLET_NO_TENSOR but for add
     uint16_t output;
+    uint16_t rows; // of the output that are kept, when it runs in a chain; 0: all
     uint32_t state_offset, state_bytes, scratch_offset, scratch_bytes;
     const char *name;
     mlet_layer_t layer;
@@ -255,7 +256,8 @@ void mlet_stream_reset(mlet_stream_t *stream);
 int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index);
 const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index);
 
-// Called after each op of a run with its output of `bytes`. A result other than MLET_OK ends the
+// Called after each op of a run with its output of `bytes`; for an op in a chain, after each row of
+// it, in order, with that row. A result other than MLET_OK ends the
 // run, which leaves the stream in the middle of a frame: reset it.
 typedef mlet_status_t (*mlet_hook_t)(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes);

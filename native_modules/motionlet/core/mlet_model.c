@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "mlet_kernels.h"
+#include "mlet_run.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "A model's arrays are used where they lie: the core needs a little-endian machine."
@@ -66,6 +66,7 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
         .input0 = read_u16(record + MLET_OP_INPUT0),
         .input1 = read_u16(record + MLET_OP_INPUT1),
         .output = read_u16(record + MLET_OP_OUTPUT),
+        .rows = read_u16(record + MLET_OP_ROWS),
         .state_offset = read_u32(record + MLET_OP_STATE_OFFSET),
         .state_bytes = read_u32(record + MLET_OP_STATE_BYTES),
         .scratch_offset = read_u32(record + MLET_OP_SCRATCH_OFFSET),
@@ -286,8 +287,7 @@ static const char *check_tensor(const mlet_model_t *model, uint16_t index) {
     if (!is_rate(record + MLET_TENSOR_SCALE) || read_u32(record + MLET_TENSOR_SCALE) == 0) {
         return "scale";
     }
-    if (tensor.arena_offset % MLET_ALIGN != 0 ||
-        !inside(tensor.arena_offset, mlet_shape_bytes(shape), model->arena_bytes)) {
+    if (tensor.arena_offset % MLET_ALIGN != 0) {
         return "arena_offset";
     }
     if (!is_string(model, record + MLET_TENSOR_NAME)) {
@@ -362,8 +362,11 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (!is_string(model, record + MLET_OP_NAME)) {
         return "name";
     }
-    if (read_u32(record + MLET_OP_RESERVED) != 0) {
+    if (read_u16(record + MLET_OP_RESERVED) != 0) {
         return "reserved";
+    }
+    if (read_u16(record + MLET_OP_ROWS) != 0 && format_version(model) < 2) {
+        return "rows";
     }
 
     mlet_op_t op = read_op(model, index);
@@ -425,15 +428,41 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     return NULL;
 }
 
+// ---------------------------------------------------------------------------------------------
+// Checking the order of ops, chains and the arena
+
+static mlet_layer_t layer_of(const mlet_model_t *model, uint16_t op) {
+    return read_op(model, op).layer;
+}
+
+static uint16_t rows_of(const mlet_model_t *model, int32_t op) {
+    return read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS);
+}
+
+// The first and the last op of the chain that `op` is in; `op` itself when it is in none.
+static int32_t chain_begin(const mlet_model_t *model, int32_t op) {
+    while (op > 0 && rows_of(model, op - 1) > 0) {
+        op--;
+    }
+    return op;
+}
+
+static int32_t chain_end(const mlet_model_t *model, int32_t op) {
+    while (op < model->op_count && rows_of(model, op) > 0) {
+        op++;
+    }
+    return op;
+}
+
 // When a tensor is live: from its writer (an op, or -1 for an input) to its last reader (op_count
-// for an output). `writers` counts how often it is written.
+// for an output). `writers` counts how often it is written, `readers` how often it is read.
 typedef struct lifetime {
     int32_t first, last;
-    uint32_t writers;
+    uint32_t writers, readers;
 } lifetime_t;
 
 static lifetime_t lifetime(const mlet_model_t *model, uint16_t tensor) {
-    lifetime_t life = {-1, -1, 0};
+    lifetime_t life = {-1, -1, 0, 0};
     for (uint16_t i = 0; i < model->input_count; i++) {
         life.writers += mlet_model_input(model, i) == tensor;
     }
@@ -446,15 +475,101 @@ static lifetime_t lifetime(const mlet_model_t *model, uint16_t tensor) {
         }
         if (read_u16(record + MLET_OP_INPUT0) == tensor ||
             read_u16(record + MLET_OP_INPUT1) == tensor) {
+            life.readers++;
             life.last = i;
         }
     }
     for (uint16_t i = 0; i < model->output_count; i++) {
         if (mlet_model_output(model, i) == tensor) {
+            life.readers++;
             life.last = model->op_count;
         }
     }
     return life;
+}
+
+// The ops of a chain run at once: what they touch lives from its first op to its last.
+static lifetime_t widen(const mlet_model_t *model, lifetime_t life) {
+    if (life.first >= 0) {
+        life.first = chain_begin(model, life.first);
+    }
+    if (life.last >= 0 && life.last < model->op_count) {
+        life.last = chain_end(model, life.last);
+    }
+    return life;
+}
+
+// Bytes of a tensor in the arena: fewer than its size when only some rows are kept.
+static uint32_t arena_bytes(const mlet_model_t *model, uint16_t tensor) {
+    const mlet_shape_t shape = mlet_model_tensor(model, tensor).shape;
+    for (uint16_t i = 0; i < model->op_count; i++) {
+        if (read_u16(op_record(model, i) + MLET_OP_OUTPUT) == tensor && rows_of(model, i) > 0) {
+            return (uint32_t)rows_of(model, i) * shape.width * shape.channels;
+        }
+    }
+    return mlet_shape_bytes(shape);
+}
+
+static bool runs_in_chains(uint8_t code) {
+    return code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D || code == MLET_OP_POINTWISE ||
+           code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_SHIFT ||
+           code == MLET_OP_AVERAGE_POOL;
+}
+
+// Rows begin on multiples of 4, in the input, the output and the state.
+static bool rows_are_aligned(uint8_t code, const mlet_layer_t *layer) {
+    const uint32_t in = (uint32_t)layer->in.width * layer->in.channels;
+    const uint32_t out = (uint32_t)layer->out.width * layer->out.channels;
+    const uint32_t shifted = (uint32_t)layer->in.width * layer->shift_channels;
+    return in % 4 == 0 && out % 4 == 0 && (code != MLET_OP_TEMPORAL_SHIFT || shifted % 4 == 0);
+}
+
+// Whether op i may run row by row with the next one, and keeps as many rows as that one needs.
+static bool chain_is_right(const mlet_model_t *model, uint16_t i) {
+    if (i + 1 >= model->op_count) {
+        return false;
+    }
+    const mlet_op_t op = read_op(model, i), next = read_op(model, (uint16_t)(i + 1));
+    int32_t rows = 1;
+    if (next.code == MLET_OP_CONV2D || next.code == MLET_OP_DEPTHWISE2D) {
+        rows = (next.layer.kernel_h - 1) * next.layer.dilation_h + 1;
+    } else if (next.code == MLET_OP_AVERAGE_POOL) {
+        rows = next.layer.kernel_h;
+    }
+    if (rows > next.layer.in.height) {
+        rows = next.layer.in.height;
+    }
+    return runs_in_chains(op.code) && runs_in_chains(next.code) && next.input0 == op.output &&
+           lifetime(model, op.output).readers == 1 && op.rows == rows &&
+           rows_are_aligned(op.code, &op.layer) && rows_are_aligned(next.code, &next.layer) &&
+           chain_end(model, i) - chain_begin(model, i) < MLET_LIMIT_MAX_CHAIN;
+}
+
+// Whether the output of a chain may lie over its input: written row by row, it covers only input
+// rows that are done with. SPEC.md, "Chains".
+static bool may_cover_input(
+    const mlet_model_t *model, int32_t begin, int32_t end, int64_t source_at, int64_t target_at) {
+    const mlet_layer_t head = layer_of(model, (uint16_t)begin);
+    const mlet_layer_t tail = layer_of(model, (uint16_t)end);
+    const int64_t source_row = (int64_t)head.in.width * head.in.channels;
+    const int64_t target_row = (int64_t)tail.out.width * tail.out.channels;
+    for (int32_t row = 0; row < tail.out.height; row++) {
+        int32_t first = 0, made = row + 1, above;
+        for (int32_t i = end; i > begin; i--) {
+            const mlet_op_t op = read_op(model, (uint16_t)i);
+            mlet_window_rows(op.code, &op.layer, made - 1, &first, &made, &above);
+        }
+        if (made >= head.out.height) {
+            return true; // all of the input is done with
+        }
+        const uint8_t code = op_record(model, (uint16_t)begin)[MLET_OP_CODE];
+        int32_t past;
+        mlet_window_rows(code, &head, made, &first, &past, &above);
+        if (target_at + target_row * (row + 1) > source_at + source_row * first) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // Ops that may write their output exactly over an input.
@@ -463,39 +578,63 @@ static bool works_in_place(uint8_t code) {
            code == MLET_OP_TEMPORAL_AVERAGE || code == MLET_OP_ADD;
 }
 
-// Two tensors share bytes while both are live, and not by an op in place.
-static bool clash(const mlet_model_t *model, uint16_t a, uint16_t b) {
-    const uint8_t *record_a = tensor_record(model, a);
-    const uint8_t *record_b = tensor_record(model, b);
-    const uint32_t at_a = read_u32(record_a + MLET_TENSOR_ARENA_OFFSET);
-    const uint32_t at_b = read_u32(record_b + MLET_TENSOR_ARENA_OFFSET);
-    const uint32_t bytes_a = mlet_shape_bytes(mlet_model_tensor(model, a).shape);
-    const uint32_t bytes_b = mlet_shape_bytes(mlet_model_tensor(model, b).shape);
-    if (!overlap(at_a, bytes_a, at_b, bytes_b)) {
+// Whether the op that writes b does so in place of a, and is the last to read a.
+static bool written_over(const mlet_model_t *model, uint16_t a, uint16_t b) {
+    const lifetime_t first = lifetime(model, a), second = lifetime(model, b);
+    if (second.first < 0 || first.last != second.first) {
         return false;
-    }
-    lifetime_t first = lifetime(model, a);
-    lifetime_t second = lifetime(model, b);
-    uint16_t earlier = a;
-    if (second.first < first.first) {
-        const lifetime_t swap = first;
-        first = second;
-        second = swap;
-        earlier = b;
-    }
-    if (second.first > first.last) {
-        return false;
-    }
-    if (second.first < 0 || second.first != first.last || at_a != at_b || bytes_a != bytes_b) {
-        return true;
     }
     const uint8_t *op = op_record(model, (uint16_t)second.first);
-    const bool reads = read_u16(op + MLET_OP_INPUT0) == earlier ||
-                       read_u16(op + MLET_OP_INPUT1) == earlier;
-    return !(reads && works_in_place(op[MLET_OP_CODE]));
+    const bool reads = read_u16(op + MLET_OP_INPUT0) == a || read_u16(op + MLET_OP_INPUT1) == a;
+    const uint16_t rows_a = first.first < 0 ? 0 : rows_of(model, first.first);
+    return reads && works_in_place(op[MLET_OP_CODE]) && rows_a <= 1 &&
+           rows_a == rows_of(model, second.first) &&
+           mlet_model_tensor(model, a).arena_offset == mlet_model_tensor(model, b).arena_offset;
 }
 
-// The order of ops and the arena: fill in *error and return false if they break the plan's rules.
+// Whether b may lie where a lies although both are live: it is written over a in place (in a
+// chain, perhaps by way of others that hold the same row), or ends a chain that begins with a.
+static bool may_share(const mlet_model_t *model, uint16_t a, uint16_t b) {
+    const lifetime_t first = lifetime(model, a), second = lifetime(model, b);
+    if (second.first < 0) {
+        return false;
+    }
+    uint16_t over = b;
+    for (int32_t op = second.first; op >= 0;) {
+        const uint16_t under = read_u16(op_record(model, (uint16_t)op) + MLET_OP_INPUT0);
+        if (written_over(model, a, over)) {
+            return true;
+        }
+        if (rows_of(model, op) != 1 || !written_over(model, under, over)) {
+            break;
+        }
+        over = under;
+        op = lifetime(model, under).first;
+    }
+    const int64_t at_a = mlet_model_tensor(model, a).arena_offset;
+    const int64_t at_b = mlet_model_tensor(model, b).arena_offset;
+    const int32_t begin = chain_begin(model, second.first);
+    return begin < second.first && rows_of(model, second.first) == 0 && first.last == begin &&
+           read_u16(op_record(model, (uint16_t)begin) + MLET_OP_INPUT0) == a &&
+           may_cover_input(model, begin, second.first, at_a, at_b);
+}
+
+// Two tensors share bytes while both are live, and may not.
+static bool clash(const mlet_model_t *model, uint16_t a, uint16_t b) {
+    const uint32_t at_a = mlet_model_tensor(model, a).arena_offset;
+    const uint32_t at_b = mlet_model_tensor(model, b).arena_offset;
+    if (!overlap(at_a, arena_bytes(model, a), at_b, arena_bytes(model, b))) {
+        return false;
+    }
+    const lifetime_t life_a = widen(model, lifetime(model, a));
+    const lifetime_t life_b = widen(model, lifetime(model, b));
+    if (life_a.first > life_b.last || life_b.first > life_a.last) {
+        return false;
+    }
+    return !may_share(model, a, b) && !may_share(model, b, a);
+}
+
+// Check all that depends on the order of ops: fill in *error and return false where it is wrong.
 static bool check_plan(const mlet_model_t *model, mlet_error_t *error) {
     for (uint16_t a = 0; a < model->tensor_count; a++) {
         const lifetime_t life = lifetime(model, a);
@@ -514,21 +653,33 @@ static bool check_plan(const mlet_model_t *model, mlet_error_t *error) {
                 return false;
             }
         }
+    }
+    for (uint16_t i = 0; i < model->op_count; i++) {
+        *error = (mlet_error_t) {"op", i, "rows"};
+        if (rows_of(model, i) > 0 && !chain_is_right(model, i)) {
+            return false;
+        }
+    }
+    for (uint16_t a = 0; a < model->tensor_count; a++) {
+        const uint32_t at = mlet_model_tensor(model, a).arena_offset;
+        const uint32_t bytes = arena_bytes(model, a);
+        *error = (mlet_error_t) {"tensor", a, "arena_offset"};
+        if (!inside(at, bytes, model->arena_bytes)) {
+            return false;
+        }
         for (uint16_t b = 0; b < a; b++) {
-            *error = (mlet_error_t) {"tensor", a, "arena_offset"};
             if (clash(model, a, b)) {
                 return false;
             }
         }
-        const mlet_tensor_t tensor = mlet_model_tensor(model, a);
+        const lifetime_t life = widen(model, lifetime(model, a));
         for (int32_t i = life.first < 0 ? 0 : life.first; i <= life.last; i++) {
             if (i == model->op_count) {
                 break;
             }
             const uint8_t *record = op_record(model, (uint16_t)i);
             *error = (mlet_error_t) {"op", (uint16_t)i, "scratch_offset"};
-            if (overlap(tensor.arena_offset, mlet_shape_bytes(tensor.shape),
-                    read_u32(record + MLET_OP_SCRATCH_OFFSET),
+            if (overlap(at, bytes, read_u32(record + MLET_OP_SCRATCH_OFFSET),
                     read_u32(record + MLET_OP_SCRATCH_BYTES))) {
                 return false;
             }

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "mlet_kernels.h"
+#include "mlet_run.h"
 
 uint32_t mlet_stream_bytes(const mlet_model_t *model) {
     const uint32_t heads = (uint32_t)model->op_count * (uint32_t)sizeof(uint16_t);
@@ -44,17 +44,12 @@ const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index) {
     return tensor(stream, mlet_model_output(stream->model, index));
 }
 
-static mlet_status_t run_op(mlet_stream_t *stream, const mlet_op_t *op, uint16_t *head) {
-    const mlet_kernels_t *kernels = mlet_kernels(stream->model->target);
-    const mlet_layer_t *layer = &op->layer;
-    const int8_t *x = tensor(stream, op->input0);
-    int8_t *y = tensor(stream, op->output);
-    void *scratch = stream->arena + op->scratch_offset;
-    int8_t *state = stream->state + op->state_offset;
-    const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
-    mlet_ring_t ring = {state, slot_bytes, (uint16_t)(op->state_bytes / slot_bytes), *head};
-    mlet_status_t status;
-    switch (op->code) {
+mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
+    mlet_buffers_t *buffers) {
+    const int8_t *x = buffers->a;
+    int8_t *y = buffers->y;
+    void *scratch = buffers->scratch;
+    switch (code) {
         case MLET_OP_CONV2D:
             return kernels->conv2d(layer, x, y, scratch);
         case MLET_OP_DEPTHWISE2D:
@@ -62,36 +57,55 @@ static mlet_status_t run_op(mlet_stream_t *stream, const mlet_op_t *op, uint16_t
         case MLET_OP_POINTWISE:
             return kernels->pointwise(layer, x, y, scratch);
         case MLET_OP_TEMPORAL_DEPTHWISE:
-            status = kernels->temporal_depthwise(layer, &ring, x, y, scratch);
-            break;
+            return kernels->temporal_depthwise(layer, &buffers->ring, x, y, scratch);
         case MLET_OP_TEMPORAL_SHIFT:
-            return kernels->temporal_shift(layer, state, x, y);
+            return kernels->temporal_shift(layer, buffers->state, x, y);
         case MLET_OP_ADD:
-            return kernels->add(layer, x, tensor(stream, op->input1), y);
+            return kernels->add(layer, x, buffers->b, y);
         case MLET_OP_AVERAGE_POOL:
             return kernels->average_pool(layer, x, y, scratch);
         case MLET_OP_TEMPORAL_AVERAGE:
-            status = kernels->temporal_average(layer, &ring, x, y, scratch);
-            break;
+            return kernels->temporal_average(layer, &buffers->ring, x, y, scratch);
         case MLET_OP_DENSE:
             return kernels->dense(layer, x, y, scratch);
         default:
             return MLET_E_FILE; // not in an open model
     }
-    *head = ring.head;
-    return status;
+}
+
+mlet_buffers_t mlet_stream_buffers(const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index) {
+    mlet_buffers_t buffers = {
+        .a = tensor(stream, op->input0),
+        .b = op->input1 == MLET_NO_TENSOR ? NULL : tensor(stream, op->input1),
+        .y = tensor(stream, op->output),
+        .state = stream->state + op->state_offset,
+        .scratch = stream->arena + op->scratch_offset,
+    };
+    if (op->code == MLET_OP_TEMPORAL_DEPTHWISE || op->code == MLET_OP_TEMPORAL_AVERAGE) {
+        const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(op->layer.in));
+        const uint16_t count = (uint16_t)(op->state_bytes / slot_bytes);
+        buffers.ring = (mlet_ring_t) {buffers.state, slot_bytes, count, stream->heads[index]};
+    }
+    return buffers;
 }
 
 mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context) {
     if (stream == NULL) {
         return MLET_E_ARGUMENT;
     }
+    const mlet_model_t *model = stream->model;
     mlet_status_t status = MLET_OK;
-    for (uint16_t i = 0; i < stream->model->op_count && status == MLET_OK; i++) {
-        const mlet_op_t op = mlet_model_op(stream->model, i);
-        status = run_op(stream, &op, &stream->heads[i]);
+    for (uint16_t i = 0; i < model->op_count && status == MLET_OK; i++) {
+        const mlet_op_t op = mlet_model_op(model, i);
+        if (op.rows > 0) {
+            status = mlet_run_chain(stream, i, &i, hook, context);
+            continue;
+        }
+        mlet_buffers_t buffers = mlet_stream_buffers(stream, &op, i);
+        status = mlet_run_op(mlet_kernels(model->target), op.code, &op.layer, &buffers);
+        stream->heads[i] = buffers.ring.head;
         if (status == MLET_OK && hook != NULL) {
-            status = hook(context, i, tensor(stream, op.output), mlet_shape_bytes(op.layer.out));
+            status = hook(context, i, buffers.y, mlet_shape_bytes(op.layer.out));
         }
     }
     return status;

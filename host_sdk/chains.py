@@ -1,0 +1,115 @@
+"""Chains of ops that run row by row, so that whole maps need not lie between them.
+
+SPEC.md, "Chains", says what a chain is. `rows` is a list with one number for each op: how many
+rows of its output are kept, 0 for a whole map. Ops with rows > 0 and the op behind them form a
+chain.
+"""
+
+from host_sdk.mlet_format import LIMITS
+
+ROW_ALIGN = 4  # rows begin on multiples of it, for kernels that load words
+WINDOWED = ("conv2d", "depthwise2d", "average_pool")
+IN_CHAINS = (*WINDOWED, "pointwise", "temporal_depthwise", "temporal_shift")
+
+
+def window(graph, op, row):
+    """Return the input rows [first, end) that row `row` of an op's output is made from."""
+    height = graph.tensors[op.inputs[0]].height
+    if op.kind not in WINDOWED:
+        return row, row + 1
+    padding = 0 if op.kind == "average_pool" else op.padding[0]
+    first = row * op.stride[0] - padding
+    reach = (op.kernel[0] - 1) * (1 if op.kind == "average_pool" else op.dilation[0]) + 1
+    return max(first, 0), min(first + reach, height)
+
+
+def rows_kept(graph, consumer):
+    """Return how many rows of its input an op needs at once."""
+    if consumer.kind not in WINDOWED:
+        return 1
+    dilation = 1 if consumer.kind == "average_pool" else consumer.dilation[0]
+    height = graph.tensors[consumer.inputs[0]].height
+    return min((consumer.kernel[0] - 1) * dilation + 1, height)
+
+
+def links(graph):
+    """Return the set of indices i for which op i + 1 may run row by row with op i."""
+    uses = [0] * len(graph.tensors)
+    for op in graph.ops:
+        for tensor in op.inputs:
+            uses[tensor] += 1
+    for tensor in graph.outputs:
+        uses[tensor] += 1
+    return {
+        i
+        for i, (op, following) in enumerate(zip(graph.ops, graph.ops[1:], strict=False))
+        if op.kind in IN_CHAINS
+        and following.kind in IN_CHAINS
+        and following.inputs == [op.output]
+        and uses[op.output] == 1
+        and all(rows_aligned(graph, o) for o in (op, following))
+    }
+
+
+def rows_aligned(graph, op):
+    """Whether the rows of an op's input, output and state begin on multiples of 4."""
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    lengths = [source.width * source.channels, target.width * target.channels]
+    if op.kind == "temporal_shift":
+        lengths.append(source.width * op.shift_channels)
+    return all(length % ROW_ALIGN == 0 for length in lengths)
+
+
+def chains_of(rows):
+    """Return [(first, last)] of the chains that `rows` describes."""
+    found, start = [], None
+    for index, count in enumerate(rows):
+        if count and start is None:
+            start = index
+        if not count and start is not None:
+            found.append((start, index))
+            start = None
+    return found
+
+
+def rows_of(graph, chains):
+    """Return the list `rows` for the given [(first, last)] chains."""
+    rows = [0] * len(graph.ops)
+    for first, last in chains:
+        for index in range(first, last):
+            rows[index] = rows_kept(graph, graph.ops[index + 1])
+    return rows
+
+
+def lead(graph, first, last):
+    """Return how many bytes a chain's output must begin before its input to be written over it.
+
+    The chain first->last writes row i of its output when some rows of its input are done with;
+    the output may lie over those, and over nothing that is still needed. The input's offset less
+    the output's must be at least the number returned, which may be negative.
+    """
+    head, tail = graph.ops[first], graph.ops[last]
+    source, target = graph.tensors[head.inputs[0]], graph.tensors[tail.output]
+    source_row = source.width * source.channels
+    target_row = target.width * target.channels
+    least = -source.size
+    for row in range(target.height):
+        made = row + 1  # rows of the output of op `last`, then of the ops before it
+        for op in reversed(graph.ops[first + 1 : last + 1]):
+            made = window(graph, op, made - 1)[1]
+        if made < graph.tensors[head.output].height:
+            needed = window(graph, head, made)[0]
+            least = max(least, target_row * (row + 1) - source_row * needed)
+    return least
+
+
+def possible(graph):
+    """Return all (first, last) that could be chains."""
+    linked = links(graph)
+    found = []
+    for first in sorted(linked):
+        last = first
+        while last in linked and last - first + 2 <= LIMITS["max_chain"]:
+            last += 1
+            found.append((first, last))
+    return found

@@ -1,0 +1,152 @@
+"""Chains: row by row, the same numbers in less memory."""
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from host_sdk import chains, golden, mlet_file, native, planner
+from host_sdk.errors import MotionletError
+from host_sdk.golden.check import RecordError
+from host_sdk.graph import Graph, Op, Tensor
+
+KINDS = sorted(chains.IN_CHAINS)
+
+
+@st.composite
+def row_graphs(draw):
+    """A line of ops that can all be chained, with a split into chains."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    shape = (draw(st.integers(1, 9)), draw(st.integers(1, 6)), 4 * draw(st.integers(1, 2)))
+    graph = Graph(inputs=[0], pixel_format="raw")
+    graph.tensors = [Tensor("x", *shape, 1.0, draw(st.integers(-128, 127)))]
+    for number in range(draw(st.integers(2, 7))):
+        add_op(draw, rng, graph, number)
+    graph.outputs = [len(graph.tensors) - 1]
+    possible = chains.possible(graph)
+    chosen, at = [], 0
+    while options := [part for part in possible if part[0] >= at]:
+        part = draw(st.sampled_from(options))
+        chosen.append(part)
+        at = part[1] + 1
+    return graph, chosen
+
+
+def add_op(draw, rng, graph, number):
+    source = graph.tensors[-1]
+    kind = draw(st.sampled_from(KINDS))
+    height, width, channels = source.shape
+    op = Op(kind, f"op{number}", [number], number + 1)
+    zero = source.zero_point if kind == "temporal_shift" else draw(st.integers(-128, 127))
+    size = []
+    if kind in chains.WINDOWED:
+        pool = kind == "average_pool"
+        for extent in (height, width):
+            kernel = draw(st.integers(1, min(3, extent) if pool else 3))
+            stride = draw(st.integers(1, 3))
+            dilation = 1 if pool else draw(st.integers(1, 2))
+            reach = (kernel - 1) * dilation
+            pad = 0 if pool else draw(st.integers(0, reach))
+            most = (extent - kernel if pool else extent - 1 + pad) // stride + 1
+            size.append((draw(st.integers(max(1, most - 2), most)), kernel, stride, dilation, pad))
+        outs, op.kernel, op.stride, op.dilation, op.padding = map(tuple, zip(*size, strict=True))
+        height, width = outs
+    if kind in ("conv2d", "pointwise"):
+        channels = 4 * draw(st.integers(1, 3))
+    graph.tensors.append(Tensor(f"t{number}", height, width, channels, 1.0, zero))
+    if kind == "temporal_depthwise":
+        op.frames, op.frame_dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+    if kind == "temporal_shift":
+        op.shift_channels = draw(st.sampled_from([4, channels]))
+    shapes = {
+        "conv2d": (channels, *op.kernel, source.channels),
+        "depthwise2d": (*op.kernel, channels),
+        "pointwise": (channels, source.channels),
+        "temporal_depthwise": (op.frames, channels),
+    }
+    if kind in shapes:
+        op.weights = rng.integers(-127, 128, shapes[kind]).astype(np.int8)
+        op.bias = rng.integers(-5000, 5000, channels).astype(np.int32)
+        op.multiplier = rng.integers(1 << 30, 1 << 31, channels).astype(np.int32)
+        op.shift = rng.integers(37, 41, channels).astype(np.uint8)
+    elif kind == "average_pool":
+        op.multiplier, op.shift = np.array([1 << 30], np.int32), np.array([32], np.uint8)
+    graph.ops.append(op)
+
+
+def stream_in_c(data, clip):
+    stream = native.Stream(native.Model(data))
+    return [stream.push_trace(frame) for frame in clip]
+
+
+@given(row_graphs(), st.integers(0, 2**32))
+def test_every_layer_is_the_same_as_without_chains(made, seed):
+    graph, chosen = made
+    assume(chosen)
+    clip = np.random.default_rng(seed).integers(-128, 128, (5, *graph.tensors[0].shape), np.int8)
+    plan = planner.plan(graph, chains=chosen)
+    planner.check_plan(graph, plan)
+    assert chains.chains_of(plan.rows) == chosen
+    data = mlet_file.pack(graph, plan)
+    assert mlet_file.read(data)[1] == plan
+    expected = golden.run_clip(graph, clip)
+    for t, outputs in enumerate(stream_in_c(data, clip)):
+        for op, (output, whole) in enumerate(zip(outputs, expected, strict=True)):
+            np.testing.assert_array_equal(output, whole[t], err_msg=f"frame {t}, op {op}")
+
+
+@given(row_graphs())
+def test_chosen_chains_never_cost_memory(made):
+    graph, _ = made
+    assert planner.plan(graph).arena_bytes <= planner.plan(graph, chains=False).arena_bytes
+
+
+@pytest.fixture
+def widening():
+    """A graph whose output is larger than its input, and the plan of it as one chain."""
+    rng = np.random.default_rng(0)
+    graph = Graph(inputs=[0], outputs=[2], pixel_format="raw")
+    graph.tensors = [Tensor("x", 8, 4, 4, 1.0, 5), Tensor("d", 8, 4, 4, 1.0, -3)]
+    graph.tensors.append(Tensor("y", 8, 4, 12, 1.0, 0))
+    numbers = {"multiplier": np.int32(1 << 30), "shift": np.uint8(38), "bias": np.int32(9)}
+    for kind, shape, extra in (
+        ("depthwise2d", (3, 3, 4), {"kernel": (3, 3), "padding": (1, 1)}),
+        ("pointwise", (12, 4), {}),
+    ):
+        index = len(graph.ops)
+        op = Op(kind, kind, [index], index + 1, **extra)
+        op.weights = rng.integers(-127, 128, shape).astype(np.int8)
+        for name, value in numbers.items():
+            channels = graph.tensors[index + 1].channels
+            setattr(op, name, np.full(channels, value, value.dtype))
+        graph.ops.append(op)
+    return graph, planner.plan(graph, chains=[(0, 1)])
+
+
+def test_the_output_lies_as_near_to_the_input_as_it_may(widening, monkeypatch):
+    """At the lead the stream is right; 16 bytes nearer, both readers of a plan refuse it."""
+    graph, plan = widening
+    lead = planner.round_up(chains.lead(graph, 0, 1))
+    assert 0 < lead < graph.tensors[2].size
+    plan.tensor_offsets = [lead, 400, 0]
+    plan.arena_bytes = 512
+    clip = np.random.default_rng(1).integers(-128, 128, (3, 8, 4, 4), np.int8)
+    expected = golden.run_clip(graph, clip)
+    for t, outputs in enumerate(stream_in_c(mlet_file.pack(graph, plan), clip)):
+        for output, whole in zip(outputs, expected, strict=True):
+            np.testing.assert_array_equal(output, whole[t])
+    plan.tensor_offsets[0] = lead - 16
+    with pytest.raises(RecordError, match="tensor 2: arena_offset"):
+        planner.check_plan(graph, plan)
+    monkeypatch.setattr(mlet_file, "check_plan", lambda graph, plan: None)
+    with pytest.raises(MotionletError, match="tensor 2: arena_offset"):
+        native.Model(mlet_file.pack(graph, plan))
+
+
+def test_the_wrong_number_of_rows_is_refused(make_vectors):
+    graph = make_vectors.tiny_separable()
+    first, last = chains.possible(graph)[0]
+    plan = planner.plan(graph, chains=[(first, last)])
+    plan.rows[first] += 1
+    with pytest.raises(RecordError, match=f"op {first}: rows"):
+        planner.check_plan(graph, plan)
