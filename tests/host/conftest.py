@@ -1,11 +1,28 @@
-"""A tiny model for tests that need one."""
+"""A tiny model for tests that need one, and how much hypothesis tries.
+
+HYPOTHESIS_PROFILE=thorough draws many more examples, and other ones in every run.
+"""
 
 import importlib.util
+import os
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from host_sdk import mlet_file, paths, planner
+
+settings.register_profile(
+    "quick",
+    max_examples=100,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile(
+    "thorough", max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session")

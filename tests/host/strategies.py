@@ -2,29 +2,12 @@
 
 Hypothesis draws the structure and a seed; numpy fills the arrays from the seed, in a `style` that
 is often all extremes. So examples stay small to draw and shrink well.
-
-HYPOTHESIS_PROFILE=thorough draws many more, and other ones in every run.
 """
 
-import os
-
 import numpy as np
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from host_sdk.graph import Graph, Op, Tensor
-
-settings.register_profile(
-    "quick",
-    max_examples=100,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
-settings.register_profile(
-    "thorough", max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck)
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 INT32_MAX = 2**31 - 1
 STYLES = ("random", "high", "low", "extremes")

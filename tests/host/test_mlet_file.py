@@ -38,7 +38,7 @@ def test_round_trip(graph, scratch):
     assert_same_graph(graph, read)
     assert read_plan == plan
     assert mlet_file.pack(read, read_plan) == content
-    version = 2 if any(op.weight_bits == 4 for op in graph.ops) else 1
+    version = 2 if any(plan.rows) or any(op.weight_bits == 4 for op in graph.ops) else 1
     assert (info.format_version, info.target, info.total_bytes) == (
         version,
         "portable",
