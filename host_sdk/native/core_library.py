@@ -1,4 +1,8 @@
-"""Compile the C core into a shared library, once for every version of its sources."""
+"""Compile the C core into a shared library, once for every version of its sources.
+
+The tuned kernels for the Cortex-M0+ are in it too, with C twins for their assembly, so that what
+is packed for that target can be sized, run and tested here.
+"""
 
 import functools
 import hashlib
@@ -13,7 +17,11 @@ import cffi
 from host_sdk import paths
 from host_sdk.errors import MotionletError
 
-FLAGS = ["-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
+ARCH = "cortex_m0plus"
+FLAGS = [
+    *("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"),
+    f"-DMLET_TARGET=MLET_TARGET_{ARCH.upper()}",
+]
 
 
 def _declarations(header):
@@ -34,7 +42,8 @@ def _compile(sources, target):
     # Under a name of its own first, so that two processes at once do no harm.
     handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".so")
     os.close(handle)
-    command = [compiler, *FLAGS, "-o", temporary, *map(str, sources)]
+    include = [f"-I{folder}" for folder in sorted({path.parent for path in sources})]
+    command = [compiler, *FLAGS, *include, "-o", temporary, *map(str, sources)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         os.unlink(temporary)
@@ -44,12 +53,14 @@ def _compile(sources, target):
 
 @functools.cache
 def library():
-    """Return (ffi, lib) of the portable C core, compiled first when its sources are new.
+    """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
     Raises MotionletError when there is no C compiler.
     """
-    core = paths.repository() / "native_modules/motionlet/core"
-    files = sorted([*core.glob("*.c"), *core.glob("*.h")])
+    module = paths.repository() / "native_modules/motionlet"
+    core = module / "core"
+    folders = (core, module / "arch" / ARCH)
+    files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
     headers = [core / "mlet.h", core / "mlet_kernels.h"]
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in files:
