@@ -1,7 +1,7 @@
 #include <string.h>
 
+#include "m0_conv2d.h"
 #include "m0_matmul.h"
-#include "m0_scratch_bytes.h"
 
 // An output's window: input coordinates of its first tap, inside the image or not, and where that
 // tap lies in x.
@@ -41,7 +41,7 @@ static uint32_t places(int32_t size, int32_t extent) {
 }
 
 // Copy one row of a window's taps, those outside the image as z_x.
-static void copy_taps(
+M0_RAM_CODE static void copy_taps(
     const mlet_layer_t *layer, const int8_t *x, int32_t at, int32_t column, int8_t *to) {
     const int32_t width = layer->in.width;
     const int32_t channels = layer->in.channels;
@@ -59,32 +59,6 @@ static void copy_taps(
         }
         at += dilation * channels;
     }
-}
-
-// Fewer outputs than a block has positions: one window after the other.
-static mlet_status_t conv2d_small(
-    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    const uint32_t taps = m0_conv2d_taps(layer);
-    const uint32_t run = taps / layer->kernel_h;
-    for (uint32_t i = 0; i < layer->out.height; i++) {
-        for (uint32_t j = 0; j < layer->out.width; j++, y += layer->out.channels) {
-            cursor_t cursor;
-            cursor_set(&cursor, layer, i, j);
-            window_t window = cursor.window;
-            int8_t *to = scratch;
-            for (uint32_t a = 0; a < layer->kernel_h; a++, to += run) {
-                if ((uint32_t)window.row < layer->in.height) {
-                    copy_taps(layer, x, window.at, window.column, to);
-                } else {
-                    memset(to, layer->in_zero, run);
-                }
-                window.row += layer->dilation_h;
-                window.at += layer->dilation_h * layer->in.width * layer->in.channels;
-            }
-            m0_matmul_one(layer, scratch, taps, y);
-        }
-    }
-    return MLET_OK;
 }
 
 // Pack a block whose windows begin at `cursor`, which moves on. `zeros` is a row of taps outside
@@ -163,8 +137,11 @@ M0_RAM_CODE mlet_status_t m0_conv2d(
     }
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
     const uint32_t block = m0_matmul_block(layer);
-    if (positions < block) {
-        return conv2d_small(layer, x, y, scratch);
+    // Packing serves all output channels at once. It does not pay for very few of them where most
+    // blocks are clipped.
+    if (positions < block || (layer->out.channels <= 2 && layer->out.width < 2 * block)) {
+        m0_conv2d_direct(layer, x, y, scratch);
+        return MLET_OK;
     }
     const uint32_t taps = m0_conv2d_taps(layer);
     const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels; // taps in a row

@@ -1,5 +1,5 @@
 #include "m0_matmul.h"
-#include "m0_requantize.h"
+#include "m0_output.h"
 
 static int32_t dot_int8(const int8_t *w, const int8_t *x, uint32_t n) {
     int32_t sum = 0;
@@ -33,19 +33,6 @@ M0_RAM_CODE void m0_matmul_one(
     const int8_t *w = layer->weights;
     for (uint32_t o = 0; o < layer->out.channels; o++, w += row_bytes) {
         const int32_t sum = int4 ? dot_int4(w, x, taps) : dot_int8(w, x, taps);
-        const uint32_t bias = (uint32_t)layer->bias[o];
-        const uint8_t shift = layer->shift[o];
-        int32_t value;
-        if ((shift & M0_SINGLE) != 0) {
-            const uint32_t scaled = (uint32_t)sum * (uint32_t)layer->multiplier[o] + bias;
-            value = (int32_t)scaled >> (shift & M0_SHIFT_SINGLE);
-        } else {
-            const int32_t acc = (int32_t)((uint32_t)sum + bias);
-            value = m0_requantize(acc, layer->multiplier[o], shift & M0_SHIFT_EXACT)
-                    + layer->out_zero;
-        }
-        y[o] = (int8_t)(value < layer->act_min   ? layer->act_min
-                        : value > layer->act_max ? layer->act_max
-                                                 : value);
+        y[o] = m0_output(layer, sum, (int32_t)o);
     }
 }

@@ -1,4 +1,5 @@
-#include "m0_scratch_bytes.h"
+#include "m0.h"
+#include "m0_conv2d.h"
 #include "m0_depthwise2d.h"
 #include "m0_matmul.h"
 #include "m0_temporal_depthwise.h"

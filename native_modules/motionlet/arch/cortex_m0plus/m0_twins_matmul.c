@@ -73,8 +73,9 @@ void m0_matmul_int8(const m0_matmul_t *job, int8_t *y) {
         int32_t sums[4] = {0};
         uint32_t a = 0, b = 0;
         for (size_t k = 0; k < taps; k++) {
-            a += job->x[2 * k] * (uint32_t)weights[k];
-            b += job->x[2 * k + 1] * (uint32_t)weights[k];
+            const uint32_t weight = (uint32_t)(int32_t)weights[k];
+            a += job->x[2 * k] * weight;
+            b += job->x[2 * k + 1] * weight;
             if ((k + 1) % row->start == 0 || k + 1 == taps) {
                 split(a, sums);
                 split(b, sums + 2);
