@@ -5,11 +5,15 @@
 #include "m0_depthwise2d.h"
 #include "m0_output.h"
 #include "m0_taps.h"
+#include "mlet_window.h"
 
 #define CELL 4 // bytes, one to a channel
 
 // A strip is as tall as this allows, but at least one row of outputs.
 #define STRIP_BYTES 2048
+
+// Maps of fewer outputs go without.
+#define TINY 3
 
 typedef struct strip {
     int32_t columns;  // cells in a row
@@ -89,13 +93,12 @@ M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const st
     const int32_t left = layer->pad_left < strip->columns ? layer->pad_left : strip->columns;
     const int32_t room = strip->columns - left;
     const int32_t middle = room < width ? room : width;
-    x += row * width * channels;
-    for (int32_t r = 0; r < strip->rows; r++, row++, x += width * channels) {
+    for (int32_t r = 0; r < strip->rows; r++, row++) {
         if (row < 0 || row >= layer->in.height) {
             cell = blank_cells(cell, strip->columns, zero);
         } else {
             cell = blank_cells(cell, left, zero);
-            cell = copy_cells(cell, x, middle, channels, n);
+            cell = copy_cells(cell, x + row * width * channels, middle, channels, n);
             cell = blank_cells(cell, room - middle, zero);
         }
     }
@@ -169,7 +172,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
     }
 }
 
-// Either kind; quickest for the single kind too where a channel has but an output or two.
+// Either kind.
 M0_RAM_CODE static void run_plain(const part_t *part) {
     const mlet_layer_t *layer = part->layer;
     const int32_t channels = layer->in.channels;
@@ -197,9 +200,54 @@ M0_RAM_CODE static void run_plain(const part_t *part) {
     }
 }
 
+// Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps lie
+// outside, all taps meet z_x, then those inside meet x - z_x.
+M0_RAM_CODE static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *y) {
+    const int32_t channels = layer->in.channels;
+    const int32_t width = layer->in.width;
+    const int32_t taps = layer->kernel_h * layer->kernel_w;
+    const int32_t step = layer->dilation_w * channels; // from one tap to the next in x
+    for (int32_t i = 0; i < layer->out.height; i++) {
+        const mlet_window_t rows = mlet_window(
+            i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
+        for (int32_t j = 0; j < layer->out.width; j++) {
+            const mlet_window_t columns = mlet_window(
+                j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);
+            const int32_t column = columns.origin + columns.first * layer->dilation_w;
+            const int32_t inside = (rows.end - rows.first) * (columns.end - columns.first);
+            const int32_t zero = inside < taps ? layer->in_zero : 0;
+            for (int32_t c = 0; c < channels; c++) {
+                int32_t sum = 0;
+                if (zero != 0) {
+                    for (int32_t at = c; at < taps * channels; at += channels) {
+                        sum += layer->weights[at];
+                    }
+                    sum *= zero;
+                }
+                for (int32_t a = rows.first; a < rows.end; a++) {
+                    const int32_t row = rows.origin + a * layer->dilation_h;
+                    const int32_t tap = a * layer->kernel_w + columns.first;
+                    const int8_t *px = x + (row * width + column) * channels + c;
+                    const int8_t *w = layer->weights + tap * channels + c;
+                    for (int32_t b = columns.first; b < columns.end; b++) {
+                        sum += *w * (*px - zero);
+                        px += step;
+                        w += channels;
+                    }
+                }
+                *y++ = m0_output(layer, sum, c);
+            }
+        }
+    }
+}
+
 mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
+    }
+    if (layer->out.height * layer->out.width < TINY) {
+        run_tiny(layer, x, y);
+        return MLET_OK;
     }
     const strip_t strip = strip_of(layer);
     int8_t *cells = scratch;
@@ -207,7 +255,6 @@ mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t 
         (m0_tap_t *)(void *)(cells + MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL));
     const int32_t channels = layer->in.channels;
     const int32_t y_row = layer->out.width * channels;
-    const int32_t outputs = layer->out.width * layer->out.height;
 
     for (int32_t c = 0; c < channels; c += CELL) {
         const int32_t n = channels - c < CELL ? channels - c : CELL;
@@ -218,7 +265,7 @@ mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t 
             for (int32_t e = 0; e < n; e++) {
                 const part_t part = {
                     layer, cells + e, strip.columns, first, end, c + e, y + first * y_row + c + e};
-                if (outputs <= 2 || (layer->shift[c + e] & M0_SINGLE) == 0) {
+                if ((layer->shift[c + e] & M0_SINGLE) == 0) {
                     run_plain(&part);
                 } else if (is_rows3(layer)) {
                     run_rows3(&part);

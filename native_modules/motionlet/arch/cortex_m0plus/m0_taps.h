@@ -30,9 +30,10 @@ static inline int32_t m0_scaled(int8_t weight, int32_t multiplier) {
     return (int32_t)((uint32_t)weight * (uint32_t)multiplier);
 }
 
-// Bytes for the taps of one output: their number made even.
+// Bytes for the taps of one output: their number made even, and each as large as where pointers
+// have 64 bits, because host and device must agree.
 static inline uint32_t m0_taps_bytes(uint32_t taps) {
-    return MLET_ROUND_UP((taps + 1) / 2 * 2 * (uint32_t)sizeof(m0_tap_t));
+    return (taps + 1) / 2 * 2 * 16;
 }
 
 // Fill up to an even number with a tap that adds nothing; returns the end.
