@@ -7,9 +7,8 @@
 #ifndef MLET_M0_H
 #define MLET_M0_H
 
-// What must be quick runs from RAM: there every fetch takes one cycle, in flash it may miss the
-// cache. The pico-sdk copies this section at start. Use: M0_RAM_CODE(name) in a .S file opens the
-// section of a routine; in C, M0_RAM_CODE before a function's definition puts it there.
+// What must be quick runs from RAM: in flash a fetch may miss the cache. The pico-sdk copies this
+// section at start. M0_RAM_CODE opens it in a .S file; in C it goes before a function's definition.
 #ifdef PICO_ON_DEVICE
 #define M0_RAM_SECTION ".time_critical.motionlet"
 #else

@@ -40,30 +40,24 @@ static uint32_t places(int32_t size, int32_t extent) {
     return size < extent ? 0 : (uint32_t)(size - extent + 1);
 }
 
-// Copy one row of a window's taps, those outside the image as z_x.
-M0_RAM_CODE static void copy_taps(
-    const mlet_layer_t *layer, const int8_t *x, int32_t at, int32_t column, int8_t *to) {
-    const int32_t width = layer->in.width;
-    const int32_t channels = layer->in.channels;
+// Copy one row of a window's taps, those outside the image from `zeros`.
+M0_RAM_CODE static void copy_taps(const mlet_layer_t *layer, const int8_t *x, int32_t at,
+    int32_t column, const int8_t *zeros, int8_t *to) {
+    const uint32_t width = layer->in.width;
+    const uint32_t channels = layer->in.channels;
     const int32_t dilation = layer->dilation_w;
-    const int8_t zero = layer->in_zero;
-    for (int32_t end = column + layer->kernel_w * dilation; column < end; column += dilation) {
-        if (column >= 0 && column < width) {
-            for (int32_t c = 0; c < channels; c++) {
-                *to++ = x[at + c];
-            }
-        } else {
-            for (int32_t c = 0; c < channels; c++) {
-                *to++ = zero;
-            }
+    const int32_t tap_step = dilation * layer->in.channels;
+    for (uint32_t b = layer->kernel_w; b > 0; b--, column += dilation, at += tap_step) {
+        const int8_t *from = (uint32_t)column < width ? x + at : zeros;
+        for (uint32_t c = 0; c < channels; c++) {
+            *to++ = from[c];
         }
-        at += dilation * channels;
     }
 }
 
 // Pack a block whose windows begin at `cursor`, which moves on. `zeros` is a row of taps outside
 // the image, `copies` has room for a row for each position of the block.
-static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_t *x,
+M0_RAM_CODE static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_t *x,
     cursor_t *cursor, const int8_t *zeros, int8_t *copies) {
     const uint32_t block = m0_matmul_block(layer);
     const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels;
@@ -89,7 +83,7 @@ static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_
             } else if ((uint32_t)window->column < run_columns) {
                 inputs[n] = x + (window->at + offset);
             } else {
-                copy_taps(layer, x, window->at + offset, window->column, copy);
+                copy_taps(layer, x, window->at + offset, window->column, zeros, copy);
                 inputs[n] = copy;
                 copy += run;
             }
@@ -102,7 +96,8 @@ static void pack_clipped(const mlet_layer_t *layer, uint32_t *words, const int8_
 
 // Pack a block of neighbours in a row of outputs whose windows, from `px` on, lie wholly inside
 // the image.
-static void pack_inside(const mlet_layer_t *layer, uint32_t *words, const int8_t *px) {
+M0_RAM_CODE static void pack_inside(
+    const mlet_layer_t *layer, uint32_t *words, const int8_t *px) {
     const uint32_t block = m0_matmul_block(layer);
     const uint32_t channels = layer->in.channels;
     const uint32_t kernel_h = layer->kernel_h;

@@ -47,7 +47,7 @@ static int32_t window_sum(const mlet_layer_t *layer, const int8_t *x, const int8
 
 // One channel at a time. Taps outside the image count as z_x, so every tap counts z_x and those
 // inside what they have more.
-M0_RAM_CODE void m0_conv2d_direct(
+void m0_conv2d_direct(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
     const uint32_t taps = m0_conv2d_taps(layer);
     const bool int4 = layer->weight_bits == 4;

@@ -26,7 +26,7 @@ static int32_t dot_int4(const int8_t *w, const int8_t *x, uint32_t n) {
     return n == 0 ? sum : sum + nibble((uint8_t)*w, 28) * x[0];
 }
 
-M0_RAM_CODE void m0_matmul_one(
+void m0_matmul_one(
     const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y) {
     const bool int4 = layer->weight_bits == 4;
     const uint32_t row_bytes = int4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;

@@ -5,7 +5,7 @@
         .thumb
         M0_RAM_CODE
 
-// words r0, one tap of the inputs r3-r6 at r7: words[0] = r3 + (r4 << 16), words[1] = r5 + (r6 << 16).
+// One tap, at r7 of the inputs r3-r6, to the words at r0: r3 + (r4 << 16), then r5 + (r6 << 16).
 .macro PACK_TAP
         ldrsb   r1, [r3, r7]
         ldrsb   r2, [r4, r7]
