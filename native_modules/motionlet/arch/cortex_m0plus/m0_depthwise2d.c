@@ -33,10 +33,9 @@ static strip_t strip_of(const mlet_layer_t *layer) {
     return (strip_t) {columns, out_rows, (out_rows - 1) * layer->stride_h + first};
 }
 
-// The one kernel that has a loop of its own.
+// The one kernel that has loops of its own.
 static bool is_rows3(const mlet_layer_t *layer) {
-    return layer->kernel_h == 3 && layer->kernel_w == 3 && layer->stride_w == 1
-        && layer->dilation_w == 1;
+    return layer->kernel_h == 3 && layer->kernel_w == 3 && layer->dilation_w == 1;
 }
 
 uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
@@ -119,10 +118,11 @@ static void run_rows3(const part_t *part) {
     const int32_t c = part->c;
     const int32_t channels = layer->in.channels;
     const int32_t row = part->columns * CELL;
+    const int32_t multiplier = layer->multiplier[c];
+    const int8_t *w = layer->weights + c;
     m0_rows3_t job;
-    for (int32_t tap = 0; tap < 9; tap++) {
-        job.weights[tap] =
-            m0_scaled(layer->weights[tap * channels + c], layer->multiplier[c]);
+    for (int32_t tap = 0; tap < 9; tap++, w += channels) {
+        job.weights[tap] = m0_scaled(*w, multiplier);
     }
     job.bias = layer->bias[c];
     job.shift = layer->shift[c] & M0_SHIFT_SINGLE;
@@ -136,7 +136,12 @@ static void run_rows3(const part_t *part) {
     job.y_row = layer->out.width * channels;
     job.row_end = part->y + job.y_row;
     job.end = part->y + (part->end - part->first) * job.y_row;
-    m0_depthwise_rows3(&job);
+    job.x_column = layer->stride_w * CELL;
+    if (layer->stride_w == 1 && layer->out.width > 3) { // a row is worth beginning
+        m0_depthwise_rows3(&job);
+    } else {
+        m0_depthwise_rows3_apart(&job);
+    }
 }
 
 static void run_taps(const part_t *part, m0_tap_t *taps) {

@@ -7,8 +7,8 @@
 // Scratch of m0_depthwise2d(), a multiple of MLET_ALIGN.
 uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer);
 
-// One channel of rows of outputs of a 3 x 3 kernel, single kind, that moves by one cell of 4 bytes.
-// The assembly knows this layout.
+// One channel of rows of outputs of a 3 x 3 kernel, single kind. From one tap to the next one of a
+// row are 4 bytes. The assembly knows this layout.
 typedef struct m0_rows3 {
     int32_t weights[9]; // each times the multiplier
     int32_t bias;
@@ -23,8 +23,10 @@ typedef struct m0_rows3 {
     int32_t y_column; // bytes of y from one output to the next
     int32_t act_max;
     int8_t *y;
+    int32_t x_column; // bytes of x from one output to the next
 } m0_rows3_t;
 
-void m0_depthwise_rows3(m0_rows3_t *job);
+void m0_depthwise_rows3(m0_rows3_t *job); // x_column is 4
+void m0_depthwise_rows3_apart(m0_rows3_t *job);
 
 #endif

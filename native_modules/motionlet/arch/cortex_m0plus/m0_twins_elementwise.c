@@ -16,11 +16,11 @@ static uint32_t product(int32_t weight, int8_t x) {
     return (uint32_t)weight * (uint32_t)x;
 }
 
-void m0_depthwise_rows3(m0_rows3_t *job) {
+void m0_depthwise_rows3_apart(m0_rows3_t *job) {
     int8_t *y = job->y;
     while (y != job->end) {
         const int8_t *x = job->x;
-        for (; y != job->row_end; y += job->y_column, x += 4) {
+        for (; y != job->row_end; y += job->y_column, x += job->x_column) {
             uint32_t sum = (uint32_t)job->bias;
             for (int32_t tap = 0; tap < 9; tap++) {
                 sum += product(job->weights[tap], x[tap / 3 * job->tap_row + tap % 3 * 4]);
@@ -30,6 +30,10 @@ void m0_depthwise_rows3(m0_rows3_t *job) {
         job->x += job->x_row;
         job->row_end += job->y_row;
     }
+}
+
+void m0_depthwise_rows3(m0_rows3_t *job) {
+    m0_depthwise_rows3_apart(job);
 }
 
 void m0_taps(const m0_taps_t *job) {
