@@ -1,5 +1,5 @@
-// Products of a block of positions with every row of a weight matrix: what conv2d, pointwise and
-// the int4 dense share.
+// Products of a block of positions with every row of a weight matrix: what conv2d and pointwise
+// share.
 //
 // A block is M0_BLOCK_INT8 or M0_BLOCK_INT4 positions. The int8 inputs of two positions lie in one
 // word, first + (second << 16), so that one multiplication serves both; the low half borrows from
@@ -16,7 +16,7 @@
 
 enum { M0_BLOCK_INT8 = 4, M0_BLOCK_INT4 = 8 };
 
-// One output channel, as the inner loops read it: from start to end, 20 bytes.
+// One output channel, in the order in which m0_matmul.S reads it.
 typedef struct m0_row {
     uint32_t start;     // int8: where to enter the loop over taps, m0_matmul_int8_start()
     int32_t lanes;      // int8: takes back what splitting the pairs added to their sum
@@ -45,8 +45,8 @@ static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
 // Bytes of scratch for m0_matmul_begin(), a multiple of MLET_ALIGN.
 uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
 
-// Fill the rows and *job from a layer and its scratch. Returns where to pack the
-// words of a block; those of padded taps may hold anything.
+// Fill the rows and *job from a layer and its scratch. Returns where to pack the words of a block;
+// those of padded taps may hold anything, as their weights are 0.
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *layer, uint32_t taps, void *scratch);
 
@@ -79,8 +79,7 @@ static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
     }
 }
 
-static inline void m0_matmul_run(
-    const mlet_layer_t *layer, const m0_matmul_t *job, int8_t *y) {
+static inline void m0_matmul_run(const mlet_layer_t *layer, const m0_matmul_t *job, int8_t *y) {
     if (layer->weight_bits == 4) {
         m0_matmul_int4(job, y);
     } else {
