@@ -1,7 +1,8 @@
 #include "m0.h"
 #include "m0_mean.h"
 
-mlet_status_t m0_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+mlet_status_t m0_average_pool(
+    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;
     }

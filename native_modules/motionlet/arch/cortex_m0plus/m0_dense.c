@@ -1,5 +1,5 @@
-// Fully connected. Several outputs at a time share each x. The inner loops take groups of taps; what
-// is left of a row is done here.
+// Fully connected. Several outputs at a time share each x. The inner loops take groups of taps;
+// what is left of a row is done here.
 #include "m0.h"
 #include "m0_dense.h"
 #include "m0_output.h"

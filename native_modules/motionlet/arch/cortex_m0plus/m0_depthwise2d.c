@@ -205,16 +205,16 @@ M0_RAM_CODE static void run_plain(const part_t *part) {
     }
 }
 
-// Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps lie
-// outside, all taps meet z_x, then those inside meet x - z_x.
+// Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps
+// lie outside, all taps meet z_x, then those inside meet x - z_x.
 M0_RAM_CODE static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *y) {
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;
     const int32_t step = layer->dilation_w * channels; // from one tap to the next in x
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const mlet_window_t rows = mlet_window(
-            i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
+        const mlet_window_t rows = mlet_window(i, layer->stride_h, layer->pad_top, layer->kernel_h,
+            layer->dilation_h, layer->in.height);
         for (int32_t j = 0; j < layer->out.width; j++) {
             const mlet_window_t columns = mlet_window(
                 j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);

@@ -1,10 +1,10 @@
 // void m0_depthwise_rows3(m0_rows3_t *job)
 // void m0_depthwise_rows3_apart(m0_rows3_t *job): see m0_depthwise2d.h.
 //
-// In the first, the window slides along a row. Each column of three x is read once and multiplied with all nine
-// weights: it is the last column of output a, the middle one of b, the first one of c. Then a is
-// done, b becomes a, and c becomes b. The weights come fresh by LDM, three in 4 cycles, because
-// MULS destroys them. About 60 cycles an output.
+// In the first, the window slides along a row. Each column of three x is read once and multiplied
+// with all nine weights: it is the last column of output a, the middle one of b, the first one of
+// c. Then a is done, b becomes a, and c becomes b. The weights come fresh by LDM, three in 4
+// cycles, because MULS destroys them. About 60 cycles an output.
 #include "m0.h"
 
 #ifdef __ARM_ARCH_6M__

@@ -1,5 +1,5 @@
-// C twins of m0_depthwise_rows3.S, m0_taps.S, m0_temporal_taps.S and m0_add_elements.S, for machines
-// that cannot run those.
+// C twins of m0_depthwise_rows3.S, m0_taps.S, m0_temporal_taps.S and m0_add_elements.S, for
+// machines that cannot run those.
 #ifndef __ARM_ARCH_6M__
 
 #include "m0_add.h"
