@@ -1,7 +1,7 @@
 # Motionlet as a MicroPython user C module, for ports that build with make (unix, qemu, stm32).
 #
-#   MOTIONLET_ARCH  "portable", or the name of a directory in arch/: each of its files takes the
-#                   place of the file in core/ that has the same name.
+#   MOTIONLET_ARCH  "portable", or the name of a directory in arch/ whose kernels are built in too;
+#                   a model packed for that target runs on them, others on the portable ones.
 #   MOTIONLET_OPT   how to optimise the core.
 
 MOTIONLET_ARCH ?= portable
@@ -17,8 +17,8 @@ $(error MOTIONLET_ARCH=$(MOTIONLET_ARCH): no such directory in arch/)
 endif
 MOTIONLET_TUNED := $(wildcard $(MOTIONLET_TUNED_DIR)/*.c)
 MOTIONLET_TUNED_ASM := $(wildcard $(MOTIONLET_TUNED_DIR)/*.S)
-MOTIONLET_CORE := $(filter-out $(patsubst %,$(MOTIONLET_DIR)/core/%.c,\
-    $(basename $(notdir $(MOTIONLET_TUNED) $(MOTIONLET_TUNED_ASM)))),$(MOTIONLET_CORE))
+CFLAGS_USERMOD += -I$(MOTIONLET_TUNED_DIR) \
+    -DMLET_TARGET=MLET_TARGET_$(shell echo $(MOTIONLET_ARCH) | tr a-z A-Z)
 endif
 
 SRC_USERMOD_C += $(MOTIONLET_DIR)/modmotionlet.c
