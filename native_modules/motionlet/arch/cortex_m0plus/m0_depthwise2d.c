@@ -15,6 +15,9 @@
 // Maps of fewer outputs go without.
 #define TINY 3
 
+// Not in RAM; and apart, or the compiler runs out of registers where it matters.
+#define SELDOM __attribute__((noinline))
+
 typedef struct strip {
     int32_t columns;  // cells in a row
     int32_t out_rows; // rows of outputs that one strip serves
@@ -178,7 +181,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
 }
 
 // Either kind.
-M0_RAM_CODE static void run_plain(const part_t *part) {
+SELDOM static void run_plain(const part_t *part) {
     const mlet_layer_t *layer = part->layer;
     const int32_t channels = layer->in.channels;
     const int32_t kernel_h = layer->kernel_h;
@@ -207,7 +210,7 @@ M0_RAM_CODE static void run_plain(const part_t *part) {
 
 // Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps
 // lie outside, all taps meet z_x, then those inside meet x - z_x.
-M0_RAM_CODE static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *y) {
+SELDOM static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *y) {
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;

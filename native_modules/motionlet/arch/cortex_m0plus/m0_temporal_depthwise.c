@@ -94,7 +94,7 @@ static inline bool is_plain(const mlet_layer_t *layer, int32_t positions, int32_
 }
 
 // n <= CHANNELS channels of either kind.
-M0_RAM_CODE static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
+static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
     int8_t *oldest, const int8_t *x, int8_t *y, int32_t positions, int32_t c, int32_t n) {
     const int32_t channels = layer->in.channels;
     for (int32_t p = 0, at = c; p < positions; p++, at += channels) {
