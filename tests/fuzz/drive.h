@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mlet.h"
+#include "mlet_kernels.h"
 
 enum { DRIVE_FRAMES = 3, DRIVE_MAX_BYTES = 1 << 24 };
 
@@ -47,7 +47,8 @@ static inline void *drive_block(drive_random_t *random, size_t bytes) {
 static inline void drive_op(const mlet_model_t *model, uint16_t index, drive_random_t *random) {
     const mlet_op_t op = mlet_model_op(model, index);
     mlet_layer_t layer = op.layer;
-    const mlet_counts_t counts = mlet_layer_counts(op.code, &layer);
+    const mlet_kernels_t *kernels = mlet_kernels(model->target);
+    const mlet_counts_t counts = kernels->counts(op.code, &layer);
     int8_t *weights = drive_copy(layer.weights, counts.weights);
     int32_t *bias = drive_copy(layer.bias, counts.bias * sizeof(int32_t));
     int32_t *multiplier = drive_copy(layer.multiplier, counts.multiplier * sizeof(int32_t));
@@ -62,36 +63,36 @@ static inline void drive_op(const mlet_model_t *model, uint16_t index, drive_ran
     int8_t *b = drive_block(random, in_bytes);
     int8_t *y = drive_block(random, mlet_shape_bytes(layer.out));
     int8_t *state = drive_block(random, state_bytes);
-    void *scratch = drive_block(random, mlet_layer_scratch_bytes(op.code, &layer));
+    void *scratch = drive_block(random, kernels->scratch_bytes(op.code, &layer));
     mlet_ring_t ring = {state, slot, (uint16_t)(state_bytes / slot), 0};
     for (int frame = 0; frame < DRIVE_FRAMES; frame++) {
         switch (op.code) {
             case MLET_OP_CONV2D:
-                mlet_conv2d(&layer, a, y, scratch);
+                kernels->conv2d(&layer, a, y, scratch);
                 break;
             case MLET_OP_DEPTHWISE2D:
-                mlet_depthwise2d(&layer, a, y, scratch);
+                kernels->depthwise2d(&layer, a, y, scratch);
                 break;
             case MLET_OP_POINTWISE:
-                mlet_pointwise(&layer, a, y, scratch);
+                kernels->pointwise(&layer, a, y, scratch);
                 break;
             case MLET_OP_TEMPORAL_DEPTHWISE:
-                mlet_temporal_depthwise(&layer, &ring, a, frame % 2 ? a : y, scratch);
+                kernels->temporal_depthwise(&layer, &ring, a, frame % 2 ? a : y, scratch);
                 break;
             case MLET_OP_TEMPORAL_SHIFT:
-                mlet_temporal_shift(&layer, state, a, frame % 2 ? a : y);
+                kernels->temporal_shift(&layer, state, a, frame % 2 ? a : y);
                 break;
             case MLET_OP_ADD:
-                mlet_add(&layer, a, b, frame == 0 ? y : frame == 1 ? a : b);
+                kernels->add(&layer, a, b, frame == 0 ? y : frame == 1 ? a : b);
                 break;
             case MLET_OP_AVERAGE_POOL:
-                mlet_average_pool(&layer, a, y, scratch);
+                kernels->average_pool(&layer, a, y, scratch);
                 break;
             case MLET_OP_TEMPORAL_AVERAGE:
-                mlet_temporal_average(&layer, &ring, a, frame % 2 ? a : y, scratch);
+                kernels->temporal_average(&layer, &ring, a, frame % 2 ? a : y, scratch);
                 break;
             case MLET_OP_DENSE:
-                mlet_dense(&layer, a, y, scratch);
+                kernels->dense(&layer, a, y, scratch);
                 break;
             default:
                 abort(); // an open model has no other

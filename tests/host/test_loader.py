@@ -50,14 +50,21 @@ VALUES = {
 }
 
 
-def build(name, compiler="gcc", flags=SANITIZE):
-    """Compile a program of tests/fuzz; skip when the compiler has no sanitizers."""
+def build(name, compiler="gcc", flags=SANITIZE, arch=None):
+    """Compile a program of tests/fuzz; skip when the compiler has no sanitizers.
+
+    `arch` names a folder of tuned kernels to build in; their assembly is left out.
+    """
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
-    target = paths.build() / "fuzz" / name
+    target = paths.build() / "fuzz" / (f"{name}_{arch}" if arch else name)
     target.parent.mkdir(parents=True, exist_ok=True)
     sources = [FUZZ / f"{name}.c", *sorted(CORE.glob("*.c"))]
     command = [compiler, *flags, "-Wall", "-Wextra", "-Werror", f"-I{CORE}"]
+    if arch:
+        tuned = CORE.parent / "arch" / arch
+        sources += sorted(tuned.glob("*.c"))
+        command += [f"-I{tuned}", f"-DMLET_TARGET=MLET_TARGET_{arch.upper()}"]
     probe = subprocess.run(
         [compiler, *flags, "-x", "c", "-", "-o", f"{target}.probe"],
         input="int main(void) { return 0; }\n"
