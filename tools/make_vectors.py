@@ -13,7 +13,8 @@ each case the struct `CASE` and its arrays, each array padded with zeros to a mu
 `frames.vec`: magic "MFRM", uint16 0, uint16 number of cases; for each the struct `FRAME_CASE`,
 then pixels uint8[], tensor int8[H][W][C], padded likewise.
 
-`<model>.mlet`, a whole model, and `<model>.trace`: magic "MTRC", uint16 frames, uint16 ops,
+`<model>.mlet`, a whole model, `<model>_m0.mlet`, the same packed for the Cortex-M0+, and
+`<model>.trace`, what both compute: magic "MTRC", uint16 frames, uint16 ops,
 uint32 bytes of a frame; then for each frame its bytes (pixels, as a camera of the input's size
 gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
 
@@ -34,7 +35,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from host_sdk import golden, mlet_file  # noqa: E402
+from host_sdk import golden, mlet_file, targets  # noqa: E402
 from host_sdk import mlet_format as fmt  # noqa: E402
 from host_sdk.golden.check import RecordError, array_shapes, check_graph  # noqa: E402
 from host_sdk.graph import Graph, Op, Tensor  # noqa: E402
@@ -65,8 +66,11 @@ def all_files():
     """Return {file name: bytes} of every vector file."""
     files = {f"{kind}.vec": op_vectors(kind) for kind in fmt.OP_CODES}
     files["frames.vec"] = frame_vectors()
-    for name, graph in (("tiny_tsm", tiny_tsm()), ("tiny_separable", tiny_separable())):
+    for name, make in MODELS.items():
+        graph = make()
         files[f"{name}.mlet"] = mlet_file.pack(graph, plan(graph))
+        tuned = plan(graph, targets.scratch_bytes("cortex_m0plus"))
+        files[f"{name}_m0.mlet"] = mlet_file.pack(graph, tuned, "cortex_m0plus")
         files[f"{name}.trace"] = trace(graph, frames=6)
     files["damage.vec"] = damage_vectors(files["tiny_tsm.mlet"])
     return files
@@ -195,12 +199,15 @@ def parameters(rng, graph, op, edge=None):
         most = INT32_MAX - 32768 * taps
         weights = {"high": 127, "low": -127}.get(edge)
         weights = rng.integers(-127, 128, shapes["weights"]) if weights is None else weights
+        if op.weight_bits == 4:
+            weights = np.clip(weights, -112, 112) // 16  # all that follows is smaller by 16 too
         op.weights = np.full(shapes["weights"], weights, np.int8)
         bias = {"high": most, "low": -most}.get(edge)
         if edge == "bias":
             bias = rng.choice([-most, most], target.channels)
         elif bias is None:
-            bias = rng.integers(-2000 * taps, 2000 * taps, target.channels, endpoint=True)
+            spread = taps * (2000 if op.weight_bits == 8 else 125)
+            bias = rng.integers(-spread, spread, target.channels, endpoint=True)
         op.bias = np.full(target.channels, bias, np.int32)
     if "multiplier" in shapes:
         count = shapes["multiplier"][0]
@@ -208,7 +215,8 @@ def parameters(rng, graph, op, edge=None):
             multipliers, shift = rng.integers(2**20, 2**21, count), 21
             ends = {"high": (2**22 - 1, 23), "low": (0, 1), "bias": (2**22 - 1, 1)}
         else:
-            weight = 64 if "weights" in shapes else 1  # the outputs' spread before scaling
+            # The outputs' spread before scaling.
+            weight = (64 if op.weight_bits == 8 else 4) if "weights" in shapes else 1
             real = 1 / (weight * np.sqrt(taps)) * rng.uniform(0.3, 1.0, count)
             mantissa, exponent = np.frexp(real)
             multipliers, shift = mantissa * 2**31, 31 - exponent
@@ -354,6 +362,19 @@ def tiny_separable():
     pooled = net.add("average_pool", [mixed], (1, 1, 6), kernel=(2, 2))
     mean = net.add("temporal_average", [pooled], (1, 1, 6), frames=3)
     return net.finish(net.add("dense", [mean], (1, 1, 4)))
+
+
+def tiny_int4():
+    """Every op that can have weights of 4 bits, in rows of odd and even lengths."""
+    net = Builder(3, (8, 8, 1), ["near", "far", "gone"])
+    stem = net.add("conv2d", [0], (4, 4, 7), kernel=(3, 3), stride=(2, 2), weight_bits=4)
+    mixed = net.add("pointwise", [stem], (4, 4, 6), weight_bits=4)
+    again = net.add("conv2d", [mixed], (2, 2, 5), kernel=(2, 2), stride=(2, 2), weight_bits=4)
+    time = net.add("temporal_depthwise", [again], (2, 2, 5), frames=2)
+    return net.finish(net.add("dense", [time], (1, 1, 3), weight_bits=4))
+
+
+MODELS = {"tiny_tsm": tiny_tsm, "tiny_separable": tiny_separable, "tiny_int4": tiny_int4}
 
 
 def trace(graph, frames):

@@ -77,9 +77,10 @@ def test_op_vectors_in_c(files, kind):
     assert cursor.at == len(cursor.content)
 
 
-@pytest.mark.parametrize("name", ["tiny_tsm", "tiny_separable"])
-def test_traces_in_c(files, name):
-    model = native.Model(files[f"{name}.mlet"])
+@pytest.mark.parametrize("packed", ["", "_m0"])
+@pytest.mark.parametrize("name", ["tiny_tsm", "tiny_separable", "tiny_int4"])
+def test_traces_in_c(files, name, packed):
+    model = native.Model(files[f"{name}{packed}.mlet"])
     stream, cursor = native.Stream(model), Cursor(files[f"{name}.trace"])
     magic, frames, ops, size = cursor.unpack("<4sHHI")
     assert (magic, ops) == (b"MTRC", model.op_count)
