@@ -5,6 +5,9 @@ rows of its output are kept, 0 for a whole map. Ops with rows > 0 and the op beh
 chain.
 """
 
+from dataclasses import replace
+
+from host_sdk.graph import Graph
 from host_sdk.mlet_format import LIMITS
 
 ROW_ALIGN = 4  # rows begin on multiples of it, for kernels that load words
@@ -30,6 +33,13 @@ def rows_kept(graph, consumer):
     dilation = 1 if consumer.kind == "average_pool" else consumer.dilation[0]
     height = graph.tensors[consumer.inputs[0]].height
     return min((consumer.kernel[0] - 1) * dilation + 1, height)
+
+
+def row_view(graph, op):
+    """Return (graph, op) of an op as a chain runs it: one row of output, and the input for it."""
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    tensors = [replace(source, height=rows_kept(graph, op)), replace(target, height=1)]
+    return Graph(tensors=tensors), replace(op, inputs=[0], output=1)
 
 
 def links(graph):

@@ -51,11 +51,12 @@ def plan(graph, scratch_bytes=None, chains=True):
     MotionletError when the graph breaks SPEC.md or its limits.
     """
     check_graph(graph)
-    scratch = [round_up(scratch_bytes(graph, op)) if scratch_bytes else 0 for op in graph.ops]
+    needs = _Scratch(graph, scratch_bytes)
     if chains is True:
-        chains = _choose_chains(graph, scratch)
+        chains = _choose_chains(graph, needs)
     rows = chain.rows_of(graph, chains or [])
-    arena, offsets, scratch_offsets = _plan_arena(graph, rows, scratch)
+    scratch = needs.of(rows)
+    arena, offsets, scratch_offsets = _plan_arena(graph, rows, needs)
     sizes = [state_bytes(graph, op) for op in graph.ops]
     total, state_offsets = 0, []
     for size in sizes:
@@ -70,6 +71,26 @@ def plan(graph, scratch_bytes=None, chains=True):
         lifetimes=lifetimes(graph, rows),
         rows=rows,
     )
+
+
+class _Scratch:
+    """The scratch that ops need, on whole maps and row by row."""
+
+    def __init__(self, graph, scratch_bytes):
+        ask = scratch_bytes or (lambda graph, op: 0)
+        linked = chain.links(graph)
+        self._whole = [round_up(ask(graph, op)) for op in graph.ops]
+        self._by_row = [
+            round_up(ask(*chain.row_view(graph, op))) if {i - 1, i} & linked else 0
+            for i, op in enumerate(graph.ops)
+        ]
+
+    def of(self, rows):
+        """Return the bytes that each op needs when `rows` describes the chains."""
+        sizes = list(self._whole)
+        for first, last in chain.chains_of(rows):
+            sizes[first : last + 1] = self._by_row[first : last + 1]
+        return sizes
 
 
 def arena_sizes(graph, rows):
@@ -238,7 +259,7 @@ def _leads(graph, rows):
     return leads
 
 
-def _choose_chains(graph, scratch):
+def _choose_chains(graph, needs):
     """Return the chains that keep the most bytes live at once lowest, with the fewest chains.
 
     What is live while a chain runs does not depend on the other chains, so the best split of the
@@ -253,17 +274,17 @@ def _choose_chains(graph, scratch):
             if (first, last) in parts:
                 peak, chained, chains = best[last + 1]
                 own = [(first, last)] if last > first else []
-                peak = max(peak, _live_bytes(graph, scratch, first, own))
+                peak = max(peak, _live_bytes(graph, needs, first, own))
                 chained += last - first + 1 if own else 0
                 choices.append((peak, chained, own + chains))
         best[first] = min(choices)
     return best[0][2]
 
 
-def _live_bytes(graph, scratch, moment, chains):
+def _live_bytes(graph, needs, moment, chains):
     """Return how many bytes are live while op `moment`, or the chain it begins, runs."""
     rows = chain.rows_of(graph, chains)
-    blocks = _blocks(graph, rows, scratch, prefer=0)
+    blocks = _blocks(graph, rows, needs.of(rows), prefer=0)
     total = sum(block.size for block in blocks if block.first <= moment <= block.last)
     for (source, target), least in _block_leads(graph, rows, blocks).items():
         apart = blocks[source].size + blocks[target].size
@@ -272,7 +293,7 @@ def _live_bytes(graph, scratch, moment, chains):
     return total
 
 
-def _plan_arena(graph, rows, scratch):
+def _plan_arena(graph, rows, needs):
     """Return (arena bytes, tensor offsets, scratch offsets).
 
     An op that may write over its input does so, which spares a whole tensor. The blocks that
@@ -282,7 +303,7 @@ def _plan_arena(graph, rows, scratch):
     rng = random.Random(0)
     best = None
     for prefer in (0, 1):  # which input of an add gives way, when both may
-        blocks = _blocks(graph, rows, scratch, prefer)
+        blocks = _blocks(graph, rows, needs.of(rows), prefer)
         found = _search(blocks, _block_leads(graph, rows, blocks), rng)
         if best is None or found[0] < best[0]:
             best = (*found, blocks)

@@ -23,6 +23,16 @@ typedef struct chain {
     void *context;
 } chain_t;
 
+int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer) {
+    int32_t rows = 1;
+    if (code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D) {
+        rows = (layer->kernel_h - 1) * layer->dilation_h + 1;
+    } else if (code == MLET_OP_AVERAGE_POOL) {
+        rows = layer->kernel_h;
+    }
+    return rows < layer->in.height ? rows : layer->in.height;
+}
+
 void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int32_t *first,
     int32_t *end, int32_t *above) {
     *first = row;

@@ -6,13 +6,17 @@
 #error "A model's arrays are used where they lie: the core needs a little-endian machine."
 #endif
 
-// Fields are read by bytes: right on any alignment, and records are read rarely.
+// Fields lie on multiples of their size, in a file that lies on a multiple of 16: one load each.
 static uint16_t read_u16(const uint8_t *p) {
-    return (uint16_t)(p[0] | p[1] << 8);
+    uint16_t value;
+    memcpy(&value, __builtin_assume_aligned(p, sizeof(value)), sizeof(value));
+    return value;
 }
 
 static uint32_t read_u32(const uint8_t *p) {
-    return read_u16(p) | (uint32_t)read_u16(p + 2) << 16;
+    uint32_t value;
+    memcpy(&value, __builtin_assume_aligned(p, sizeof(value)), sizeof(value));
+    return value;
 }
 
 static float read_float(const uint8_t *p) {
@@ -56,6 +60,10 @@ mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
         .arena_offset = read_u32(record + MLET_TENSOR_ARENA_OFFSET),
         .name = string_at(model, read_u16(record + MLET_TENSOR_NAME)),
     };
+}
+
+static uint16_t rows_of(const mlet_model_t *model, int32_t op) {
+    return read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS);
 }
 
 // Everything but the pointers to arrays, which mean nothing before they are checked.
@@ -411,7 +419,12 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
         !inside(op.state_offset, op.state_bytes, model->state_bytes)) {
         return "state_offset";
     }
-    if (op.scratch_bytes < kernels->scratch_bytes(code, &op.layer)) {
+    mlet_layer_t at_once = op.layer;
+    if (op.rows > 0 || (index > 0 && rows_of(model, index - 1) > 0)) {
+        at_once.in.height = (uint16_t)mlet_rows_needed(code, &op.layer); // by row, in a chain
+        at_once.out.height = 1;
+    }
+    if (op.scratch_bytes < kernels->scratch_bytes(code, &at_once)) {
         return "scratch_bytes";
     }
     if (op.scratch_offset % MLET_ALIGN != 0 ||
@@ -433,10 +446,6 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
 
 static mlet_layer_t layer_of(const mlet_model_t *model, uint16_t op) {
     return read_op(model, op).layer;
-}
-
-static uint16_t rows_of(const mlet_model_t *model, int32_t op) {
-    return read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS);
 }
 
 // The first and the last op of the chain that `op` is in; `op` itself when it is in none.
@@ -530,17 +539,8 @@ static bool chain_is_right(const mlet_model_t *model, uint16_t i) {
         return false;
     }
     const mlet_op_t op = read_op(model, i), next = read_op(model, (uint16_t)(i + 1));
-    int32_t rows = 1;
-    if (next.code == MLET_OP_CONV2D || next.code == MLET_OP_DEPTHWISE2D) {
-        rows = (next.layer.kernel_h - 1) * next.layer.dilation_h + 1;
-    } else if (next.code == MLET_OP_AVERAGE_POOL) {
-        rows = next.layer.kernel_h;
-    }
-    if (rows > next.layer.in.height) {
-        rows = next.layer.in.height;
-    }
     return runs_in_chains(op.code) && runs_in_chains(next.code) && next.input0 == op.output &&
-           lifetime(model, op.output).readers == 1 && op.rows == rows &&
+           lifetime(model, op.output).readers == 1 && op.rows == mlet_rows_needed(next.code, &next.layer) &&
            rows_are_aligned(op.code, &op.layer) && rows_are_aligned(next.code, &next.layer) &&
            chain_end(model, i) - chain_begin(model, i) < MLET_LIMIT_MAX_CHAIN;
 }

@@ -19,6 +19,9 @@ mlet_status_t mlet_run_op(
 // The buffers of op `index` of a stream, on whole maps.
 mlet_buffers_t mlet_stream_buffers(const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index);
 
+// How many input rows an op needs at once to make one row of output.
+int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer);
+
 // The input rows [*first, *end) that row `row` of an op's output is made from, and how many rows of
 // its window lie above the image. For ops that run in chains.
 void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int32_t *first,

@@ -121,54 +121,64 @@ M0_RAM_CODE static void pack_inside(
     }
 }
 
+// Convolve for one group of output channels; positions of y are `y_step` apart. The windows of a
+// block are packed into words; from there on it is a matrix product. Taps outside the image count
+// as z_x.
+M0_RAM_CODE static void run_group(
+    const mlet_layer_t *group, const int8_t *x, int8_t *y, uint32_t y_step, void *scratch) {
+    const uint32_t positions = (uint32_t)group->out.height * group->out.width;
+    const uint32_t block = m0_matmul_block(group);
+    const uint32_t taps = m0_conv2d_taps(group);
+    const uint32_t run = (uint32_t)group->kernel_w * group->in.channels; // taps in a row
+    m0_matmul_t job;
+    uint32_t *const words = m0_matmul_begin(&job, group, taps, y_step, scratch);
+    int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(group, taps);
+    int8_t *const copies = zeros + run;
+    memset(zeros, group->in_zero, run);
+
+    // Blocks whose first window begins in these rows and columns have all windows inside.
+    const uint32_t rows_inside =
+        places(group->in.height, (group->kernel_h - 1) * group->dilation_h + 1);
+    const uint32_t columns_inside = places(group->in.width,
+        (group->kernel_w - 1) * group->dilation_w + 1 + ((int32_t)block - 1) * group->stride_w);
+    cursor_t cursor;
+    cursor_set(&cursor, group, 0, 0);
+    for (uint32_t p = 0; p < positions; p += block, y += block * y_step) {
+        if (p > positions - block) {
+            // The last block is whole too: some positions come twice.
+            y -= (p - (positions - block)) * y_step;
+            p = positions - block;
+            cursor_set(&cursor, group, p / group->out.width, p % group->out.width);
+        }
+        const window_t *window = &cursor.window;
+        if (cursor.j + block <= group->out.width && (uint32_t)window->row < rows_inside
+            && (uint32_t)window->column < columns_inside) {
+            pack_inside(group, words, x + window->at);
+            cursor_move(&cursor, group, block);
+        } else {
+            pack_clipped(group, words, x, &cursor, zeros, copies);
+        }
+        m0_matmul_run(group, &job, y);
+    }
+}
+
 // weights: SPEC.md, "Targets".
-//
-// The windows of a block are packed into words; from there on it is a matrix product. Taps outside
-// the image count as z_x.
-M0_RAM_CODE mlet_status_t m0_conv2d(
-    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
+    const uint32_t channels = layer->out.channels;
     const uint32_t block = m0_matmul_block(layer);
     // Packing serves all output channels at once. It does not pay for very few of them where most
     // blocks are clipped.
-    if (positions < block || (layer->out.channels <= 2 && layer->out.width < 2 * block)) {
+    if (positions < block || (channels <= 2 && layer->out.width < 2 * block)) {
         m0_conv2d_direct(layer, x, y, scratch);
         return MLET_OK;
     }
-    const uint32_t taps = m0_conv2d_taps(layer);
-    const uint32_t run = (uint32_t)layer->kernel_w * layer->in.channels; // taps in a row
-    m0_matmul_t job;
-    uint32_t *const words = m0_matmul_begin(&job, layer, taps, scratch);
-    int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(layer, taps);
-    int8_t *const copies = zeros + run;
-    memset(zeros, layer->in_zero, run);
-
-    // Blocks whose first window begins in these rows and columns have all windows inside.
-    const uint32_t rows_inside =
-        places(layer->in.height, (layer->kernel_h - 1) * layer->dilation_h + 1);
-    const uint32_t columns_inside = places(layer->in.width,
-        (layer->kernel_w - 1) * layer->dilation_w + 1 + ((int32_t)block - 1) * layer->stride_w);
-    cursor_t cursor;
-    cursor_set(&cursor, layer, 0, 0);
-    for (uint32_t p = 0; p < positions; p += block, y += block * layer->out.channels) {
-        if (p > positions - block) {
-            // The last block is whole too: some positions come twice.
-            y -= (p - (positions - block)) * layer->out.channels;
-            p = positions - block;
-            cursor_set(&cursor, layer, p / layer->out.width, p % layer->out.width);
-        }
-        const window_t *window = &cursor.window;
-        if (cursor.j + block <= layer->out.width && (uint32_t)window->row < rows_inside
-            && (uint32_t)window->column < columns_inside) {
-            pack_inside(layer, words, x + window->at);
-            cursor_move(&cursor, layer, block);
-        } else {
-            pack_clipped(layer, words, x, &cursor, zeros, copies);
-        }
-        m0_matmul_run(layer, &job, y);
+    for (uint32_t first = 0; first < channels; first += M0_GROUP, y += M0_GROUP) {
+        const mlet_layer_t group = m0_matmul_group(layer, m0_conv2d_taps(layer), first);
+        run_group(&group, x, y, channels, scratch);
     }
     return MLET_OK;
 }

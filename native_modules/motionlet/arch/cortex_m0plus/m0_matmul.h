@@ -37,18 +37,26 @@ typedef struct m0_matmul {
     const int8_t *weights;     // rows, K padded to 4 (int4: 8)
 } m0_matmul_t;
 
+// Output channels that are multiplied at once: more would pack the inputs less often, but every one
+// takes 20 bytes of scratch.
+enum { M0_GROUP = 32 };
+
 // Positions in a block.
 static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
     return layer->weight_bits == 4 ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
 }
 
-// Bytes of scratch for m0_matmul_begin(), a multiple of MLET_ALIGN.
+// The layer of the group of at most M0_GROUP output channels that begins with `first`.
+mlet_layer_t m0_matmul_group(const mlet_layer_t *layer, uint32_t taps, uint32_t first);
+
+// Bytes of scratch for m0_matmul_begin() on each group of a layer, a multiple of MLET_ALIGN.
 uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
 
-// Fill the rows and *job from a layer and its scratch. Returns where to pack the words of a block;
+// Fill the rows and *job from the layer of a group and its scratch; positions of y are `y_step`
+// apart. Returns where to pack the words of a block;
 // those of padded taps may hold anything, as their weights are 0.
 uint32_t *m0_matmul_begin(
-    m0_matmul_t *job, const mlet_layer_t *layer, uint32_t taps, void *scratch);
+    m0_matmul_t *job, const mlet_layer_t *group, uint32_t taps, uint32_t y_step, void *scratch);
 
 // Pack rows >= 1 of n >= 1 taps, `step` apart in x, of 4 or 8 positions: one after the other,
 // words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).

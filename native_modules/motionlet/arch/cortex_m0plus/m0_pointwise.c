@@ -16,19 +16,22 @@ M0_RAM_CODE mlet_status_t m0_pointwise(
         }
         return MLET_OK;
     }
-    m0_matmul_t job;
-    uint32_t *words = m0_matmul_begin(&job, layer, in_channels, scratch);
-    for (uint32_t p = 0; p < positions; p += block) {
-        if (p > positions - block) {
-            p = positions - block; // the last block is whole too: some positions come twice
+    for (uint32_t first = 0; first < out_channels; first += M0_GROUP, y += M0_GROUP) {
+        const mlet_layer_t group = m0_matmul_group(layer, in_channels, first);
+        m0_matmul_t job;
+        uint32_t *words = m0_matmul_begin(&job, &group, in_channels, out_channels, scratch);
+        for (uint32_t p = 0; p < positions; p += block) {
+            if (p > positions - block) {
+                p = positions - block; // the last block is whole too: some positions come twice
+            }
+            const int8_t *inputs[M0_BLOCK_INT4];
+            const int8_t *px = x + p * in_channels;
+            for (uint32_t i = 0; i < block; i++, px += in_channels) {
+                inputs[i] = px;
+            }
+            m0_matmul_pack(&group, words, inputs, in_channels, 1, 0);
+            m0_matmul_run(&group, &job, y + p * out_channels);
         }
-        const int8_t *inputs[M0_BLOCK_INT4];
-        const int8_t *px = x + p * in_channels;
-        for (uint32_t i = 0; i < block; i++, px += in_channels) {
-            inputs[i] = px;
-        }
-        m0_matmul_pack(layer, words, inputs, in_channels, 1, 0);
-        m0_matmul_run(layer, &job, y + p * out_channels);
     }
     return MLET_OK;
 }
