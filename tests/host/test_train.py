@@ -5,9 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from host_sdk.cli import main
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
+from host_sdk.graph import load_graph
 from host_sdk.networks import load_network
 from host_sdk.train import TrainConfig, accuracy, float_logits, train
 
@@ -54,6 +57,29 @@ def test_saved_model_gives_the_recorded_accuracy(trained):
     logits = float_logits(load_network(trained.model_path), clips)
     assert logits.shape == (27, 6, 9)
     assert accuracy("separable3d", logits, labels) == trained.test_accuracy
+
+
+def test_quantize_command(trained, tmp_path):
+    """Layers are named as training named them; each gets 4 bits that is asked to."""
+
+    def quantize(*options):
+        out = tmp_path / "model.graph"
+        folder = str(trained.model_path.parent)
+        said = CliRunner().invoke(
+            main, ["quantize", folder, "-o", str(out), "--clips", "2", *options]
+        )
+        return said, {op.name: op.weight_bits for op in load_graph(out).ops}
+
+    _, bits = quantize()
+    assert set(bits.values()) == {8}
+    chosen = ["stem", "head/logits"]
+    _, bits = quantize(*(word for name in chosen for word in ("--int4", name)))
+    assert [name for name, few in bits.items() if few == 4] == chosen
+    _, bits = quantize("--int4", "all")
+    assert {name for name, few in bits.items() if few == 4} > {*chosen, "block1/pointwise"}
+    said, _ = quantize("--int4", "stern")
+    assert said.exit_code == 1
+    assert "no op 'stern' that can have 4-bit weights; there is: stem, " in said.stderr
 
 
 def test_same_seed_same_weights(trained, tmp_path):
