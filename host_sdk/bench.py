@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host_sdk import mlet_file, paths, planner
-from host_sdk.deploy import deploy
+from host_sdk import mlet_file, paths, planner, targets
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.mlet_format import TARGETS
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
+from host_sdk.requantize import quantize_multipliers
 from host_sdk.romfs import build_romfs
+from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 4  # timed, after one that is not
@@ -31,41 +33,102 @@ class Case:
     per_layer: bool = False
 
 
-def _one_op(name, kind, shape, out_shape, weights_shape=None, taps=1, **fields):
-    """Return a Case with one op on random weights; outputs spread over the int8 range."""
+MAP = (16, 16, 32)
+
+
+def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fields):
+    """Return a Case with one op on random weights, as a quantizer would scale it.
+
+    `exact` gives it multipliers of 31 bits, which none but imported models have.
+    """
     rng = np.random.default_rng(0)
     graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
     graph.tensors = [Tensor("x", *shape, 1.0, 3), Tensor("y", *out_shape, 1.0, 3)]
     op = Op(kind, name, [0], 1, **fields)
+    channels = out_shape[2]
     if weights_shape:
-        channels = out_shape[2]
-        op.weights = rng.integers(-127, 128, weights_shape).astype(np.int8)
+        most = 7 if op.weight_bits == 4 else 127
+        op.weights = rng.integers(-most, most + 1, weights_shape).astype(np.int8)
         op.bias = rng.integers(-1000, 1000, channels).astype(np.int32)
-        op.multiplier = rng.integers(1 << 30, 1 << 31, channels).astype(np.int32)
-        spread = 37 + round(np.log2(taps) / 2)  # so that few outputs are clamped
-        op.shift = np.full(channels, spread, np.uint8)
+        low, high = reachable_sums(weight_rows(op))
+        sums = None if exact else np.maximum(-low, high) + 1000 + 3 * np.abs(low)
+        # A third of the int8 range for the spread of a sum: few outputs are clamped.
+        reals = 40 / (74 * np.sqrt(np.square(weight_rows(op)).sum(axis=1)) + 1)
+        op.multiplier, op.shift = quantize_multipliers(reals, sums)
+    elif kind == "add":
+        op.inputs = [0, 0]
+        op.multiplier, op.shift = np.array([3 << 20, 1 << 21], np.int32), np.array([22], np.uint8)
+    elif kind != "temporal_shift":
+        op.multiplier, op.shift = quantize_multipliers([1 / (op.frames * np.prod(op.kernel))])
     graph.ops = [op]
     return Case(name, graph)
 
 
+def _window(name, kind, shape, out_channels, size, stride=1, dilation=1, **fields):
+    """A convolution whose output is as TensorFlow's SAME makes it."""
+    out = [-(-n // stride) for n in shape[:2]]
+    reach = (size - 1) * dilation + 1
+    pads = [max((o - 1) * stride + reach - n, 0) // 2 for o, n in zip(out, shape, strict=False)]
+    fields |= {"kernel": (size, size), "stride": (stride,) * 2, "padding": tuple(pads)}
+    fields |= {"dilation": (dilation,) * 2}
+    weights = (size, size, shape[2])
+    if kind == "conv2d":
+        weights = (out_channels, *weights)
+    return _one_op(name, kind, shape, (*out, out_channels), weights, **fields)
+
+
 def kernel_cases():
     """Return the kernels of the table, by the names that the figures are known by."""
-    map_32 = (16, 16, 32)
     return [
-        _one_op("pointwise_16x16_32_32", "pointwise", map_32, map_32, (32, 32), 32),
+        _one_op("pointwise_16x16_32_32", "pointwise", MAP, MAP, (32, 32)),
+        _window("depthwise3x3_16x16x32", "depthwise2d", MAP, 32, 3),
+        _window("conv3x3s2_32x32x1_8", "conv2d", (32, 32, 1), 8, 3, 2),
+        _one_op("temporal3_16x16x32", "temporal_depthwise", MAP, MAP, (3, 32), frames=3),
+        _one_op("shift_quarter_16x16x32", "temporal_shift", MAP, MAP, shift_channels=8),
+        _one_op("dense_512_16", "dense", (1, 1, 512), (1, 1, 16), (16, 512)),
+        _one_op("pointwise_int4_16x16_32_32", "pointwise", MAP, MAP, (32, 32), weight_bits=4),
+    ]
+
+
+def more_cases():
+    """Return other shapes: few and many channels, odd sizes, strides, dilations, other ops."""
+    odd = (7, 9, 10)
+    deep = (8, 8, 64)
+    return [
+        _one_op("pointwise_exact_16x16_32_32", "pointwise", MAP, MAP, (32, 32), exact=True),
+        _one_op("pointwise_16x16_8_16", "pointwise", (16, 16, 8), (16, 16, 16), (16, 8)),
+        _one_op("pointwise_8x8_64_64", "pointwise", deep, deep, (64, 64)),
+        _one_op("pointwise_7x9_10_13", "pointwise", odd, (7, 9, 13), (13, 10)),
+        _one_op("pointwise_2x2_64_64", "pointwise", (2, 2, 64), (2, 2, 64), (64, 64)),
+        _one_op("pointwise_int4_8x8_64_64", "pointwise", deep, deep, (64, 64), weight_bits=4),
+        _window("depthwise3x3s2_16x16x32", "depthwise2d", MAP, 32, 3, 2),
+        _window("depthwise3x3d2_16x16x16", "depthwise2d", (16, 16, 16), 16, 3, 1, 2),
+        _window("depthwise3x3_8x8x64", "depthwise2d", deep, 64, 3),
+        _window("depthwise3x3_7x9x10", "depthwise2d", odd, 10, 3),
+        _window("depthwise5x5_16x16x8", "depthwise2d", (16, 16, 8), 8, 5),
+        _window("conv3x3_16x16x8_8", "conv2d", (16, 16, 8), 8, 3),
+        _window("conv3x3s2_32x32x3_8", "conv2d", (32, 32, 3), 8, 3, 2),
+        _window("conv5x5s2_32x32x1_8", "conv2d", (32, 32, 1), 8, 5, 2),
+        _window("conv3x3d2_7x9x10_6", "conv2d", odd, 6, 3, 1, 2),
+        _window("conv3x3_int4_16x16x8_8", "conv2d", (16, 16, 8), 8, 3, weight_bits=4),
+        _one_op("temporal2_8x8x64", "temporal_depthwise", deep, deep, (2, 64), frames=2),
         _one_op(
-            *("depthwise3x3_16x16x32", "depthwise2d", map_32, map_32, (3, 3, 32), 9),
-            **{"kernel": (3, 3), "padding": (1, 1)},
+            *("temporal3d2_7x9x10", "temporal_depthwise", odd, odd, (3, 10)),
+            frames=3,
+            frame_dilation=2,
         ),
+        _one_op("temporal5_8x8x64", "temporal_depthwise", deep, deep, (5, 64), frames=5),
+        _one_op("shift_half_8x8x64", "temporal_shift", deep, deep, shift_channels=32),
+        _one_op("shift3_7x9x10", "temporal_shift", odd, odd, shift_channels=3),
+        _one_op("dense_64_9", "dense", (1, 1, 64), (1, 1, 9), (9, 64)),
+        _one_op("dense_510_10", "dense", (1, 1, 510), (1, 1, 10), (10, 510)),
+        _one_op("dense_int4_512_16", "dense", (1, 1, 512), (1, 1, 16), (16, 512), weight_bits=4),
+        _one_op("add_16x16x32", "add", MAP, MAP),
         _one_op(
-            *("conv3x3s2_32x32x1_8", "conv2d", (32, 32, 1), (16, 16, 8), (8, 3, 3, 1), 9),
-            **{"kernel": (3, 3), "stride": (2, 2), "padding": (0, 0)},
+            "average2x2_16x16x32", "average_pool", MAP, (8, 8, 32), kernel=(2, 2), stride=(2, 2)
         ),
-        _one_op(
-            *("temporal3_16x16x32", "temporal_depthwise", map_32, map_32, (3, 32), 3), frames=3
-        ),
-        _one_op("shift_quarter_16x16x32", "temporal_shift", map_32, map_32, shift_channels=8),
-        _one_op("dense_512_16", "dense", (1, 1, 512), (1, 1, 16), (16, 512), 512),
+        _one_op("average_all_8x8x64", "average_pool", deep, (1, 1, 64), kernel=(8, 8)),
+        _one_op("average8_frames_64", "temporal_average", (1, 1, 64), (1, 1, 64), frames=8),
     ]
 
 
@@ -84,9 +147,14 @@ def demo_case():
     return Case("demo_frame", graph, per_layer=True)
 
 
-def pack_case(case):
+def plan_case(case, target):
+    """Return the memory plan of a case's model on a target."""
+    return planner.plan(case.graph, targets.scratch_bytes(target))
+
+
+def pack_case(case, target):
     """Return the case's model as bytes."""
-    return mlet_file.pack(case.graph, planner.plan(case.graph))
+    return mlet_file.pack(case.graph, plan_case(case, target), target)
 
 
 def random_frame(graph, rng):
@@ -94,38 +162,39 @@ def random_frame(graph, rng):
     return rng.integers(-128, 128, graph.tensors[graph.inputs[0]].shape).astype(np.int8)
 
 
-def measure(device, path, case, device_name):
-    """Time a case whose model lies at `path` on the device.
+def measure(device, path, case, target, device_name):
+    """Time a case whose model, packed for `target`, lies at `path` on the device.
 
     Returns rows {case, impl, device, cycles, macs, scratch_bytes}, what bench.json holds: the
-    model's, and with `per_layer` one for each layer, named "case/layer".
+    model's, which also tells its arena with and without chains, and with `per_layer` one for each
+    layer, named "case/layer".
     """
-    common = {"impl": require_module(device)["target"], "device": device_name}
-    graph, plan = case.graph, planner.plan(case.graph)
+    common = {"impl": target, "device": device_name}
+    graph, plan = case.graph, plan_case(case, target)
     stream = RemoteStream(device, path, graph, in_ram=True)
     frame = random_frame(graph, np.random.default_rng(1))
     cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
-    rows = [
+    whole = {
+        "case": case.name,
+        **common,
+        "cycles": round(cycles.sum()),
+        "macs": graph.macs_per_frame,
+        "scratch_bytes": max(plan.scratch_sizes),
+    }
+    if not case.per_layer:
+        return [whole]
+    flat = planner.plan(graph, targets.scratch_bytes(target), chains=False)
+    whole |= {"arena_bytes": plan.arena_bytes, "arena_bytes_whole_maps": flat.arena_bytes}
+    return [whole] + [
         {
-            "case": case.name,
+            "case": f"{case.name}/{op.name}",
             **common,
-            "cycles": round(cycles.sum()),
-            "macs": graph.macs_per_frame,
-            "scratch_bytes": max(plan.scratch_sizes),
+            "cycles": round(cycles[index]),
+            "macs": graph.macs(op),
+            "scratch_bytes": plan.scratch_sizes[index],
         }
+        for index, op in enumerate(graph.ops)
     ]
-    if case.per_layer:
-        rows += [
-            {
-                "case": f"{case.name}/{op.name}",
-                **common,
-                "cycles": round(cycles[index]),
-                "macs": graph.macs(op),
-                "scratch_bytes": plan.scratch_sizes[index],
-            }
-            for index, op in enumerate(graph.ops)
-        ]
-    return rows
 
 
 def changes(old, new, least=LOUD):
@@ -148,38 +217,67 @@ HEADING = """# Benchmarks
 Written by `make bench`; do not edit.
 
 Cycles of one frame at 125 MHz, from the device's timer around the kernel alone, requantization
-included, weights and input in RAM; the mean of {frames} runs. The virtual Pico counts
+included, weights and input in RAM; the mean of {frames} runs. *portable* is the C core, the other
+columns are the kernels tuned for a target; all give the same bytes. The virtual Pico counts
 Cortex-M0+ cycles exactly, so a figure changes only when the code or the compiler does. It has one
 core and no flash cache, so it shows none of the cycles that real flash costs when its cache
-misses: a Pico will be somewhat slower than this where code or weights lie in flash.
+misses: a Pico will be slower than this where code or weights lie in flash. The tuned kernels run
+from RAM for that reason; the portable ones do not.
 """
 
 
 def markdown(rows):
     """Return BENCHMARKS.md for the rows."""
     lines = [HEADING.format(frames=FRAMES)]
+    known = {case.name for case in kernel_cases()}
     for device in sorted({row["device"] for row in rows}):
         mine = [row for row in rows if row["device"] == device]
-        lines += [f"## {device}", "", "### Kernels and networks", ""]
-        lines += _table([row for row in mine if "/" not in row["case"]])
-        for network in sorted({row["case"].split("/")[0] for row in mine if "/" in row["case"]}):
-            lines += ["", f"### {network}, by layer", ""]
-            lines += _table([row for row in mine if row["case"].startswith(network + "/")])
+        networks = [row for row in mine if "arena_bytes" in row]
+        names = [row["case"] for row in networks]
+        single = [row for row in mine if "/" not in row["case"] and row not in networks]
+        lines += [f"## {device}", "", "### Kernels", ""]
+        lines += _table([row for row in single if row["case"] in known])
+        lines += ["", "### Other shapes", ""]
+        lines += _table([row for row in single if row["case"] not in known])
+        for name in dict.fromkeys(names):
+            lines += ["", f"### {name}, by layer", ""]
+            lines += _table([row for row in mine if row["case"].startswith(name + "/")])
+            lines += ["", *_table([row for row in networks if row["case"] == name]), ""]
+            lines += _memory([row for row in networks if row["case"] == name])
     return "\n".join(lines) + "\n"
 
 
 def _table(rows):
+    """Return a table with the implementations side by side."""
+    impls = list(dict.fromkeys(row["impl"] for row in rows))
+    columns = [f"{impl}{what}" for impl in impls for what in (", cycles", ", a MAC", ", scratch")]
     lines = [
-        "| case | impl | cycles | MACs | cycles a MAC | scratch bytes |",
-        "|---|---|--:|--:|--:|--:|",
+        f"| case | MACs | {' | '.join(columns)} | faster |",
+        f"|---|--:|{'--:|' * len(columns)}--:|",
     ]
+    for name in dict.fromkeys(row["case"] for row in rows):
+        found = {row["impl"]: row for row in rows if row["case"] == name}
+        cells = []
+        for row in map(found.get, impls):
+            if row is None:
+                cells += ["", "", ""]
+                continue
+            per_mac = f"{row['cycles'] / row['macs']:.2f}" if row["macs"] else "–"
+            cells += [f"{row['cycles']:,}", per_mac, f"{row['scratch_bytes']:,}"]
+        macs = next(iter(found.values()))["macs"]
+        cycles = [row["cycles"] for row in found.values()]
+        gain = f"{cycles[0] / cycles[-1]:.2f}×" if len(cycles) > 1 else ""
+        shown = name.split("/", 1)[-1]
+        lines.append(f"| {shown} | {macs or '–'} | {' | '.join(cells)} | {gain} |")
+    return lines
+
+
+def _memory(rows):
+    lines = ["| arena | whole maps | chains of rows | less |", "|---|--:|--:|--:|"]
     for row in rows:
-        per_mac = f"{row['cycles'] / row['macs']:.2f}" if row["macs"] else "–"
-        name = row["case"].split("/", 1)[-1]
-        lines.append(
-            f"| {name} | {row['impl']} | {row['cycles']:,} | {row['macs']:,} | {per_mac} "
-            f"| {row['scratch_bytes']:,} |"
-        )
+        flat, chained = row["arena_bytes_whole_maps"], row["arena_bytes"]
+        less = f"{1 - chained / flat:.0%}"
+        lines.append(f"| {row['impl']} | {flat:,} bytes | {chained:,} bytes | {less} |")
     return lines
 
 
@@ -193,29 +291,35 @@ def run(spec, progress=None):
 
     The virtual Pico starts with all models in its ROMFS; on a board they are deployed in turn.
     """
-    cases = [*kernel_cases(), demo_case()]
-    names = {case.name: f"{case.name}.mlet" for case in cases}
-    total = len(cases)
-
-    def step(done):
-        if progress:
-            progress(done, total)
-
-    rows = []
-    if spec in ("auto", "virtual") and not (spec == "auto" and list_devices()):
+    cases = [*kernel_cases(), *more_cases(), demo_case()]
+    virtual = spec in ("auto", "virtual") and not (spec == "auto" and list_devices())
+    options = {}
+    if virtual:
         folder = paths.build() / "bench"
         folder.mkdir(parents=True, exist_ok=True)
         image = folder / "models.romfs"
-        image.write_bytes(build_romfs({names[c.name]: pack_case(c) for c in cases}))
-        flash = folder / "virtual.flash"
-        with open_device("virtual", flash=flash, fresh=True, romfs=image) as device:
-            for done, case in enumerate(cases):
-                step(done)
-                rows += measure(device, f"/rom/{names[case.name]}", case, "virtual-pico")
-        return rows
-    with open_device(spec) as device:
-        for done, case in enumerate(cases):
-            step(done)
-            path = deploy(device, pack_case(case), "bench.mlet", where="files").path
-            rows += measure(device, path, case, device.name)
+        files = {_file(case, target): pack_case(case, target) for case, target in _runs(cases)}
+        image.write_bytes(build_romfs(files))
+        options = {"flash": folder / "virtual.flash", "fresh": True, "romfs": image}
+    rows = []
+    with open_device("virtual" if virtual else spec, **options) as device:
+        tuned = require_module(device)["target"]
+        runs = [(case, target) for case, target in _runs(cases) if target in ("portable", tuned)]
+        for done, (case, target) in enumerate(runs):
+            if progress:
+                progress(done, len(runs))
+            if virtual:
+                path, name = f"/rom/{_file(case, target)}", "virtual-pico"
+            else:
+                device.write_file("/bench.mlet", pack_case(case, target))
+                path, name = "/bench.mlet", device.name
+            rows += measure(device, path, case, target, name)
     return rows
+
+
+def _runs(cases):
+    return [(case, target) for case in cases for target in TARGETS]
+
+
+def _file(case, target):
+    return f"{case.name}.{target}"

@@ -9,8 +9,9 @@ import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk import mlet_file, mlet_format, native, rom_update
+from host_sdk import mlet_file, native, planner, rom_update, targets
 from host_sdk.errors import MotionletError
+from host_sdk.mlet_format import ALIGN, FORMAT_VERSION, TARGETS
 from host_sdk.remote import Remote, require_module
 
 CHECK_RAM = """
@@ -61,26 +62,37 @@ class Deployed:
     bytes: int
     where: str  # "rom" or "files"
     device: str
+    target: str  # whose kernels it is packed for
 
 
-def deploy(device, data, name, where="auto", erase=False, progress=None):
+def pack_for(graph, target, format_version=FORMAT_VERSION):
+    """Return a graph as an .mlet file in the form that the kernels of `target` like best.
+
+    For firmware that reads only an older `format_version`, or has kernels unknown here, the file
+    does without what came later, if that can be.
+    """
+    if format_version < FORMAT_VERSION or target not in TARGETS:
+        return mlet_file.pack(graph, planner.plan(graph, chains=False))
+    return mlet_file.pack(graph, planner.plan(graph, targets.scratch_bytes(target)), target)
+
+
+def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):
     """Write the model `data` (bytes of an .mlet file) to `device` under the file name `name`.
 
-    `where`: "rom", "files", or "auto" for ROMFS where the device has one. `erase` first forgets
-    everything in ROMFS (an interruption then leaves no model). `progress(done, total)` counts
-    bytes. Returns `Deployed`; raises MotionletError, having changed nothing, when the device has
-    no module, reads only an older format, or lacks the room or the memory.
+    It is packed anew for the kernels in the device's firmware, or for `target`. `where`: "rom",
+    "files", or "auto" for ROMFS where the device has one. `erase` first forgets everything in
+    ROMFS (an interruption then leaves no model). `progress(done, total)` counts bytes. Returns
+    `Deployed`; raises MotionletError, having changed nothing, when the device has no module, reads
+    only an older format, or lacks the room or the memory.
     """
-    graph, _, info = mlet_file.read(data)
+    graph = mlet_file.read(data)[0]
     module = require_module(device)
-    if info.format_version > module["format_version"]:
+    reads = module["format_version"]
+    data = pack_for(graph, target or module["target"], reads)
+    version = mlet_file.version_of(data)
+    if version > reads:
         raise MotionletError(
-            f"the model has format {info.format_version}, {device.name} reads "
-            f"{module['format_version']}: update its firmware"
-        )
-    if info.target not in ("portable", module["target"]):
-        raise MotionletError(
-            f"the model is packed for {info.target}, {device.name} runs {module['target']}"
+            f"the model has format {version}, {device.name} reads {reads}: update its firmware"
         )
     remote = Remote(device)
     rom_bytes = remote.json(OPEN_ROM)
@@ -100,7 +112,8 @@ def deploy(device, data, name, where="auto", erase=False, progress=None):
             f"{path} on {device.name} has CRC {crc:08x} after writing, {zlib.crc32(data):08x} "
             "was sent: its flash may be worn"
         )
-    return Deployed(path, len(data), "rom" if to_rom else "files", device.name)
+    where = "rom" if to_rom else "files"
+    return Deployed(path, len(data), where, device.name, target or module["target"])
 
 
 def _check_ram(remote, graph, data, in_place):
@@ -184,7 +197,7 @@ class _Partition:
 
 def _write_file(remote, path, data, progress):
     free = remote.json("import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))")
-    if free < len(data) + mlet_format.ALIGN:
+    if free < len(data) + ALIGN:
         raise MotionletError(
             f"the model has {len(data)} bytes, the filesystem of {remote.device.name} has "
             f"{free} free (an old model of that name keeps its place until the new one is whole)"

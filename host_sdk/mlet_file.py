@@ -142,6 +142,11 @@ def read(data):
     return graph, plan, info
 
 
+def version_of(data):
+    """Return the format version that the header of a whole file states."""
+    return _fields("header", CODECS["header"].unpack_from(data))["format_version"]
+
+
 # ----------------------------------------------------------------------------------------------
 # Writing
 

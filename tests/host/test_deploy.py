@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from host_sdk import mlet_file, planner
-from host_sdk.deploy import deploy
+from host_sdk.deploy import deploy, pack_for
 from host_sdk.devices import open_device
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.remote import RemoteStream
+from host_sdk.remote import RemoteStream, require_module
 from host_sdk.verify import NativeTarget, verify
 
 
@@ -79,7 +79,8 @@ def test_an_interrupted_deployment_leaves_the_old_model(device, tiny, other, whe
     device.reset()
     assert is_whole(device, old.path, tiny)
     deploy(device, big, "model.mlet", where)
-    assert crc(device, old.path) == zlib.crc32(big)
+    packed = pack_for(mlet_file.read(big)[0], require_module(device)["target"])
+    assert crc(device, old.path) == zlib.crc32(packed)
 
 
 def test_a_board_that_dies_while_deploying_still_has_the_old_model(
@@ -159,6 +160,29 @@ def test_firmware_that_reads_only_an_older_format(device, tiny):
     device.exec("import motionlet\nmotionlet.FORMAT_VERSION = 0")
     with pytest.raises(MotionletError, match=r"the model has format 1, .* reads 0: update"):
         deploy(device, tiny[1], "model.mlet")
+
+
+def test_firmware_of_format_1_gets_a_file_of_format_1(device, tiny):
+    """Without chains and tuned forms, which it would refuse; four-bit weights it cannot have."""
+    device.exec("import motionlet\nmotionlet.FORMAT_VERSION = 1")
+    done = deploy(device, tiny[1], "old.mlet")
+    assert device.read_file(done.path)[4:6] == b"\x01\x00"
+    assert is_whole(device, done.path, tiny)
+    graph = copy.deepcopy(tiny[0])
+    op = next(op for op in graph.ops if op.kind == "pointwise")
+    op.weights, op.weight_bits = np.clip(op.weights, -7, 7), 4
+    device.exec("motionlet.FORMAT_VERSION = 1")
+    with pytest.raises(MotionletError, match=r"the model has format 2, .* reads 1: update"):
+        deploy(device, mlet_file.pack(graph, planner.plan(graph)), "four.mlet")
+
+
+def test_it_is_packed_for_the_kernels_of_the_device(device, tiny):
+    done = deploy(device, tiny[1], "packed.mlet")
+    expected = "cortex_m0plus" if device.name == "virtual Pico" else "portable"
+    assert done.target == expected
+    assert is_whole(device, done.path, tiny)
+    portable = deploy(device, tiny[1], "packed.mlet", target="portable")
+    assert is_whole(device, portable.path, tiny)
 
 
 def test_a_truncated_file_is_refused_before_anything_is_sent(device, tiny):
