@@ -1,0 +1,150 @@
+"""The tuned kernels where they run, in the firmware on the virtual Pico, against the golden model.
+
+Hypothesis draws layers; all of them go to the board in one ROMFS, packed for its kernels.
+"""
+
+import json
+import os
+import zlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import strategies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from host_sdk import golden, planner
+from host_sdk.deploy import pack_for
+from host_sdk.devices import open_device
+from host_sdk.golden.check import check_graph
+from host_sdk.graph import Graph, Op
+from host_sdk.romfs import build_romfs
+
+EXAMPLES = 120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 24
+IMAGE_BYTES = 200_000  # of models and clips at once; the partition has 256 KB
+
+# Runs model after model; for each, prints the CRC-32 of the outputs of all ops on all frames.
+SCRIPT = """
+import array, gc, json, motionlet, os
+found = {}
+for name in os.listdir("/rom"):
+    if name.endswith(".clip"):
+        continue
+    gc.collect()
+    model = motionlet.load("/rom/" + name)
+    stream = model.stream()
+    crcs = array.array("I", [0] * (len(model.ops) + 1))
+    clip = memoryview(open("/rom/" + name + ".clip", "rb"))
+    size = len(stream.tap(clip[:INPUT[name]], -1))
+    stream.reset()
+    crc = 0
+    for at in range(0, len(clip), size):
+        stream.trace(clip[at:at + size], crcs)
+        crc = motionlet.crc32(crcs, crc)
+    found[name] = crc
+print(json.dumps(found))
+"""
+
+
+def draw_cases(kind):
+    """Return [(graph, clip)] of one-op graphs with one input."""
+    cases = []
+
+    @settings(max_examples=EXAMPLES)
+    @given(st.data())
+    def collect(data):
+        graph = data.draw(strategies.one_op_graphs(kind))
+        op = graph.ops[0]
+        if kind == "add":  # a stream has one input: add it to itself
+            graph.tensors = [graph.tensors[0], graph.tensors[op.output]]
+            graph.inputs, graph.outputs, op.inputs, op.output = [0], [1], [0, 0], 1
+        elif op.multiplier is not None:
+            bits = data.draw(st.sampled_from([0, 20, 24]))  # short: requantized in one step
+            op.multiplier = (op.multiplier >> bits) << bits
+        graph.pixel_format = "raw"
+        check_graph(graph)
+        frames = data.draw(st.integers(1, 2 + golden.frames_kept(op)))
+        cases.append((graph, data.draw(strategies.frames_of(graph.tensors[0], frames))))
+
+    collect()
+    return cases
+
+
+def lane_edges():
+    """Layers whose 16-bit lanes are filled to the last value that fits, and one beyond it."""
+    cases = []
+    for weights in ([127, 128 - 127 - 1, 127, 1], [64, 64, 64, 63], [64, 64, 64, 64], [127] * 4):
+        for sign in (1, -1):
+            for bits, most in ((8, 127), (4, 7)):
+                graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+                graph.tensors.append(strategies.tensor("x", (3, 5, 36), zero_point=-128))
+                graph.tensors.append(strategies.tensor("y", (3, 5, 3), zero_point=7))
+                rows = np.clip(np.array([weights * 9] * 3) * sign, -most, most)
+                op = Op("pointwise", "edge", [0], 1, weights=rows.astype(np.int8), weight_bits=bits)
+                op.bias = np.zeros(3, np.int32)
+                op.multiplier = np.full(3, 1 << 30, np.int32)
+                op.shift = np.array([30 + 10, 30 + 12, 30 + 13], np.uint8)
+                graph.ops.append(op)
+                extremes = [np.full((3, 5, 36), value, np.int8) for value in (-128, 127)]
+                mixed = np.where(np.arange(36) % 3, -128, 127).astype(np.int8)
+                extremes.append(np.broadcast_to(mixed, (3, 5, 36)).copy())
+                cases.append((graph, np.stack(extremes)))
+    return cases
+
+
+def chained(make_vectors):
+    """Whole models, in chains of rows and on whole maps."""
+    cases = []
+    for build in (make_vectors.tiny_tsm, make_vectors.tiny_separable):
+        graph = replace(build(), pixel_format="raw")
+        clip = np.random.default_rng(0).integers(-128, 128, (6, *graph.tensors[0].shape), np.int8)
+        assert any(planner.plan(graph).rows) or build is make_vectors.tiny_tsm
+        cases.append((graph, clip))
+    return cases
+
+
+def expected_crc(graph, clip):
+    outputs = golden.run_clip(graph, clip)
+    crc = 0
+    for t, frame in enumerate(clip):
+        tensors = [frame, *(output[t] for output in outputs)]
+        crcs = [zlib.crc32(np.ascontiguousarray(tensor).tobytes()) for tensor in tensors]
+        crc = zlib.crc32(np.array(crcs, "<u4").tobytes(), crc)
+    return crc
+
+
+def run_on_pico(cases, directory):
+    """Return {name: CRC} of all cases, a list of (name, graph, clip)."""
+    found, files, sizes = {}, {}, {}
+
+    def flush():
+        image = directory / "romfs"
+        image.write_bytes(build_romfs(files))
+        with open_device("virtual", flash=directory / "f", fresh=True, romfs=image) as pico:
+            said = pico.exec(f"INPUT = {sizes!r}\n{SCRIPT}", timeout=300)
+            found.update(json.loads(said.splitlines()[-1]))
+        files.clear()
+        sizes.clear()
+
+    for name, graph, clip in cases:
+        files[name] = pack_for(graph, "cortex_m0plus")
+        files[f"{name}.clip"] = clip.tobytes()
+        sizes[name] = graph.tensors[0].size
+        if sum(map(len, files.values())) > IMAGE_BYTES:
+            flush()
+    flush()
+    return found
+
+
+@pytest.mark.slow
+def test_tuned_equals_golden_on_the_virtual_pico(pico_firmware, make_vectors, tmp_path):
+    named = [("edge", lane_edges()), ("model", chained(make_vectors))]
+    named += [(kind, draw_cases(kind)) for kind in strategies.ALL_KINDS]
+    cases = [
+        (f"{name}{number}", *case) for name, drawn in named for number, case in enumerate(drawn)
+    ]
+    found = run_on_pico(cases, tmp_path)
+    assert len(found) == len(cases)
+    wrong = [name for name, graph, clip in cases if found[name] != expected_crc(graph, clip)]
+    assert not wrong
