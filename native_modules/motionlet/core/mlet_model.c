@@ -50,11 +50,15 @@ static const char *string_at(const mlet_model_t *model, uint16_t offset) {
     return (const char *)model->strings + offset;
 }
 
+static mlet_shape_t read_shape(const uint8_t *record) {
+    return (mlet_shape_t) {read_u16(record + MLET_TENSOR_HEIGHT),
+        read_u16(record + MLET_TENSOR_WIDTH), read_u16(record + MLET_TENSOR_CHANNELS)};
+}
+
 mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
     const uint8_t *record = tensor_record(model, index);
     return (mlet_tensor_t) {
-        .shape = {read_u16(record + MLET_TENSOR_HEIGHT), read_u16(record + MLET_TENSOR_WIDTH),
-            read_u16(record + MLET_TENSOR_CHANNELS)},
+        .shape = read_shape(record),
         .zero_point = (int8_t)record[MLET_TENSOR_ZERO_POINT],
         .scale = read_float(record + MLET_TENSOR_SCALE),
         .arena_offset = read_u32(record + MLET_TENSOR_ARENA_OFFSET),
@@ -64,6 +68,10 @@ mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
 
 static uint16_t rows_of(const mlet_model_t *model, int32_t op) {
     return read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS);
+}
+
+uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor) {
+    return read_u32(tensor_record(model, tensor) + MLET_TENSOR_ARENA_OFFSET);
 }
 
 // Everything but the pointers to arrays, which mean nothing before they are checked.
@@ -97,14 +105,15 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
             .weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8,
         },
     };
-    const mlet_tensor_t in = mlet_model_tensor(model, op.input0);
-    const mlet_tensor_t out = mlet_model_tensor(model, op.output);
-    op.layer.in = in.shape;
-    op.layer.out = out.shape;
-    op.layer.in_zero = in.zero_point;
-    op.layer.out_zero = out.zero_point;
+    const uint8_t *in = tensor_record(model, op.input0);
+    const uint8_t *out = tensor_record(model, op.output);
+    op.layer.in = read_shape(in);
+    op.layer.out = read_shape(out);
+    op.layer.in_zero = (int8_t)in[MLET_TENSOR_ZERO_POINT];
+    op.layer.out_zero = (int8_t)out[MLET_TENSOR_ZERO_POINT];
     if (op.input1 != MLET_NO_TENSOR) {
-        op.layer.in1_zero = mlet_model_tensor(model, op.input1).zero_point;
+        const uint8_t *in1 = tensor_record(model, op.input1);
+        op.layer.in1_zero = (int8_t)in1[MLET_TENSOR_ZERO_POINT];
     }
     return op;
 }

@@ -33,7 +33,7 @@ void mlet_stream_reset(mlet_stream_t *stream) {
 }
 
 static int8_t *tensor(const mlet_stream_t *stream, uint16_t index) {
-    return stream->arena + mlet_model_tensor(stream->model, index).arena_offset;
+    return stream->arena + mlet_model_arena_offset(stream->model, index);
 }
 
 int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index) {
