@@ -186,6 +186,10 @@ class FrameRing:
 #               "same" padding of an even kernel or of a stride needs it said
 #   in_zero, out_zero    zero points
 #   act_min, act_max     bounds of the output; a ReLU is act_min = out_zero
+#   weight_bits 8, or 4: then weights are -7 to 7, two in a byte. The K weights of an output channel
+#               are a row of ceil(K / 2) bytes, in the order of the int8 weights: the first in the
+#               low half of the first byte, the second in its high half, in two's complement. The
+#               last high half of a row of odd K is 0.
 #
 # `out` may not overlap `x`; it may be `x` itself for add and the temporal kernels.
 
@@ -202,6 +206,7 @@ def conv2d(
     dilation: int | tuple[int, int] = 1,
     pad: int | tuple[int, int] = 0,
     out_shape: Shape | None = None,
+    weight_bits: int = 8,
     in_zero: int = 0,
     out_zero: int = 0,
     act_min: int = -128,
@@ -239,6 +244,7 @@ def pointwise(
     shift: Buffer,
     *,
     shape: Shape | None = None,
+    weight_bits: int = 8,
     in_zero: int = 0,
     out_zero: int = 0,
     act_min: int = -128,
@@ -255,6 +261,7 @@ def dense(
     shift: Buffer,
     *,
     shape: Shape | None = None,
+    weight_bits: int = 8,
     in_zero: int = 0,
     out_zero: int = 0,
     act_min: int = -128,

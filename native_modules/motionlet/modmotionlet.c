@@ -154,7 +154,7 @@ typedef struct {
     mlet_layer_t layer;
     mlet_frame_t frame;
     mp_obj_t x, x1, past, weights, bias, multiplier, shift; // MP_OBJ_NULL when not given
-    mp_obj_t spatial, temporal, pointwise, out;
+    mp_obj_t spatial, temporal, pointwise, weight_bits, out;
     uint32_t given; // one bit to an argument
 } call_t;
 
@@ -163,7 +163,7 @@ enum {
     X, X1, PAST, WEIGHTS, BIAS, MULTIPLIER, SHIFT, SPATIAL, TEMPORAL, POINTWISE,
     WIDTH, HEIGHT, FORMAT, CROP,
     OUT, SHAPE, OUT_SHAPE, KERNEL, STRIDE, DILATION, PAD, FRAMES, FRAME_DILATION, SHIFT_CHANNELS,
-    IN_ZERO, IN1_ZERO, OUT_ZERO, ACT_MIN, ACT_MAX,
+    WEIGHT_BITS, IN_ZERO, IN1_ZERO, OUT_ZERO, ACT_MIN, ACT_MAX,
     ARGUMENTS
 };
 
@@ -179,8 +179,8 @@ enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
 
 #define BIT(call) (1u << (call))
 #define WINDOW (BIT(MLET_OP_CONV2D) | BIT(MLET_OP_DEPTHWISE2D))
-#define WEIGHTED                                                                           \
-    (WINDOW | BIT(MLET_OP_POINTWISE) | BIT(MLET_OP_TEMPORAL_DEPTHWISE) | BIT(MLET_OP_DENSE))
+#define ROWS (BIT(MLET_OP_CONV2D) | BIT(MLET_OP_POINTWISE) | BIT(MLET_OP_DENSE))
+#define WEIGHTED (WINDOW | ROWS | BIT(MLET_OP_TEMPORAL_DEPTHWISE))
 #define AVERAGE (BIT(MLET_OP_AVERAGE_POOL) | BIT(MLET_OP_TEMPORAL_AVERAGE))
 #define SCALED (WEIGHTED | AVERAGE | BIT(MLET_OP_ADD))
 #define RING (BIT(MLET_OP_TEMPORAL_DEPTHWISE) | BIT(MLET_OP_TEMPORAL_AVERAGE) | BIT(CALL_CONV3D))
@@ -221,6 +221,7 @@ static const argument_t arguments[ARGUMENTS] = {
         "frame_dilation", layer.frame_dilation, POSITIVE16, 1, BIT(MLET_OP_TEMPORAL_DEPTHWISE)),
     [SHIFT_CHANNELS] = ARGUMENT(
         "shift_channels", layer.shift_channels, POSITIVE16, 1, BIT(MLET_OP_TEMPORAL_SHIFT)),
+    [WEIGHT_BITS] = ARGUMENT("weight_bits", weight_bits, OBJECT, 1, ROWS),
     [IN_ZERO] = ARGUMENT("in_zero", layer.in_zero, INT8, 1, SCALED),
     [IN1_ZERO] = ARGUMENT("in1_zero", layer.in1_zero, INT8, 1, BIT(MLET_OP_ADD)),
     [OUT_ZERO] = ARGUMENT("out_zero", layer.out_zero, INT8, 1, SCALED),
@@ -447,6 +448,12 @@ static void complete_layer(call_t *call, uint8_t code) {
     layer->multiplier = parameter(code, MULTIPLIER, call->multiplier, 4, &n_multiplier);
     layer->shift = parameter(code, SHIFT, call->shift, 1, &n_shift);
 
+    const bool int4 = call->weight_bits == MP_OBJ_NEW_SMALL_INT(4);
+    if (given(call, WEIGHT_BITS) && !int4 && call->weight_bits != MP_OBJ_NEW_SMALL_INT(8)) {
+        mp_raise_msg_varg(
+            &mp_type_ValueError, MP_ERROR_TEXT("%s: weight_bits must be 8 or 4"), who);
+    }
+    layer->weight_bits = int4 ? 4 : 8;
     if (code == MLET_OP_TEMPORAL_DEPTHWISE && !given(call, FRAMES)) {
         const size_t frames = n_weights / layer->in.channels;
         layer->frames = frames <= MLET_LIMIT_MAX_FRAMES ? (uint16_t)frames : 0;
@@ -462,7 +469,7 @@ static void complete_layer(call_t *call, uint8_t code) {
             layer->out.width = windows(layer->in.width, layer->kernel_w, layer->stride_w,
                 layer->dilation_w, layer->pad_left);
         }
-        if (code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE) {
+        if (takes(code, WEIGHT_BITS)) {
             layer->out.channels = n_bias <= MLET_LIMIT_MAX_DIM ? (uint16_t)n_bias : 0;
         }
     }
@@ -471,10 +478,16 @@ static void complete_layer(call_t *call, uint8_t code) {
     require_count(who, "multiplier", n_multiplier, counts.multiplier);
     require_count(who, "shift", n_shift, counts.shift);
     const char *field = "";
-    if (mlet_layer_check(code, layer, &field) != MLET_OK) {
+    mlet_status_t status = mlet_layer_check_shape(code, layer, &field);
+    if (status == MLET_OK) {
+        if (n_weights != counts.weights) {
+            raise_count(who, "weights", n_weights, int4 ? "bytes" : "values", counts.weights);
+        }
+        status = mlet_layer_check_arrays(code, layer, &field); // reads all of them
+    }
+    if (status != MLET_OK) {
         raise_field(who, field);
     }
-    require_count(who, "weights", n_weights, counts.weights);
 }
 
 static mlet_ring_t *get_ring(const char *who, mp_obj_t past, uint32_t count, uint32_t bytes) {

@@ -5,7 +5,7 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import raises
+from testlib import int4_rows, raises
 
 H, W, C, OUT = 5, 4, 6, 3
 
@@ -48,6 +48,17 @@ for t in range(7):
     assert bytes(c) == bytes(whole), t
     different.add(bytes(whole))
 assert len(different) == 7
+
+# The pointwise stage with weights of 4 bits, and with the same in int8.
+small = array("b", [v // 19 for v in pointwise["weights"]])
+stages = []
+for weights, bits in ((small, 8), (int4_rows(small, OUT), 4)):
+    stage = dict(pointwise, weights=weights, shift=bytes([33] * OUT), weight_bits=bits)
+    whole_past.reset()
+    y = motionlet.conv3d_separable(x, whole_past, spatial, temporal, stage, shape=(H, W, C))
+    stages.append(bytes(y))
+assert stages[0] == stages[1]
+assert len(set(stages[0])) > 10
 
 call = motionlet.conv3d_separable
 shape = (H, W, C)

@@ -47,6 +47,13 @@ bad(TypeError, "conv2d: bias is not a buffer", bias=[1])
 bad(TypeError, "conv2d: bias is an array of 'f', not of 4-byte integers", bias=array("f", [1]))
 bad(TypeError, "conv2d: weights is an array of 'h'", weights=array("h", [0] * 9))
 bad(TypeError, "conv2d: takes no argument 'padding'", padding=1)
+for bits in (-1, 0, 2, 5, 16, 1 << 70, "4"):
+    bad(ValueError, "conv2d: weight_bits must be 8 or 4", weight_bits=bits)
+bad(ValueError, "conv2d: weights has 9 bytes, needs 5", weight_bits=4)
+bad(ValueError, "conv2d: weights has 5 values, needs 9", weights=bytes(5), weight_bits=8)
+bad(ValueError, "conv2d: weights is out of range", weights=b"\x08" + bytes(4), weight_bits=4)
+bad(ValueError, "conv2d: weights is out of range", weights=bytes(4) + b"\x10", weight_bits=4)
+assert len(conv2d(bytes(16), **window_but(weights=bytes(5), weight_bits=4))) == 4
 bad(TypeError, "conv2d: takes no argument 'frames'", frames=1)
 raises(TypeError, "conv2d: x is missing", conv2d)
 raises(TypeError, "conv2d: weights is missing", conv2d, bytes(16), shape=(4, 4, 1))
@@ -98,6 +105,7 @@ raises(
     **temporal,
 )
 raises(TypeError, "past is not a FrameRing", depthwise, bytes(4), bytearray(8), **temporal)
+raises(TypeError, "no argument 'weight_bits'", depthwise, bytes(4), past, weight_bits=4, **temporal)
 raises(
     ValueError,
     "past has 9 values, needs 8",

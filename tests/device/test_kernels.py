@@ -2,8 +2,10 @@
 import sys
 
 sys.path.append(VECTORS)
+from array import array
+
 import motionlet
-from testlib import op_cases
+from testlib import int4_rows, op_cases
 
 PAD = 1  # bytes before an array that is to lie on an odd address
 
@@ -101,4 +103,25 @@ for kind in KINDS:
         for place in places:
             run(kind, case, place)
 assert cases >= 40, cases
+
+# Weights of 4 bits give what the same weights give in int8.
+odd_rows = even_rows = 0
+for kind in ("conv2d", "pointwise", "dense"):
+    for case in op_cases(kind):
+        given = arguments(kind, case)
+        channels = case["out_shape"][2]
+        # The upper four bits of the weights: sums are 16 times smaller, so the shift is 4 less.
+        given["weights"] = array("b", [max(-7, (w ^ 128) // 16 - 8) for w in case["weights"]])
+        given["shift"] = bytes(max(1, s - 4) for s in case["shift"])
+        taps = len(given["weights"]) // channels
+        odd_rows += taps % 2
+        even_rows += 1 - taps % 2
+        kernel, x = getattr(motionlet, kind), case["x"][0][0]
+        wanted = bytes(kernel(x, **given))
+        given["weights"] = int4_rows(given["weights"], channels)
+        for rows in (given["weights"], odd(given["weights"])):
+            given["weights"] = rows
+            assert bytes(kernel(x, weight_bits=4, **given)) == wanted, (kind, case["shape"])
+assert odd_rows > 5, odd_rows
+assert even_rows > 5, even_rows
 print("OK")

@@ -6,6 +6,7 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
+from testlib import int4_rows
 
 CALLS = 20000 if sys.platform == "linux" else 100
 GUARD = 16
@@ -83,6 +84,10 @@ def call(kind, needs):
         given["shift"] = bytes([odd_number(1, 62) & 255] * scales)
     if "weights" in needs:
         given["weights"] = byte_values(taps * channels_out)
+        if kind in ("conv2d", "pointwise", "dense") and number(0, 3) == 0:
+            weights = [number(-7, 7) for _ in range(taps * channels_out)]
+            given["weights"] = int4_rows(weights, channels_out)[: odd_number(999, 999)]
+            given["weight_bits"] = odd_number(4, 4)
         given["bias"] = numbers(channels_out, -(1 << 30), 1 << 29)
     x = byte_values(size)
     before = bytes(x)

@@ -35,6 +35,16 @@ def raises(error, text, function, *args, **kwargs):
         raise AssertionError("nothing raised; wanted {}: {!r}".format(error, text))
 
 
+def int4_rows(weights, channels):
+    """Weights of -7 to 7, one row to an output channel, two to a byte as SPEC.md has them."""
+    taps = len(weights) // channels
+    rows = bytearray()
+    for start in range(0, len(weights), taps):
+        row = [weights[start + i] & 15 for i in range(taps)] + [0]
+        rows.extend(bytes(row[i] | row[i + 1] << 4 for i in range(0, taps, 2)))
+    return rows
+
+
 class Reader:
     """Takes values and arrays from a file, one after the other."""
 
