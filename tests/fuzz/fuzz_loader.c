@@ -4,6 +4,9 @@
 //   clang -fsanitize=fuzzer,address,undefined -I native_modules/motionlet/core \
 //       tests/fuzz/fuzz_loader.c native_modules/motionlet/core/*.c -o build/fuzz/fuzz_loader
 //   build/fuzz/fuzz_loader CORPUS
+//
+// For files of the target cortex_m0plus add to it -DMLET_TARGET=MLET_TARGET_CORTEX_M0PLUS and
+// -I native_modules/motionlet/arch/cortex_m0plus with the *.c of that folder.
 #include "drive.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);

@@ -15,7 +15,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import mlet_file, native, paths, planner
+from host_sdk import mlet_file, native, paths, planner, targets
 from host_sdk import mlet_format as fmt
 from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
@@ -359,11 +359,21 @@ def test_frames_in_exact_blocks():
 
 
 @pytest.mark.slow
-def test_fuzz(models, tmp_path):
-    """libFuzzer for some seconds, from the small models; needs clang with its fuzzer runtime."""
+@pytest.mark.parametrize("arch", [None, "cortex_m0plus"])
+def test_fuzz(models, arch, tmp_path):
+    """libFuzzer for some seconds, from the small models; needs clang with its fuzzer runtime.
+
+    Tuned kernels are reached from files that are packed for them.
+    """
     flags = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
-    program = build("fuzz_loader", "clang", flags)
-    for index, content in enumerate(models):
+    program = build("fuzz_loader", "clang", flags, arch)
+    seeds = list(models)
+    if arch:
+        for content in models:
+            graph, *_ = mlet_file.read(content)
+            plan = planner.plan(graph, targets.scratch_bytes(arch))
+            seeds.append(mlet_file.pack(graph, plan, arch))
+    for index, content in enumerate(seeds):
         (tmp_path / f"{index}.mlet").write_bytes(content)
     command = [program, tmp_path, "-max_total_time=30", "-max_len=4096", "-timeout=20"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
