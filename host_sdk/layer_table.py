@@ -4,7 +4,11 @@ from host_sdk import mlet_file, native
 
 
 def describe(data):
-    """Return a dict that describes the model `data` (bytes of an .mlet file), ready for JSON."""
+    """Return a dict that describes the model `data` (bytes of an .mlet file), ready for JSON.
+
+    Of each layer, "weights" is their count, "weight_bits" 8 or 4 (0: it has none), and "rows" how
+    many rows of its output it keeps when it runs row by row with the next layer, else 0.
+    """
     graph, plan, info = mlet_file.read(data)
     layers = []
     for index, op in enumerate(graph.ops):
@@ -16,9 +20,11 @@ def describe(data):
                 "shape": list(out.shape),
                 "macs": graph.macs(op),
                 "weights": 0 if op.weights is None else op.weights.size,
+                "weight_bits": 0 if op.weights is None else op.weight_bits,
                 "arena_offset": plan.tensor_offsets[op.output],
                 "state_bytes": plan.state_sizes[index],
                 "scratch_bytes": plan.scratch_sizes[index],
+                "rows": plan.rows[index],
             }
         )
     tensors = [
@@ -57,22 +63,28 @@ def print_table(console, description):
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("layer")
     table.add_column("op")
-    for title in ("shape", "MACs", "weights", "arena at", "state"):
+    for title in ("shape", "rows", "MACs", "weights", "bits", "arena at", "state"):
         table.add_column(title, justify="right")
     for tensor in description["inputs"]:
-        table.add_row(tensor["name"], "input", _shape(tensor["shape"]), "", "", "", "")
+        table.add_row(tensor["name"], "input", _shape(tensor["shape"]), *[""] * 6)
+    rows_before = 0
     for layer in description["layers"]:
         table.add_row(
             layer["name"],
             layer["op"],
             _shape(layer["shape"]),
+            _rows(rows_before, layer["rows"]),
             f"{layer['macs']:,}" if layer["macs"] else "",
             f"{layer['weights']:,}" if layer["weights"] else "",
+            f"{layer['weight_bits']}" if layer["weights"] else "",
             f"{layer['arena_offset']:,}",
             f"{layer['state_bytes']:,}" if layer["state_bytes"] else "",
         )
+        rows_before = layer["rows"]
     console.print(table)
     d = description
+    if any(layer["rows"] for layer in d["layers"]):
+        console.print("\nlayers joined by ┐ ┤ ┘ run row by row, and keep only so many rows between")
     console.print(
         f"\n{d['macs_per_frame']:,} MACs a frame, {d['parameters']:,} parameters; "
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
@@ -94,6 +106,13 @@ def print_table(console, description):
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "
             f"{tensor['zero_point']}: {', '.join(d['labels']) or 'no labels'}"
         )
+
+
+def _rows(before, rows):
+    """The rows that a layer keeps, and a bracket around the chain it is in."""
+    if not rows:
+        return "┘" if before else ""
+    return f"{rows} {'┤' if before else '┐'}"
 
 
 def _shape(shape):

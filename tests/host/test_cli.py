@@ -1,6 +1,7 @@
 """The command line: what each verb prints and writes, and the one line for each wrong input."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -64,6 +65,37 @@ def test_inspect_shows_every_layer_and_the_sums(cli, tiny, model):
     assert description["state_bytes"] == sum(x["state_bytes"] for x in description["layers"])
     assert description["stream_bytes"] >= description["arena_bytes"] + description["state_bytes"]
     assert description["labels"] == graph.labels
+
+
+def test_inspect_shows_weights_of_4_bits(cli, make_vectors, tmp_path):
+    from host_sdk import mlet_file, planner
+
+    graph = make_vectors.tiny_int4()
+    (tmp_path / "int4.mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
+    _, out, _ = cli("inspect", "int4.mlet", "--json")
+    layers = json.loads(out)["layers"]
+    assert [layer["weight_bits"] for layer in layers] == [4, 4, 4, 8, 4]
+    assert [layer["weights"] for layer in layers] == [op.weights.size for op in graph.ops]
+    _, out, _ = cli("inspect", "int4.mlet")
+    for op in graph.ops:
+        line = next(line for line in out.splitlines() if op.name in line)
+        assert re.search(rf" {op.weights.size} +{op.weight_bits} ", line)
+
+
+def test_inspect_shows_chains(cli, make_vectors, tmp_path):
+    from host_sdk import mlet_file, planner
+
+    graph = make_vectors.tiny_tsm()
+    plan = planner.plan(graph, chains=[(1, 4)])
+    (tmp_path / "chain.mlet").write_bytes(mlet_file.pack(graph, plan))
+    _, out, _ = cli("inspect", "chain.mlet", "--json")
+    assert [layer["rows"] for layer in json.loads(out)["layers"]] == plan.rows
+    assert plan.rows == [0, 1, 3, 1, 0, 0, 0, 0, 0]
+    _, out, _ = cli("inspect", "chain.mlet")
+    lines = [next(line for line in out.splitlines() if op.name in line) for op in graph.ops]
+    marks = ["".join(mark for mark in "┐┤┘" if mark in line) for line in lines]
+    assert marks == ["", "┐", "┤", "┤", "┘", "", "", "", ""]
+    assert "3 ┤" in lines[2]
 
 
 def test_pack_writes_what_the_graph_says(cli, tiny, tmp_path):
