@@ -282,6 +282,19 @@ def _clip(path, graph, frames):
     return clips.to_tensor(graph, clip[:frames] if frames else clip)
 
 
+@contextlib.contextmanager
+def _deployed(spec, model, data, graph, path):
+    """Yield the model's RemoteStream on a device, deployed first unless `path` says where it is."""
+    from host_sdk import deploy as deploying
+    from host_sdk.remote import RemoteStream
+
+    with _open(spec) as device:
+        if path is None:
+            with _progress(f"deploying to {device.name}") as progress:
+                path = deploying.deploy(device, data, model.name, progress=progress).path
+        yield RemoteStream(device, path, graph)
+
+
 clip_option = click.option(
     "--clip",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -303,9 +316,7 @@ def verify(model, spec, clip, frames, path, as_json):
     The model is deployed first unless --path says where it is. `--device cffi` checks the C core
     on this machine. Exits with 1 when a single byte differs, and shows where.
     """
-    from host_sdk import deploy as deploying
     from host_sdk import verify as verifying
-    from host_sdk.remote import RemoteStream
 
     data, graph = _model(model)
     inputs = _clip(clip, graph, frames)
@@ -313,11 +324,7 @@ def verify(model, spec, clip, frames, path, as_json):
         if spec == "cffi":
             target = verifying.NativeTarget(data)
         else:
-            device = stack.enter_context(_open(spec))
-            if path is None:
-                progress = stack.enter_context(_progress(f"deploying to {device.name}"))
-                path = deploying.deploy(device, data, model.name, progress=progress).path
-            target = RemoteStream(device, path, graph)
+            target = stack.enter_context(_deployed(spec, model, data, graph, path))
         with _progress(f"verifying {target.name}") as progress:
             report = verifying.verify(target, graph, inputs, progress)
     if as_json:
@@ -357,17 +364,10 @@ def _print_report(report):
 @json_option
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
-    from host_sdk import deploy as deploying
-    from host_sdk.remote import RemoteStream
-
     data, graph = _model(model)
     inputs = _clip(clip, graph, frames)
     labels = graph.labels or [str(i) for i in range(graph.tensors[graph.outputs[0]].channels)]
-    with _open(spec) as device:
-        if path is None:
-            with _progress(f"deploying to {device.name}") as progress:
-                path = deploying.deploy(device, data, model.name, progress=progress).path
-        stream = RemoteStream(device, path, graph)
+    with _deployed(spec, model, data, graph, path) as stream:
         for index, frame in enumerate(inputs):
             logits, microseconds = stream.push(frame)
             answer = labels[max(range(len(logits)), key=logits.__getitem__)]

@@ -7,11 +7,10 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from host_sdk import deploy, devices, golden, mlet_file, native, paths, planner, verify
+from host_sdk import deploy, devices, golden, mlet_file, native, paths, planner, targets, verify
 from host_sdk.clips import pixels_to_int8
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
-from host_sdk.layer_table import describe
 from host_sdk.networks import load_network
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream
@@ -55,10 +54,10 @@ def run(console, build_firmware, fresh=False):
     tensors = pixels_to_int8(clips[:DEVICE_CLIPS])
     reports = [_verify(console, verify.NativeTarget(data), graph, tensors)]
     with devices.open_device("unix") as unix:
-        remote = _deployed(console, unix, data, graph)
+        remote, _ = _deployed(console, unix, data, graph)
         reports.append(_verify(console, remote, graph, tensors))
     with devices.open_device("virtual") as pico:
-        remote = _deployed(console, pico, data, graph)
+        remote, deployed = _deployed(console, pico, data, graph)
         report = _verify(console, remote, graph, tensors)
         reports.append(report)
 
@@ -68,7 +67,7 @@ def run(console, build_firmware, fresh=False):
 
     picture = folder / "motions.png"
     _draw(picture, task.LABELS, film, truth, _probabilities(graph, logits))
-    d = describe(data)
+    plan = planner.plan(graph, targets.scratch_bytes(deployed.target))
     figures = {
         "accuracy_float": trained["accuracy"]["test"],
         "accuracy_int8": accuracy_int8,
@@ -76,10 +75,11 @@ def run(console, build_firmware, fresh=False):
         "parameters": graph.parameters,
         "parameters_per_frame_baseline": baseline["parameters"],
         "macs_per_frame": graph.macs_per_frame,
-        "arena_bytes": d["arena_bytes"],
-        "state_bytes": d["state_bytes"],
-        "input_bytes": d["input_bytes"],
-        "model_bytes": len(data),
+        "target": deployed.target,
+        "arena_bytes": plan.arena_bytes,
+        "state_bytes": plan.state_bytes,
+        "input_bytes": sum(graph.tensors[i].size for i in graph.inputs),
+        "model_bytes": deployed.bytes,
         "firmware_module_bytes": _module_bytes(),
         "cycles_per_frame": round(float(np.mean(microseconds)) * MHZ),
         "frames_verified": report.frames,
@@ -161,8 +161,8 @@ def _deployed(console, device, data, graph):
             "motions.mlet",
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    console.print(f"  deployed to the {device.name}: {done.path}")
-    return RemoteStream(device, done.path, graph)
+    console.print(f"  deployed to the {device.name}: {done.path}, packed for {done.target}")
+    return RemoteStream(device, done.path, graph), done
 
 
 def _verify(console, target, graph, clips):
@@ -229,7 +229,7 @@ def _print_figures(console, f):
         ("parameters", f"{f['parameters']:,}"),
         ("parameters, per-frame baseline", f"{f['parameters_per_frame_baseline']:,}"),
         ("MACs a frame", f"{f['macs_per_frame']:,}"),
-        ("arena, with the input's bytes", f"{f['arena_bytes']:,} bytes"),
+        ("arena on the Pico, with the input's bytes", f"{f['arena_bytes']:,} bytes"),
         ("state", f"{f['state_bytes']:,} bytes"),
         ("model in flash", f"{f['model_bytes']:,} bytes"),
         ("Motionlet in the firmware", f"{f['firmware_module_bytes']:,} bytes"),
