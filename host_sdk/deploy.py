@@ -143,8 +143,8 @@ def _write_rom(remote, rom_bytes, name, data, erase, progress):
             done += rom_update.BLOCK
             if progress:
                 progress(done, total)
-    # Up to here the old directory was in force. This is one call on the device: nothing that
-    # happens to the cable or the laptop can cut it in two.
+    # Up to here the old directory was in force. This is one call on the device, so that only a
+    # loss of power in these few hundredths of a second can leave neither.
     _write_block(remote, 0, update.directory)
     if progress:
         progress(total, total)
