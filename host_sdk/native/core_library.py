@@ -19,7 +19,7 @@ from host_sdk.errors import MotionletError
 
 ARCH = "cortex_m0plus"
 FLAGS = [
-    *("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"),
+    *("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra"),
     f"-DMLET_TARGET=MLET_TARGET_{ARCH.upper()}",
 ]
 
