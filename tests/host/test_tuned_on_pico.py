@@ -121,7 +121,9 @@ def run_on_pico(cases, directory):
     def flush():
         image = directory / "romfs"
         image.write_bytes(build_romfs(files))
-        with open_device("virtual", flash=directory / "f", fresh=True, romfs=image) as pico:
+        # Strict: what a real board answers with a HardFault ends the test.
+        options = {"flash": directory / "f", "fresh": True, "romfs": image, "strict": True}
+        with open_device("virtual", **options) as pico:
             said = pico.exec(f"INPUT = {sizes!r}\n{SCRIPT}", timeout=300)
             found.update(json.loads(said.splitlines()[-1]))
         files.clear()
