@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host_sdk import mlet_file, paths, planner, targets
+from host_sdk import paths, planner, targets
+from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.mlet_format import TARGETS
@@ -154,7 +155,7 @@ def plan_case(case, target):
 
 def pack_case(case, target):
     """Return the case's model as bytes."""
-    return mlet_file.pack(case.graph, plan_case(case, target), target)
+    return pack_for(case.graph, target)
 
 
 def random_frame(graph, rng):

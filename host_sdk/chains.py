@@ -15,24 +15,25 @@ WINDOWED = ("conv2d", "depthwise2d", "average_pool")
 IN_CHAINS = (*WINDOWED, "pointwise", "temporal_depthwise", "temporal_shift")
 
 
+def reach(op):
+    """Return how many rows a window spans, from its first tap to its last."""
+    if op.kind not in WINDOWED:
+        return 1
+    return op.kernel[0] if op.kind == "average_pool" else (op.kernel[0] - 1) * op.dilation[0] + 1
+
+
 def window(graph, op, row):
     """Return the input rows [first, end) that row `row` of an op's output is made from."""
+    first = row
+    if op.kind in WINDOWED:
+        first = row * op.stride[0] - (0 if op.kind == "average_pool" else op.padding[0])
     height = graph.tensors[op.inputs[0]].height
-    if op.kind not in WINDOWED:
-        return row, row + 1
-    padding = 0 if op.kind == "average_pool" else op.padding[0]
-    first = row * op.stride[0] - padding
-    reach = (op.kernel[0] - 1) * (1 if op.kind == "average_pool" else op.dilation[0]) + 1
-    return max(first, 0), min(first + reach, height)
+    return max(first, 0), min(first + reach(op), height)
 
 
 def rows_kept(graph, consumer):
     """Return how many rows of its input an op needs at once."""
-    if consumer.kind not in WINDOWED:
-        return 1
-    dilation = 1 if consumer.kind == "average_pool" else consumer.dilation[0]
-    height = graph.tensors[consumer.inputs[0]].height
-    return min((consumer.kernel[0] - 1) * dilation + 1, height)
+    return min(reach(consumer), graph.tensors[consumer.inputs[0]].height)
 
 
 def row_view(graph, op):

@@ -300,6 +300,7 @@ clip_option = click.option(
     type=click.Path(dir_okay=False, path_type=Path),
     help="`.npy` or `.npz`, uint8 [frames, height, width(, channels)]; default: noise.",
 )
+path_option = click.option("--path", help="The model on the device, when it is deployed already.")
 frames_option = click.option("--frames", type=click.IntRange(1), help="At most so many frames.")
 
 
@@ -308,7 +309,7 @@ frames_option = click.option("--frames", type=click.IntRange(1), help="At most s
 @device_option
 @clip_option
 @frames_option
-@click.option("--path", help="The model on the device, when it is deployed already.")
+@path_option
 @json_option
 def verify(model, spec, clip, frames, path, as_json):
     """Compare a device with the golden model, bit for bit, on every layer of every frame.
@@ -360,7 +361,7 @@ def _print_report(report):
 @device_option
 @clip_option
 @frames_option
-@click.option("--path", help="The model on the device, when it is deployed already.")
+@path_option
 @json_option
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from host_sdk import deploy, devices, golden, mlet_file, native, paths, planner, targets, verify
+from host_sdk.bench import MHZ
 from host_sdk.clips import pixels_to_int8
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
@@ -21,7 +22,6 @@ BASELINE = replace(CONFIG, network="per_frame")
 CALIBRATION_CLIPS = 64
 DEVICE_CLIPS = 3  # unseen clips verified on the virtual Pico; the laptop's targets see as many
 SHOWN_FRAMES = 16  # of each motion in the picture
-MHZ = 125
 
 
 def run(console, build_firmware, fresh=False):

@@ -38,21 +38,6 @@ except ImportError:
 print(json.dumps(_size))
 """
 
-CHECK_FILE = """
-import motionlet
-_crc = 0
-with open({path!r}, 'rb') as _file:
-    _part = bytearray(512)
-    _count = _file.readinto(_part)
-    while _count:
-        _crc = binascii.crc32(memoryview(_part)[:_count], _crc)
-        _count = _file.readinto(_part)
-_part = None
-gc.collect()
-motionlet.load({path!r})
-print(json.dumps(_crc & 0xffffffff))
-"""
-
 
 @dataclass
 class Deployed:
@@ -99,24 +84,25 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     if where == "rom" and not rom_bytes:
         raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
     to_rom = rom_bytes > 0 and where != "files"
-    _check_ram(remote, graph, data, to_rom)
+    _check_ram(remote, data, to_rom)
     if to_rom:
         path = f"/rom/{name}"
         _write_rom(remote, rom_bytes, name, data, erase, progress)
     else:
         path = f"/{name}"
         _write_file(remote, path, data, progress)
-    crc = remote.json(CHECK_FILE.format(path=path))
+    crc = device.file_crc(path)
     if crc != zlib.crc32(data):
         raise MotionletError(
             f"{path} on {device.name} has CRC {crc:08x} after writing, {zlib.crc32(data):08x} "
             "was sent: its flash may be worn"
         )
+    device.exec(f"import gc, motionlet\ngc.collect()\nmotionlet.load({path!r})")
     where = "rom" if to_rom else "files"
     return Deployed(path, len(data), where, device.name, target or module["target"])
 
 
-def _check_ram(remote, graph, data, in_place):
+def _check_ram(remote, data, in_place):
     need = native.Model(data).stream_bytes
     total = need + (0 if in_place else len(data))
     fits, free = remote.json(CHECK_RAM.format(need=total))

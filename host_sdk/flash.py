@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from host_sdk import paths
-from host_sdk.devices import find_bootsel_drives
+from host_sdk.devices import find_bootsel_drives, is_bootsel_drive
 from host_sdk.errors import MotionletError
 
 UF2_MAGIC = b"UF2\n\x57\x51\x5d\x9e"
@@ -41,13 +41,6 @@ def check_uf2(path):
         )
 
 
-def _is_bootloader(place):
-    try:
-        return "Board-ID: RPI-RP2" in (place / "INFO_UF2.TXT").read_text(errors="replace")
-    except OSError:
-        return False
-
-
 def flash_uf2(uf2, drive=None, wait=DRIVE_SECONDS):
     """Copy a UF2 to a board in its bootloader; return how it was done.
 
@@ -64,7 +57,7 @@ def flash_uf2(uf2, drive=None, wait=DRIVE_SECONDS):
         names = ", ".join(map(str, drives))
         raise MotionletError(f"{len(drives)} boards wait in their bootloader ({names}); choose one")
     if drives:
-        if not _is_bootloader(drives[0]):
+        if not is_bootsel_drive(drives[0]):
             raise MotionletError(f"{drives[0]} is not the drive of an RP2040 (no INFO_UF2.TXT)")
         shutil.copyfile(uf2, drives[0] / "firmware.uf2")
         return f"copied to {drives[0]}"

@@ -58,7 +58,7 @@ def _profile(text, repeats):
 
 
 class Remote:
-    """Helpers on a device: `call` runs an expression there and returns its JSON."""
+    """Helpers on a device: `json` runs code there and returns the JSON that it prints."""
 
     def __init__(self, device):
         self.device = device

@@ -61,14 +61,15 @@ def find_bootsel_drives():
     else:
         patterns = ("media/*/*", "run/media/*/*", "Volumes/*", "mnt/*")
         places = [place for pattern in patterns for place in Path("/").glob(pattern)]
-    found = []
-    for place in places:
-        try:
-            if "RPI-RP2" in (place / "INFO_UF2.TXT").read_text(errors="replace"):
-                found.append(place)
-        except OSError:
-            continue
-    return found
+    return [place for place in places if is_bootsel_drive(place)]
+
+
+def is_bootsel_drive(place):
+    """Whether the directory is the drive of an RP2040 in its bootloader."""
+    try:
+        return "Board-ID: RPI-RP2" in (place / "INFO_UF2.TXT").read_text(errors="replace")
+    except OSError:
+        return False
 
 
 def open_device(spec="auto", **options):

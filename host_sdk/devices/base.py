@@ -35,9 +35,12 @@ _mlet_file = open({temporary!r}, "wb")
 _CLOSE = """\
 _mlet_file.close()
 del _mlet_file
+"""
+_CRC = """\
+from binascii import crc32
 _mlet_crc = 0
 _mlet_chunk = bytearray(512)
-with open({temporary!r}, "rb") as _mlet_file:
+with open({path!r}, "rb") as _mlet_file:
     while _mlet_n := _mlet_file.readinto(_mlet_chunk):
         _mlet_crc = crc32(memoryview(_mlet_chunk)[:_mlet_n], _mlet_crc)
 print(_mlet_crc)
@@ -167,7 +170,8 @@ class Device(abc.ABC):
                 self.exec(f"_ = _mlet_file.write(a2b_base64({_base64(chunk)}))")
                 if progress:
                     progress(start + len(chunk), len(data))
-            self._check_crc(self.exec(_CLOSE.format(**names)), data, path)
+            self.exec(_CLOSE)
+            self._check_crc(self.file_crc(temporary), data, path)
             self._rename(temporary, path)
         except DeviceError as error:
             with contextlib.suppress(DeviceError):
@@ -181,6 +185,10 @@ class Device(abc.ABC):
     def _rename(self, old, new):
         """Give a file its final name, in place of one that may have it."""
         self.exec(_RENAME.format(old=old, new=new))
+
+    def file_crc(self, path):
+        """The CRC-32 of the file `path`, computed on the device."""
+        return int(self.exec(_CRC.format(path=path)))
 
     def read_file(self, path):
         """The bytes of the file `path`."""

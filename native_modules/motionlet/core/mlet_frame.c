@@ -1,14 +1,6 @@
-#include "mlet.h"
+#include "mlet_require.h"
 
-#define REQUIRE(condition, name)      \
-    do {                              \
-        if (!(condition)) {           \
-            if (field != NULL) {      \
-                *field = name;        \
-            }                         \
-            return MLET_E_FRAME;      \
-        }                             \
-    } while (0)
+#define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_FRAME)
 
 #define MAX_CROP_AREA (1u << 23) // keeps every sum of an area within uint32
 

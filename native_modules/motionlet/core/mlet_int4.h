@@ -2,7 +2,15 @@
 #ifndef MLET_INT4_H
 #define MLET_INT4_H
 
-#include <stdint.h>
+#include "mlet.h"
+
+// Whether a layer of op code `code` has such weights: only ops whose weights are rows, one to an
+// output channel, can.
+static inline bool mlet_is_int4(uint8_t code, const mlet_layer_t *layer) {
+    const bool rows =
+        code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
+    return rows && layer->weight_bits == 4;
+}
 
 // Bytes of a row.
 static inline uint32_t mlet_int4_bytes(uint32_t count) {

@@ -1,16 +1,8 @@
 #include "mlet.h"
 #include "mlet_int4.h"
+#include "mlet_require.h"
 
-// Fail a check: name the field and leave.
-#define REQUIRE(condition, name)      \
-    do {                              \
-        if (!(condition)) {           \
-            if (field != NULL) {      \
-                *field = name;        \
-            }                         \
-            return MLET_E_LAYER;      \
-        }                             \
-    } while (0)
+#define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
 const char *mlet_op_name(uint8_t code) {
     static const char *const names[] = {
@@ -45,15 +37,6 @@ static uint64_t taps(uint8_t code, const mlet_layer_t *layer) {
         default:
             return 0;
     }
-}
-
-// Ops whose weights are rows, one to an output channel: these may have 4 bits.
-static bool has_rows(uint8_t code) {
-    return code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
-}
-
-static bool is_int4(uint8_t code, const mlet_layer_t *layer) {
-    return has_rows(code) && layer->weight_bits == 4;
 }
 
 // Slots of state, one frame of the input each.
@@ -167,7 +150,7 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     REQUIRE(taps(code, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
     if (taps(code, layer) != 0) {
         const uint8_t bits = layer->weight_bits;
-        REQUIRE(bits == 0 || bits == 8 || is_int4(code, layer), "weight_format");
+        REQUIRE(bits == 0 || bits == 8 || mlet_is_int4(code, layer), "weight_format");
     }
     return MLET_OK;
 }
@@ -188,7 +171,7 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
             return (mlet_counts_t) {0, 0, 1, 1};
         default: {
             const uint32_t row = mlet_layer_taps(code, layer);
-            const uint32_t row_bytes = is_int4(code, layer) ? mlet_int4_bytes(row) : row;
+            const uint32_t row_bytes = mlet_is_int4(code, layer) ? mlet_int4_bytes(row) : row;
             return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
         }
     }
@@ -216,7 +199,7 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
-    if (is_int4(code, layer)) {
+    if (mlet_is_int4(code, layer)) {
         const uint32_t row = mlet_layer_taps(code, layer);
         for (uint32_t o = 0; o < layer->out.channels; o++) {
             REQUIRE(is_int4_row(layer->weights + o * mlet_int4_bytes(row), row), "weights");

@@ -37,6 +37,11 @@ extern "C" {
 #define M0_SHIFT_SINGLE 31  // mask of the shift, single kind
 #define M0_SHIFT_EXACT 63   // mask of the shift, exact kind
 
+// Bytes of a row of K weights, one output channel's, in the form of SPEC.md, "Targets".
+static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
+    return layer->weight_bits == 4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+}
+
 mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);

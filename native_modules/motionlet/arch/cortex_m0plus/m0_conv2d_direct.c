@@ -51,7 +51,7 @@ void m0_conv2d_direct(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, int8_t *scratch) {
     const uint32_t taps = m0_conv2d_taps(layer);
     const bool int4 = layer->weight_bits == 4;
-    const uint32_t row_bytes = int4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *row = layer->weights;
     for (int32_t o = 0; o < layer->out.channels; o++, row += row_bytes) {
         const int8_t *w = row;

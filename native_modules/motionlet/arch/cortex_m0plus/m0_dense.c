@@ -3,6 +3,7 @@
 #include "m0.h"
 #include "m0_dense.h"
 #include "m0_output.h"
+#include "mlet_int4.h"
 
 // The taps that the loops in words can take: x may start anywhere.
 static uint32_t taps_in_words(const int8_t *x, uint32_t taps, uint32_t group) {
@@ -29,15 +30,10 @@ static void dense_int8(const mlet_layer_t *layer, const int8_t *x, int8_t *y, ui
     }
 }
 
-static inline int32_t nibble(const int8_t *row, uint32_t k) {
-    const uint32_t byte = (uint8_t)row[k / 2];
-    return (int32_t)((k & 1 ? byte >> 4 : byte & 15) ^ 8) - 8;
-}
-
 static void dense_int4(const mlet_layer_t *layer, const int8_t *x, int8_t *y, uint32_t taps) {
     const int32_t outputs = layer->out.channels;
     const uint32_t words = taps_in_words(x, taps, 8);
-    const uint32_t row_bytes = (taps + 7) / 8 * 4;
+    const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *row = layer->weights;
     for (int32_t o = 0; o < outputs; o += 2, row += 2 * row_bytes) {
         // The last of an odd number of rows goes twice.
@@ -49,7 +45,7 @@ static void dense_int4(const mlet_layer_t *layer, const int8_t *x, int8_t *y, ui
         }
         for (int32_t e = 0; e < n; e++) {
             for (uint32_t k = words; k < taps; k++) {
-                sums[e] += nibble(rows[e], k) * x[k];
+                sums[e] += mlet_int4(rows[e], k) * x[k];
             }
             y[o + e] = m0_output(layer, sums[e], o + e);
         }

@@ -1,37 +1,19 @@
 // The arrays of a layer in this target's form: how long they are, and whether a kernel can use
 // them. A forged file may make a kernel compute nonsense, never leave its buffers.
 #include "m0.h"
+#include "mlet_int4.h"
+#include "mlet_require.h"
 
-#define REQUIRE(condition, name)      \
-    do {                              \
-        if (!(condition)) {           \
-            if (field != NULL) {      \
-                *field = name;        \
-            }                         \
-            return MLET_E_LAYER;      \
-        }                             \
-    } while (0)
-
-static uint32_t round_up(uint32_t value, uint32_t multiple) {
-    return (value + multiple - 1) / multiple * multiple;
-}
-
-static bool is_int4(uint8_t code, const mlet_layer_t *layer) {
-    const bool rows =
-        code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
-    return rows && layer->weight_bits == 4;
-}
+#define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
 mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     mlet_counts_t counts = mlet_layer_counts(code, layer);
     const uint32_t taps = mlet_layer_taps(code, layer);
     const uint32_t channels = layer->out.channels;
-    if (is_int4(code, layer)) {
-        counts.weights = round_up(taps, 8) / 2 * channels;
-    } else if (code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE) {
-        counts.weights = round_up(taps, 4) * channels;
+    if (code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || mlet_is_int4(code, layer)) {
+        counts.weights = m0_row_bytes(layer, taps) * channels;
     } else if (code == MLET_OP_DENSE) {
-        counts.weights = taps * round_up(channels, 4);
+        counts.weights = taps * ((channels + 3) / 4 * 4);
     }
     return counts;
 }
@@ -59,7 +41,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
     REQUIRE(layer->multiplier != NULL, "multiplier_offset");
     REQUIRE(layer->shift != NULL, "shift_offset");
 
-    const bool int4 = is_int4(code, layer);
+    const bool int4 = mlet_is_int4(code, layer);
     const uint32_t bytes = m0_layer_counts(code, layer).weights;
     for (uint32_t i = 0; i < bytes; i++) {
         const uint8_t w = (uint8_t)layer->weights[i];

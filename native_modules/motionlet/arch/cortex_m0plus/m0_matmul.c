@@ -17,7 +17,7 @@ uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps) {
 }
 
 mlet_layer_t m0_matmul_group(const mlet_layer_t *layer, uint32_t taps, uint32_t first) {
-    const uint32_t row_bytes = layer->weight_bits == 4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const uint32_t left = layer->out.channels - first;
     mlet_layer_t group = *layer;
     group.out.channels = (uint16_t)(left < M0_GROUP ? left : M0_GROUP);

@@ -29,7 +29,7 @@ static int32_t dot_int4(const int8_t *w, const int8_t *x, uint32_t n) {
 void m0_matmul_one(
     const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y) {
     const bool int4 = layer->weight_bits == 4;
-    const uint32_t row_bytes = int4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *w = layer->weights;
     for (uint32_t o = 0; o < layer->out.channels; o++, w += row_bytes) {
         const int32_t sum = int4 ? dot_int4(w, x, taps) : dot_int8(w, x, taps);

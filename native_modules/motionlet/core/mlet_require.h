@@ -1,0 +1,19 @@
+// How a check fails: name the field and leave.
+#ifndef MLET_REQUIRE_H
+#define MLET_REQUIRE_H
+
+#include "mlet.h"
+
+// Unless `condition` holds, point *field (a variable in scope, which may be NULL) at `name` and
+// return `status`.
+#define MLET_REQUIRE(condition, name, status) \
+    do {                                      \
+        if (!(condition)) {                   \
+            if (field != NULL) {              \
+                *field = name;                \
+            }                                 \
+            return status;                    \
+        }                                     \
+    } while (0)
+
+#endif
