@@ -21,7 +21,7 @@ $(READY): pyproject.toml tools/install_packages.sh
 	@PYTHON=$(PYTHON) tools/install_packages.sh
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Python packages into $(VENV) (TensorFlow is large)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -q -e '.[test]'
+	@$(BIN)/python -m pip install --disable-pip-version-check -e '.[test]'
 	@touch $@
 
 demo: $(READY)
