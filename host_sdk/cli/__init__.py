@@ -1,0 +1,70 @@
+"""The command line `host_sdk`: verbs only; what they do is in the modules they call.
+
+One module here for each group of commands that the help shows.
+"""
+
+import sys
+
+import rich_click as click
+
+import host_sdk
+from host_sdk.cli import demo, firmware, models, on_device, training
+from host_sdk.cli.common import messages
+from host_sdk.errors import MotionletError
+
+GROUPS = {
+    "From clips to a model": (training.train, training.quantize, models.pack, models.inspect),
+    "On a device": (
+        on_device.devices,
+        on_device.deploy,
+        on_device.verify,
+        on_device.run,
+        on_device.bench,
+    ),
+    "Firmware": (firmware.firmware,),
+    "All of it at once": (demo.demo,),
+}
+
+click.rich_click.TEXT_MARKUP = "markdown"
+click.rich_click.COMMAND_GROUPS = {
+    "host_sdk": [
+        {"name": name, "commands": [command.name for command in commands]}
+        for name, commands in GROUPS.items()
+    ]
+}
+
+
+class Commands(click.RichGroup):
+    """Prints a MotionletError as one line and exits with 1."""
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except MotionletError as error:
+            messages.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+            trace = getattr(error, "traceback", "")
+            if trace and ctx.params.get("verbose"):
+                messages.print(_plain(trace), soft_wrap=True)
+            sys.exit(1)
+
+
+def _plain(text):
+    from rich.markup import escape
+
+    return escape(str(text))
+
+
+@click.group(cls=Commands)
+@click.version_option(host_sdk.__version__, prog_name="host_sdk")
+@click.option("--verbose", is_flag=True, help="Show the device's traceback with an error.")
+def main(verbose):
+    """Motionlet: streaming video inference for MicroPython microcontrollers.
+
+    Data flows one way: clips → `train` → `quantize` → `pack` → `deploy` → `verify`. Start with
+    `host_sdk demo`, which does it all on an emulated Raspberry Pi Pico.
+    """
+
+
+for _commands in GROUPS.values():
+    for _command in _commands:
+        main.add_command(_command)

@@ -1,0 +1,79 @@
+"""What the commands share: consoles, options, files, the progress bar."""
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+
+import rich_click as click
+from rich.console import Console
+
+from host_sdk import paths
+from host_sdk.errors import MotionletError
+
+console = Console(highlight=False)
+messages = Console(stderr=True, highlight=False)
+
+DEVICE_HELP = (
+    "`auto` (the one board attached, else the virtual Pico), `virtual`, `unix`, a serial port, "
+    "or a URL of pyserial's such as `socket://HOST:PORT`"
+)
+device_option = click.option(
+    "--device", "spec", default="auto", show_default=True, metavar="DEVICE", help=DEVICE_HELP
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+
+
+def read(path):
+    """Return the bytes of a file."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise MotionletError(f"{path}: {error.strerror}") from None
+
+
+def write(path, data):
+    """Write bytes under another name first, so that the file is whole or as it was."""
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        raise MotionletError(f"{path}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def progress_bar(title):
+    """Yield a callback (done, total) that draws a bar."""
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining())
+    with Progress(*columns, console=messages, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def read_model(path):
+    """Return (bytes, graph) of an .mlet file."""
+    from host_sdk import mlet_file
+
+    data = read(path)
+    try:
+        return data, mlet_file.read(data)[0]
+    except MotionletError as error:
+        raise MotionletError(f"{path}: {error}") from None
+
+
+def build_firmware(board, user_modules=(), clean=False):
+    """Build a board's firmware; what is already built stays."""
+    tool = paths.repository() / "tools/build_firmware.py"
+    command = [sys.executable, str(tool), board]
+    for module in user_modules:
+        command += ["--user-module", str(module)]
+    if clean:
+        command.append("--clean")
+    if subprocess.run(command).returncode:
+        raise MotionletError(f"the firmware {board} was not built; the reason is above")

@@ -1,0 +1,51 @@
+"""The group `firmware`: `build` and `flash`."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from host_sdk import paths
+from host_sdk.cli.common import build_firmware, console
+from host_sdk.errors import MotionletError
+
+
+@click.group()
+def firmware():
+    """Build MicroPython with Motionlet in it, and put it on a board."""
+
+
+@firmware.command()
+@click.option("--board", default="MOTIONLET_PICO", show_default=True, help="Or `unix`.")
+@click.option(
+    "--user-module",
+    "user_modules",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="A further user C module, such as ulab/code; may be repeated.",
+)
+@click.option("--clean", is_flag=True, help="Build everything again.")
+def build(board, user_modules, clean):
+    """Build firmware into `build/firmware/BOARD`; its sources are fetched when missing."""
+    build_firmware(board, user_modules, clean)
+
+
+@firmware.command()
+@click.option("--board", default="MOTIONLET_PICO", show_default=True)
+@click.option("--image", type=click.Path(path_type=Path), help="Default: what `build` made.")
+@click.option("--drive", type=click.Path(path_type=Path), help="Drive of a Pico in BOOTSEL mode.")
+@click.option("--port", help="Serial port (ESP32).")
+def flash(board, image, drive, port):
+    """Write firmware to a board: a UF2 copy or picotool (RP2040), esptool (ESP32)."""
+    from host_sdk import flash as flashing
+
+    description = flashing.board_description(board)
+    chip = description["mcu"]
+    folder = paths.build() / "firmware" / board
+    if chip.startswith("rp2"):
+        image = image or folder / "firmware.uf2"
+        console.print(f"{image}: {flashing.flash_uf2(image, drive)}")
+        return
+    if port is None:
+        raise MotionletError(f"{board} has an {chip}: say which --port it is on")
+    image = image or folder / "firmware.bin"
+    console.print(f"{image}: {flashing.flash_esp32(chip, port, image, 0)}")

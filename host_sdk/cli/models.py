@@ -1,0 +1,41 @@
+"""Model files: `pack` and `inspect`."""
+
+import json
+from pathlib import Path
+
+import rich_click as click
+
+from host_sdk.cli.common import console, json_option, model_argument, read_model, write
+
+
+@click.command()
+@click.argument("graph", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: GRAPH with .mlet.")
+def pack(graph, out):
+    """Plan the memory of a quantized graph and write it as an `.mlet` file."""
+    from host_sdk import mlet_file, planner
+    from host_sdk.graph import load_graph
+
+    loaded = load_graph(graph)
+    plan = planner.plan(loaded)
+    data = mlet_file.pack(loaded, plan)
+    out = out or graph.with_suffix(".mlet")
+    write(out, data)
+    console.print(
+        f"{len(data):,} bytes, arena {plan.arena_bytes:,}, state {plan.state_bytes:,}; wrote {out}"
+    )
+
+
+@click.command()
+@model_argument
+@json_option
+def inspect(model, as_json):
+    """Show a model's layers: shape, MACs, weights, place in the arena, state."""
+    from host_sdk.layer_table import describe, print_table
+
+    data, _ = read_model(model)
+    description = describe(data)
+    if as_json:
+        print(json.dumps(description))
+    else:
+        print_table(console, description)

@@ -1,0 +1,222 @@
+"""On a device: `devices`, `deploy`, `verify`, `run` and `bench`."""
+
+import contextlib
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+from host_sdk import paths
+from host_sdk.cli.common import (
+    build_firmware,
+    console,
+    device_option,
+    json_option,
+    model_argument,
+    progress_bar,
+    read_model,
+    write,
+)
+
+
+@click.command()
+@json_option
+def devices(as_json):
+    """List the boards attached, and what else can be used as a device."""
+    from host_sdk.devices import find_bootsel_drives, list_devices
+
+    boards = list_devices()
+    drives = [str(drive) for drive in find_bootsel_drives()]
+    built = paths.build() / "firmware"
+    programs = {
+        "virtual": (built / "MOTIONLET_PICO/firmware.uf2").exists(),
+        "unix": (built / "unix/micropython").exists(),
+    }
+    if as_json:
+        records = [dataclasses.asdict(board) for board in boards]
+        print(json.dumps({"boards": records, "bootloaders": drives, "built": programs}))
+        return
+    for board in boards:
+        console.print(f"{board.path}  {board.vid_pid}  {board.kind or board.description}")
+    for drive in drives:
+        console.print(f"{drive}  RP2040 in its bootloader: `host_sdk firmware flash`")
+    if not boards and not drives:
+        console.print("no board attached; the virtual Pico is the default")
+    commands = {"virtual": "make firmware", "unix": "host_sdk firmware build --board unix"}
+    for name, ready in programs.items():
+        console.print(f"{name}  {'ready' if ready else f'not built yet: `{commands[name]}`'}")
+
+
+def _open(spec):
+    from host_sdk.devices import open_device
+
+    return open_device(spec)
+
+
+@click.command()
+@model_argument
+@device_option
+@click.option("--name", help="File name on the device; default: MODEL's own.")
+@click.option(
+    "--to",
+    "where",
+    type=click.Choice(["auto", "rom", "files"]),
+    default="auto",
+    show_default=True,
+    help="ROMFS, where the model is used in flash, or the filesystem.",
+)
+@click.option("--erase", is_flag=True, help="Forget all that is in ROMFS first.")
+@json_option
+def deploy(model, spec, name, where, erase, as_json):
+    """Put a model on a device. The old one stays until the new one is whole and checked."""
+    from host_sdk import deploy as deploying
+
+    data, _ = read_model(model)
+    with _open(spec) as device, progress_bar(f"deploying to {device.name}") as progress:
+        done = deploying.deploy(device, data, name or model.name, where, erase, progress)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(done)))
+    else:
+        console.print(f'{done.bytes:,} bytes on {done.device}: motionlet.load("{done.path}")')
+
+
+def _clip(path, graph, frames):
+    """Return the clip of a command as the graph's input tensor [T, H, W, C]."""
+    from host_sdk import clips
+
+    if path is None:
+        shape = graph.tensors[graph.inputs[0]].shape
+        return clips.to_tensor(graph, clips.noise_clip(shape, frames or 8))
+    clip = clips.load_clip(path)
+    return clips.to_tensor(graph, clip[:frames] if frames else clip)
+
+
+@contextlib.contextmanager
+def _deployed(spec, model, data, graph, path):
+    """Yield the model's RemoteStream on a device, deployed first unless `path` says where it is."""
+    from host_sdk import deploy as deploying
+    from host_sdk.remote import RemoteStream
+
+    with _open(spec) as device:
+        if path is None:
+            with progress_bar(f"deploying to {device.name}") as progress:
+                path = deploying.deploy(device, data, model.name, progress=progress).path
+        yield RemoteStream(device, path, graph)
+
+
+clip_option = click.option(
+    "--clip",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="`.npy` or `.npz`, uint8 [frames, height, width(, channels)]; default: noise.",
+)
+path_option = click.option("--path", help="The model on the device, when it is deployed already.")
+frames_option = click.option("--frames", type=click.IntRange(1), help="At most so many frames.")
+
+
+@click.command()
+@model_argument
+@device_option
+@clip_option
+@frames_option
+@path_option
+@json_option
+def verify(model, spec, clip, frames, path, as_json):
+    """Compare a device with the golden model, bit for bit, on every layer of every frame.
+
+    The model is deployed first unless --path says where it is. `--device cffi` checks the C core
+    on this machine. Exits with 1 when a single byte differs, and shows where.
+    """
+    from host_sdk import verify as verifying
+
+    data, graph = read_model(model)
+    inputs = _clip(clip, graph, frames)
+    with contextlib.ExitStack() as stack:
+        if spec == "cffi":
+            target = verifying.NativeTarget(data)
+        else:
+            target = stack.enter_context(_deployed(spec, model, data, graph, path))
+        with progress_bar(f"verifying {target.name}") as progress:
+            report = verifying.verify(target, graph, inputs, progress)
+    if as_json:
+        summary = {name: getattr(report, name) for name in ("target", "frames", "layers", "bytes")}
+        summary["differing_bytes"] = report.differing_bytes
+        if report.difference:
+            summary["frame"], summary["op"] = report.difference.frame, report.difference.name
+        print(json.dumps(summary))
+    else:
+        _print_report(report)
+    if report.difference:
+        sys.exit(1)
+
+
+def _print_report(report):
+    if report.difference is None:
+        console.print(
+            f"{report.target}: {report.frames} frames, {report.layers} tensors, "
+            f"{report.bytes:,} bytes: all equal to the golden model"
+        )
+        return
+    d = report.difference
+    console.print(
+        f"{report.target}: frame {d.frame}, layer {d.name}: {d.differing_bytes} of "
+        f"{d.golden.size} bytes differ"
+    )
+    for title, tensor in (("golden", d.golden), (report.target, d.target)):
+        console.print(f"{title} {list(tensor.shape)}:\n{tensor}")
+
+
+@click.command()
+@model_argument
+@device_option
+@clip_option
+@frames_option
+@path_option
+@json_option
+def run(model, spec, clip, frames, path, as_json):
+    """Stream a clip to a device and print its answer to every frame."""
+    data, graph = read_model(model)
+    inputs = _clip(clip, graph, frames)
+    labels = graph.labels or [str(i) for i in range(graph.tensors[graph.outputs[0]].channels)]
+    with _deployed(spec, model, data, graph, path) as stream:
+        for index, frame in enumerate(inputs):
+            logits, microseconds = stream.push(frame)
+            answer = labels[max(range(len(logits)), key=logits.__getitem__)]
+            if as_json:
+                fields = {"frame": index, "label": answer, "logits": logits}
+                print(json.dumps({**fields, "microseconds": microseconds}), flush=True)
+            else:
+                console.print(f"frame {index:3}  {microseconds / 1000:8.2f} ms  {answer}")
+
+
+@click.command()
+@device_option
+@json_option
+def bench(spec, as_json):
+    """Measure kernels and the demo's network on a device; rewrite BENCHMARKS.md.
+
+    Cycles of the virtual Pico are exact and repeatable; a change of more than 2% against the
+    stored table is reported.
+    """
+    from host_sdk import bench as benching
+
+    if spec in ("auto", "virtual"):
+        build_firmware("MOTIONLET_PICO")
+    root = paths.repository()
+    with progress_bar("measuring") as progress:
+        rows = benching.run(spec, progress)
+    old = benching.read_rows(root / "benchmarks.json")
+    text = json.dumps(rows, indent=1) + "\n"
+    (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
+    write(paths.build() / "bench/bench.json", text.encode())
+    write(root / "benchmarks.json", text.encode())
+    write(root / "BENCHMARKS.md", benching.markdown(rows).encode())
+    if as_json:
+        print(text)
+        return
+    click.echo(benching.markdown(rows))
+    for row, before in benching.changes(old, rows):
+        word = "SLOWER" if row["cycles"] > before else "faster"
+        change = row["cycles"] / before - 1
+        console.print(f"{word}: {row['case']}: {before:,} → {row['cycles']:,} ({change:+.1%})")
