@@ -8,12 +8,12 @@ import sys
 import rich_click as click
 
 import host_sdk
-from host_sdk.cli import demo, firmware, models, on_device, training
+from host_sdk.cli import demo, firmware, models, on_device, quantize, training
 from host_sdk.cli.common import messages
 from host_sdk.errors import MotionletError
 
 GROUPS = {
-    "From clips to a model": (training.train, training.quantize, models.pack, models.inspect),
+    "From clips to a model": (training.train, quantize.quantize, models.pack, models.inspect),
     "On a device": (
         on_device.devices,
         on_device.deploy,

@@ -12,6 +12,7 @@ from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.golden.check import check_graph
 from host_sdk.networks import build_network, import_keras
+from host_sdk.quantize.integers import weight_scales
 from host_sdk.requantize import (
     quantize_add,
     quantize_multiplier,
@@ -140,9 +141,7 @@ def run_both(model, clips, **options):
     graph = quantize.quantize(model, clips, **options)
     check_graph(graph)
     ops = quantize.trace(model)
-    floats = [
-        np.concatenate(v) for v in zip(*quantize._activations(model, ops, clips), strict=True)
-    ]
+    floats = [np.concatenate(v) for v in zip(*quantize.activations(model, ops, clips), strict=True)]
     outputs = [golden.run_clip(graph, (c.astype(np.int16) - 128).astype(np.int8)) for c in clips]
     reals = []
     for i, op in enumerate(graph.ops):
@@ -378,7 +377,7 @@ def test_int4():
 
 def test_int4_scales_have_the_least_error():
     weights = np.random.default_rng(0).normal(0, 1, (16, 100))
-    scales = quantize._weight_scales(weights, (1,), 7)
+    scales = weight_scales(weights, (1,), 7)
 
     def error(scale):
         return np.sum((np.clip(np.rint(weights / scale), -7, 7) * scale - weights) ** 2, axis=1)
@@ -388,7 +387,7 @@ def test_int4_scales_have_the_least_error():
     assert best.sum() < 0.9 * error(widest).sum()
     for shrink in np.linspace(1, 0.4, 61):
         assert (best <= error(widest * shrink) * (1 + 1e-12)).all()
-    np.testing.assert_allclose(quantize._weight_scales(weights, (1,), 127) * 127, 7 * widest[:, 0])
+    np.testing.assert_allclose(weight_scales(weights, (1,), 127) * 127, 7 * widest[:, 0])
 
 
 def test_int4_of_what_cannot_have_it():
