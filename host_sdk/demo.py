@@ -12,14 +12,12 @@ from host_sdk.bench import MHZ
 from host_sdk.clips import pixels_to_int8
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
-from host_sdk.networks import load_network
-from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream
+from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig, accuracy, train
 
 CONFIG = TrainConfig()
 BASELINE = replace(CONFIG, network="per_frame")
-CALIBRATION_CLIPS = 64
 DEVICE_CLIPS = 3  # unseen clips verified on the virtual Pico; the laptop's targets see as many
 SHOWN_FRAMES = 16  # of each motion in the picture
 
@@ -40,7 +38,7 @@ def run(console, build_firmware, fresh=False):
 
     step(console, 2, "Quantize to int8 and pack")
     clips, labels = task.make_clips(CONFIG.test_clips, CONFIG.frames, "test", CONFIG.seed)
-    graph, data = _quantized(task, folder / CONFIG.network, CONFIG)
+    graph, data = _quantized(folder / CONFIG.network)
     path = folder / "motions.mlet"
     path.write_bytes(data)
     accuracy_int8 = _accuracy_int8(console, CONFIG, data, clips, labels)
@@ -125,10 +123,8 @@ def _trained(console, config, folder, fresh):
     return record
 
 
-def _quantized(task, folder, config):
-    clips, _ = task.make_clips(CALIBRATION_CLIPS, config.frames, "train", config.seed)
-    model = load_network(folder / "model.keras")
-    graph = quantize(model, clips, task.LABELS, task.FRAMES_PER_SECOND)
+def _quantized(folder):
+    graph = open_run(folder).quantize()
     data = mlet_file.pack(graph, planner.plan(graph))
     return mlet_file.read(data)[0], data
 

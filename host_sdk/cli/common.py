@@ -1,4 +1,4 @@
-"""What the commands share: consoles, options, files, the progress bar."""
+"""What the commands share: consoles, options, the progress bar."""
 
 import contextlib
 import subprocess
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from host_sdk import paths
 from host_sdk.errors import MotionletError
+from host_sdk.files import read
 
 console = Console(highlight=False)
 messages = Console(stderr=True, highlight=False)
@@ -23,25 +24,6 @@ device_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
-
-
-def read(path):
-    """Return the bytes of a file."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise MotionletError(f"{path}: {error.strerror}") from None
-
-
-def write(path, data):
-    """Write bytes under another name first, so that the file is whole or as it was."""
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise MotionletError(f"{path}: {error.strerror}") from None
 
 
 @contextlib.contextmanager

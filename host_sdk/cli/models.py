@@ -5,7 +5,8 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, json_option, model_argument, read_model, write
+from host_sdk.cli.common import console, json_option, model_argument, read_model
+from host_sdk.files import write
 
 
 @click.command()

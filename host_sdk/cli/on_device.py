@@ -17,8 +17,8 @@ from host_sdk.cli.common import (
     model_argument,
     progress_bar,
     read_model,
-    write,
 )
+from host_sdk.files import write
 
 
 @click.command()

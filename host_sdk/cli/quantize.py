@@ -1,12 +1,11 @@
 """From a network to a graph of integers: `quantize`."""
 
-import json
 from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, read
-from host_sdk.errors import MotionletError
+from host_sdk.cli.common import console
+from host_sdk.run_folder import CALIBRATION_CLIPS
 
 
 @click.command()
@@ -18,7 +17,9 @@ from host_sdk.errors import MotionletError
     show_default=True,
     help="Ranges of activations: `mse`, `percentile` or `minmax`.",
 )
-@click.option("--clips", default=64, show_default=True, help="Clips to calibrate with.")
+@click.option(
+    "--clips", default=CALIBRATION_CLIPS, show_default=True, help="Clips to calibrate with."
+)
 @click.option(
     "--int4",
     multiple=True,
@@ -27,21 +28,11 @@ from host_sdk.errors import MotionletError
 )
 def quantize(folder, out, method, clips, int4):
     """Quantize what `train` left in FOLDER to int8, calibrated on streams of training clips."""
-    from host_sdk.data import load_task
     from host_sdk.graph import save_graph
-    from host_sdk.networks import load_network
-    from host_sdk.quantize import quantize as run
+    from host_sdk.run_folder import open_run
 
-    try:
-        record = json.loads(read(folder / "train.json"))
-        config, labels = record["config"], record["labels"]
-    except (ValueError, KeyError, TypeError):
-        raise MotionletError(f"{folder}/train.json is not what `host_sdk train` writes") from None
-    task = load_task(config["task"])
-    samples, _ = task.make_clips(clips, config["frames"], "train", config["seed"])
-    model = load_network(folder / "model.keras")
     int4 = "all" if "all" in int4 else int4
-    graph = run(model, samples, labels, task.FRAMES_PER_SECOND, method, int4)
+    graph = open_run(folder).quantize(clips, method=method, int4=int4)
     out = out or folder / "model.graph"
     save_graph(graph, out)
     console.print(f"{len(graph.ops)} ops, {graph.parameters:,} parameters; wrote {out}")

@@ -6,6 +6,7 @@ HYPOTHESIS_PROFILE=thorough draws many more examples, and other ones in every ru
 import importlib.util
 import os
 import sys
+import warnings
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -42,3 +43,24 @@ def tiny(make_vectors):
     graph = make_vectors.tiny_separable()
     data = mlet_file.pack(graph, planner.plan(graph))
     return mlet_file.read(data)[0], data
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """A run folder: a small per_frame network, hardly trained on moving digits."""
+    from host_sdk.train import TrainConfig, train
+
+    config = TrainConfig(
+        network="per_frame",
+        frames=6,
+        clips=27,
+        validation_clips=27,
+        test_clips=36,
+        epochs=1,
+        batch=9,
+        warm_up=2,
+    )
+    with warnings.catch_warnings():
+        # Keras itself trips over numpy's new __array__ protocol.
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return train(config, tmp_path_factory.mktemp("run"), progress=False).model_path.parent

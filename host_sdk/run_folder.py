@@ -1,0 +1,114 @@
+"""Run folders: what training, quantizing, packing and evaluating leave behind, in one place.
+
+| file | written by |
+|---|---|
+| `model.keras`, `train.json` | `host_sdk train --out RUN` |
+| `model.graph` | `host_sdk quantize RUN` |
+| `model.mlet` | `host_sdk pack RUN/model.graph` |
+| `evaluate.json` | `host_sdk evaluate RUN` |
+
+`RUN/seed0`, `RUN/seed1` … are run folders of the same configuration trained with other seeds.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_sdk.errors import MotionletError
+from host_sdk.files import read, write
+
+CALIBRATION_CLIPS = 64  # training clips to quantize with
+# The field of the configuration that says how many clips a split has.
+COUNTS = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder. `record` is what train.json holds."""
+
+    folder: Path
+    record: dict
+
+    @property
+    def config(self):
+        """The `TrainConfig` of the training, as a dict."""
+        return self.record["config"]
+
+    @property
+    def labels(self):
+        return self.record["labels"]
+
+    def load_task(self):
+        """Return the task that the run was trained on; see `host_sdk.data`."""
+        from host_sdk.data import load_task
+
+        return load_task(self.config["task"])
+
+    def make_clips(self, split, count=None):
+        """Return (samples [N, T, H, W, C], labels [N]) of a split.
+
+        All that training had, or `count` of the split if that is fewer.
+        """
+        all_clips = self.config[COUNTS[split]]
+        count = all_clips if count is None else min(count, all_clips)
+        return self.load_task().make_clips(count, self.config["frames"], split, self.config["seed"])
+
+    def load_network(self):
+        """Return the Keras model."""
+        from host_sdk.networks import load_network
+
+        return load_network(self.folder / "model.keras")
+
+    def load_graph(self):
+        """Return the quantized graph. It is made first when the folder has none."""
+        from host_sdk.graph import load_graph, save_graph
+
+        path = self.folder / "model.graph"
+        if not path.exists():
+            save_graph(self.quantize(), path)
+        return load_graph(path)
+
+    def quantize(self, clips=CALIBRATION_CLIPS, **options):
+        """Return the int8 graph of the network, calibrated on training clips.
+
+        `options` are those of `host_sdk.quantize.quantize`. Writes nothing.
+        """
+        from host_sdk.quantize import quantize
+
+        samples, _ = self.make_clips("train", clips)
+        rate = self.load_task().FRAMES_PER_SECOND
+        return quantize(self.load_network(), samples, self.labels, rate, **options)
+
+    def load_model(self):
+        """Return the bytes of model.mlet. It is packed anew when it is not of model.graph."""
+        from host_sdk import mlet_file, planner
+
+        graph, path = self.load_graph(), self.folder / "model.mlet"
+        if path.exists():
+            data = read(path)
+            # The same graph in the same plan gives the same bytes.
+            if mlet_file.pack(graph, mlet_file.read(data)[1]) == data:
+                return data
+        data = mlet_file.pack(graph, planner.plan(graph))
+        write(path, data)
+        return data
+
+
+def open_run(folder):
+    """Return the `Run` in a folder. Raises MotionletError when training left none there."""
+    path = Path(folder) / "train.json"
+    try:
+        record = json.loads(read(path))
+        known = isinstance(record["config"], dict) and isinstance(record["labels"], list)
+    except (ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        raise MotionletError(f"{path} is not what `host_sdk train` writes")
+    return Run(Path(folder), record)
+
+
+def open_runs(folder):
+    """Return the runs of a folder: those in seed0, seed1 …, or itself if there are none."""
+    seeds = [path for path in Path(folder).glob("seed*") if path.name[4:].isdecimal()]
+    seeds.sort(key=lambda path: int(path.name[4:]))
+    return [open_run(path) for path in seeds or [folder]]

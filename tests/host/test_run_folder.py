@@ -1,0 +1,65 @@
+"""Run folders: what is missing is made, what is there is used, what is stale is not."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from host_sdk import mlet_file, planner
+from host_sdk.errors import MotionletError
+from host_sdk.graph import load_graph, save_graph
+from host_sdk.run_folder import open_run, open_runs
+
+# Keras itself trips over numpy's new __array__ protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def test_graph_and_model_are_made_once(tiny_run):
+    run = open_run(tiny_run)
+    data = run.load_model()
+    made = {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()}
+    assert set(made) == {"model.keras", "train.json", "model.graph", "model.mlet"}
+    assert run.load_model() == data == (tiny_run / "model.mlet").read_bytes()
+    assert {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == made
+    assert mlet_file.read(data)[0].labels == run.labels
+
+
+def test_a_model_of_another_graph_is_packed_anew(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    run = open_run(tmp_path / "run")
+    before = run.load_model()
+    graph = load_graph(run.folder / "model.graph")
+    graph.ops[0].bias = graph.ops[0].bias + 1
+    save_graph(graph, run.folder / "model.graph")
+    after = run.load_model()
+    assert after != before
+    assert np.array_equal(mlet_file.read(after)[0].ops[0].bias, graph.ops[0].bias)
+    # A plan of one's own is kept.
+    flat = mlet_file.pack(graph, planner.plan(graph, chains=False))
+    (run.folder / "model.mlet").write_bytes(flat)
+    assert run.load_model() == flat
+
+
+def test_clips_are_those_of_the_training(tiny_run):
+    run = open_run(tiny_run)
+    clips, labels = run.make_clips("test")
+    assert len(clips) == len(labels) == run.config["test_clips"]
+    assert len(run.make_clips("validation", 3)[0]) == 3
+    assert len(run.make_clips("validation", 10**6)[0]) == run.config["validation_clips"]
+
+
+def test_seeds_in_order(tmp_path):
+    for name in ("seed10", "seed2", "seedling"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "train.json").write_text(json.dumps({"config": {}, "labels": []}))
+    assert [run.folder.name for run in open_runs(tmp_path)] == ["seed2", "seed10"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"config": 3, "labels": []}', "{}"])
+def test_another_train_json(tmp_path, content):
+    (tmp_path / "train.json").write_text(content)
+    with pytest.raises(MotionletError, match=r"train\.json is not what `host_sdk train` writes"):
+        open_run(tmp_path)
+    with pytest.raises(MotionletError, match="No such file"):
+        open_run(tmp_path / "none")
