@@ -25,7 +25,6 @@ def test_the_whole_way(unix_firmware, pico_firmware, tmp_path, monkeypatch):
         monkeypatch.setattr(demo, name, small)
     monkeypatch.setattr(demo, "DEVICE_CLIPS", 1)
     monkeypatch.setattr(demo, "SHOWN_FRAMES", 2)
-    monkeypatch.setattr(demo, "CALIBRATION_CLIPS", 8)
     firmware = paths.build() / "firmware"
     (tmp_path / "firmware").symlink_to(firmware)
     (tmp_path / "native").symlink_to(paths.build() / "native")
