@@ -59,6 +59,9 @@ LIMITS = {
     "shift_max": 62,
     "add_multiplier_max": (1 << 22) - 1,
     "add_shift_max": 23,
+    "normalization_multiplier_max": (1 << 14) - 1,
+    "normalization_shift_max": 30,
+    "normalization_rate_max": 15,
 }
 
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
