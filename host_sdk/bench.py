@@ -142,7 +142,7 @@ def demo_case():
     config = demo.CONFIG
     task = load_task(config.task)
     import_keras().utils.set_random_seed(0)
-    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), config.width)
+    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
     clips, _ = task.make_clips(16, config.frames, "train", 0)
     graph = quantize(model, clips, task.LABELS, task.FRAMES_PER_SECOND)
     return Case("demo_frame", graph, per_layer=True)

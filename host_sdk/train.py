@@ -7,7 +7,7 @@ import os
 import platform
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class TrainConfig:
 
     task: str = "moving_digits"
     network: str = "separable3d"
-    width: float = 1.0  # scales the network's channels
+    options: dict = field(default_factory=dict)  # of the network: see its OPTIONS
     frames: int = 16  # in a clip
     clips: int = 5400  # to train on
     validation_clips: int = 900
@@ -90,7 +90,7 @@ def train(config, out_dir, progress=True):
     task = load_task(config.task)
     keras = import_keras()
     _make_deterministic(keras, config.seed)
-    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), config.width)
+    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
     out_dir = Path(out_dir)
     try:
         out_dir.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,13 @@ from host_sdk.cli.common import messages
 from host_sdk.errors import MotionletError
 
 GROUPS = {
-    "From clips to a model": (training.train, quantize.quantize, models.pack, models.inspect),
+    "From clips to a model": (
+        training.networks,
+        training.train,
+        quantize.quantize,
+        models.pack,
+        models.inspect,
+    ),
     "On a device": (
         on_device.devices,
         on_device.deploy,

@@ -23,6 +23,28 @@ device_option = click.option(
     "--device", "spec", default="auto", show_default=True, metavar="DEVICE", help=DEVICE_HELP
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _settings(context, parameter, values):
+    """Return {name: number} of NAME=VALUE words."""
+    found = {}
+    for word in values:
+        name, _, value = word.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise MotionletError(f"--set {word}: want NAME=NUMBER, such as width=1.5") from None
+        found[name] = int(number) if number.is_integer() else number
+    return found
+
+
+set_option = click.option(
+    *("--set", "options"),
+    multiple=True,
+    metavar="NAME=NUMBER",
+    callback=_settings,
+    help="An option of the network, such as `width=1.5`. Can be repeated.",
+)
 model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
 
 

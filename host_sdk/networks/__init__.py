@@ -1,19 +1,25 @@
-"""Networks to train: each is a function that returns a Keras model over clips.
+"""Networks to train: modules that each offer a Keras model over clips.
 
-All take clips [batch, time, height, width, channels] with pixels in 0 ... 1 and return logits
-[batch, time, classes], one answer a frame. They are built of the layers that
-`host_sdk.quantize` can export, and of no others. `width` scales their channels.
+`build(frame_shape, classes, **options)` returns the model and `OPTIONS` says which options there
+are, {name: Option}. All take clips [batch, time, height, width, channels] of real values (see
+`host_sdk.normalization`) and return logits [batch, time, classes], one answer a frame. They are
+built of the layers that `host_sdk.quantize` can export, and of no others.
 
 - `tsm`: inverted residual blocks with a temporal shift;
 - `separable3d`: depthwise over the picture, depthwise over time, pointwise;
-- `per_frame`: `tsm` without the shift and without memory, to compare with.
+- `late_fusion`: a feature vector of every frame, the last ones weighed together;
+- `phinet`: inverted residuals, with options for MACs, flash and RAM one by one;
+- `xinet`: compression and full 3x3 convolutions, with a temporal shift;
+- `per_frame`: inverted residuals without memory, to compare with.
 """
 
+import importlib
 import os
 
 from host_sdk.errors import MotionletError
+from host_sdk.networks.options import complete
 
-NETWORKS = ("tsm", "separable3d", "per_frame")
+NETWORKS = ("tsm", "separable3d", "late_fusion", "phinet", "xinet", "per_frame")
 
 
 def import_keras():
@@ -44,26 +50,33 @@ def import_keras():
     return keras
 
 
-def build_network(name, frame_shape, classes, width=1.0):
+def options_of(name):
+    """Return {name: Option} of the network `name`."""
+    return _module(name).OPTIONS
+
+
+def build_network(name, frame_shape, classes, **options):
     """Return a fresh Keras model of the network `name`.
 
-    `frame_shape` is (height, width, channels); height and width at least 8.
+    `frame_shape` is (height, width, channels); height and width at least 8. `options` are some of
+    `options_of(name)`, the others keep their defaults.
     """
-    if name not in NETWORKS:
-        raise MotionletError(f"no network named {name!r}; there is: {', '.join(NETWORKS)}")
+    network = _module(name)
     if len(frame_shape) != 3 or min(frame_shape[:2]) < 8 or frame_shape[2] < 1:
         raise MotionletError(
             f"a frame of {tuple(frame_shape)} does not fit: want (height, width, channels), "
             "8 x 8 pixels at least"
         )
-    if not 0 < width <= 16 or classes < 1:
-        raise MotionletError(f"want 0 < width <= 16 and a class at least: {width}, {classes}")
-    import_keras()
-    from host_sdk.networks import separable3d, tsm
+    if classes < 1:
+        raise MotionletError(f"a network answers with a class at least, not {classes}")
+    return network.build(tuple(frame_shape), classes, **complete(name, network.OPTIONS, options))
 
-    if name == "separable3d":
-        return separable3d.build(frame_shape, classes, width)
-    return tsm.build(frame_shape, classes, width, temporal=name == "tsm")
+
+def _module(name):
+    if name not in NETWORKS:
+        raise MotionletError(f"no network named {name!r}; there is: {', '.join(NETWORKS)}")
+    import_keras()
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def load_network(path):

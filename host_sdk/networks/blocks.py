@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from host_sdk.networks.layers import EachFrame, TemporalAverage
+from host_sdk.networks.layers import EachFrame, TemporalAverage, TemporalDepthwise, TemporalShift
 
 
 def scaled(channels, width):
@@ -28,6 +28,36 @@ def depthwise(x, name, stride=1, relu=True):
     """3x3 depthwise convolution of every frame, normalized."""
     layer = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=name)
     return normalized(EachFrame(layer, name=name)(x), name, relu)
+
+
+def temporal_depthwise(x, name, taps, dilation=1):
+    """Causal depthwise convolution along time, normalized."""
+    x = TemporalDepthwise(taps, dilation, use_bias=False, name=name)(x)
+    return normalized(x, name)
+
+
+def temporal_shift(x, name, share):
+    """Take about `share` of the channels from the previous frame: a multiple of 4, half at most."""
+    channels = x.shape[-1]
+    return TemporalShift(min(scaled(channels, share), channels // 2), name=name)(x)
+
+
+def inverted_residual(x, name, channels, expanded, stride, shift=0.0, taps=0):
+    """MobileNetV2's block: expand (pointwise), depthwise 3x3, project (pointwise, no ReLU).
+
+    The input is added where it has the output's shape. With `shift`, the branch begins with a
+    temporal shift: the shift's only reader is the expansion, and the sum still gets the input as
+    it was. With `taps`, a convolution along time follows the depthwise one.
+    """
+    y = temporal_shift(x, f"{name}.shift", shift) if shift else x
+    y = convolution(y, expanded, f"{name}.expand")
+    y = depthwise(y, f"{name}.depthwise", stride)
+    if taps:
+        y = temporal_depthwise(y, f"{name}.temporal", taps)
+    y = convolution(y, channels, f"{name}.project", relu=False)
+    if stride == 1 and x.shape[-1] == channels:
+        y = layers.Add(name=f"{name}.add")([x, y])
+    return y
 
 
 def head(x, classes, average_frames):

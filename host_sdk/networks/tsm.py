@@ -1,41 +1,30 @@
-"""Temporal shift network: inverted residual blocks that look one frame back.
+"""Temporal shift: inverted residuals in which some channels come from the previous frame.
 
-Each block expands the channels, lets some of them come from the previous frame, mixes
-neighbouring pixels (depthwise) and projects back. The shift sits on the expanded tensor, which
-nothing else reads, so a device can do it in place. With `temporal` off the same network sees
-single frames only: the baseline.
+It is the online TSM of Lin, Gan and Han (2019) in MobileNetV2's blocks: only the past is shifted
+in, and the shift stands at the beginning of the residual branch, so that the sum around it keeps
+the current frame whole. Each block looks one frame back, all of them as many frames as there are
+blocks; the mean over the last frames does the rest. Besides its size, what differs from the paper
+is that mean: the paper sums up the answers of 8 or 16 frames of a clip.
 """
 
 import keras
-from keras import layers
 
-from host_sdk.networks.blocks import convolution, depthwise, head, scaled
-from host_sdk.networks.layers import TemporalShift
+from host_sdk.networks.blocks import convolution, head, inverted_residual, scaled
+from host_sdk.networks.options import SHIFT, WIDTH
 
-# Output channels, expanded channels, stride of the depthwise convolution.
-BLOCKS = ((12, 24, 2), (12, 36, 1), (24, 48, 2), (24, 72, 1))
+OPTIONS = {"width": WIDTH, "shift": SHIFT}
+
+# Output channels, expanded channels, stride over the picture.
+BLOCKS = ((16, 32, 2), (16, 48, 1), (32, 96, 2), (32, 96, 1))
 STEM = 8
 AVERAGE_FRAMES = 4
 
 
-def _block(x, name, channels, expanded, stride, temporal):
-    y = convolution(x, expanded, f"{name}.expand")
-    if temporal:
-        y = TemporalShift(expanded // 4, name=f"{name}.shift")(y)
-    y = depthwise(y, f"{name}.depthwise", stride)
-    y = convolution(y, channels, f"{name}.project", relu=False)
-    if stride == 1 and x.shape[-1] == channels:
-        y = layers.Add(name=f"{name}.add")([x, y])
-    return y
-
-
-def build(frame_shape, classes, width=1.0, temporal=True):
+def build(frame_shape, classes, width, shift):
     """Return the Keras model; see `host_sdk.networks`."""
     clip = keras.Input((None, *frame_shape), name="frames")
     x = convolution(clip, scaled(STEM, width), "stem", kernel=3, stride=2)
     for number, (channels, expanded, stride) in enumerate(BLOCKS, 1):
-        x = _block(
-            x, f"block{number}", scaled(channels, width), scaled(expanded, width), stride, temporal
-        )
-    logits = head(x, classes, AVERAGE_FRAMES if temporal else 1)
-    return keras.Model(clip, logits, name="tsm" if temporal else "per_frame")
+        channels, expanded = scaled(channels, width), scaled(expanded, width)
+        x = inverted_residual(x, f"block{number}", channels, expanded, stride, shift=shift)
+    return keras.Model(clip, head(x, classes, AVERAGE_FRAMES), name="tsm")

