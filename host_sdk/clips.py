@@ -9,11 +9,8 @@ from host_sdk import golden
 from host_sdk.errors import MotionletError
 
 
-def load_clip(path):
-    """Read a clip: `.npy`, or an `.npz` with one array; uint8 [T, H, W] or [T, H, W, C].
-
-    Returns uint8 [T, H, W, C]. Raises MotionletError naming what is wrong.
-    """
+def load_array(path):
+    """Read the array of a `.npy` file, or of an `.npz` file that holds one array."""
     path = Path(path)
     try:
         content = np.load(path)
@@ -22,9 +19,18 @@ def load_clip(path):
                 if len(archive.files) != 1:
                     raise MotionletError(f"{path} holds {len(archive.files)} arrays, 1 is needed")
                 content = archive[archive.files[0]]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "not a .npy or .npz file"
         raise MotionletError(f"{path}: {reason}") from None
+    return content
+
+
+def load_clip(path):
+    """Read a clip: `.npy`, or an `.npz` with one array; uint8 [T, H, W] or [T, H, W, C].
+
+    Returns uint8 [T, H, W, C]. Raises MotionletError naming what is wrong.
+    """
+    content = load_array(path)
     if content.ndim == 3:
         content = content[..., np.newaxis]
     if content.dtype != np.uint8 or content.ndim != 4 or content.shape[0] == 0:

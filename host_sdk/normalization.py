@@ -184,6 +184,31 @@ class Normalization:
         return f"background, span {span}, rate {self.rate}" if self.rate else f"difference, {span}"
 
 
+def parse(text, sample_type="uint8"):
+    """Read `pixels`, `window:LOW,HIGH`, `background:SPAN`, `background:SPAN,RATE` or
+    `difference:SPAN`, as command lines and options have it; numbers are in the user's unit.
+    """
+    kind, _, numbers = text.partition(":")
+    try:
+        values = [float(number) for number in numbers.split(",")] if numbers else []
+    except ValueError:
+        values = None
+    counts = {"pixels": (0,), "window": (2,), "background": (1, 2), "difference": (1,)}
+    if values is None or len(values) not in counts.get(kind, ()):
+        raise MotionletError(
+            f"normalization {text!r}: want pixels, window:LOW,HIGH, background:SPAN[,RATE] or "
+            "difference:SPAN"
+        )
+    if kind == "pixels" and sample_type != "uint8":
+        raise MotionletError(f"normalization pixels is for uint8 samples, not {sample_type}")
+    if kind == "pixels":
+        return PIXELS
+    if kind == "background" and len(values) == 2:
+        rate = values.pop()
+        values.append(int(rate) if rate.is_integer() else rate)
+    return getattr(Normalization, kind)(*values, sample_type=sample_type)
+
+
 def sample_range(sample_type):
     """Return (lowest, highest) of a sample."""
     if sample_type not in SAMPLE_TYPES:

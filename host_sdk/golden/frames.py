@@ -53,7 +53,8 @@ def grey(pixels, frame_format, width, height):
 def area_resize(source, height, width):
     """Resize [h, w, C] to [height, width, C]: means over areas, rounded half up."""
     h, w = source.shape[:2]
-    weighted = np.einsum("kl,ji,lic->kjc", _overlaps(h, height), _overlaps(w, width), source)
+    rows, columns = _overlaps(h, height), _overlaps(w, width)
+    weighted = np.einsum("kl,ji,lic->kjc", rows, columns, source, optimize=True)
     return (weighted + w * h // 2) // (w * h)
 
 

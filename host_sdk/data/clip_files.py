@@ -1,0 +1,247 @@
+"""One clip in a file: what is in it, and its frames as a device would see them.
+
+A clip is a video, or an array `.npy`/`.npz` (one array) [T, H, W] or [T, H, W, C]: uint8 pictures
+of 1 or 3 channels, or temperatures of one channel, int16 in hundredths of a degree C or floats in
+degrees C.
+"""
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from host_sdk.clips import load_array
+from host_sdk.errors import MotionletError
+from host_sdk.golden import frames as golden
+from host_sdk.mlet_format import LIMITS
+from host_sdk.normalization import to_samples
+
+VIDEO_SUFFIXES = {
+    *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4"),
+    *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv"),
+}
+ARRAY_SUFFIXES = {".npy", ".npz"}
+MAX_GAP = 60  # seconds between two frames
+CACHE_VERSION = 1  # to be raised when the functions here give other results
+
+
+@dataclass(frozen=True)
+class ClipInfo:
+    """What a clip's file holds. `fps` is None where the file does not say (arrays)."""
+
+    sha256: str
+    frames: int
+    height: int
+    width: int
+    thermal: bool
+    fps: float | None
+
+
+@dataclass(frozen=True)
+class FrameForm:
+    """What frames are made of a clip: their rate, their shape (H, W, C), and of what part.
+
+    With `crop`, the largest part in the middle that has the shape's proportions is resized;
+    otherwise the whole picture, whatever its proportions, which is what a device does by default.
+    """
+
+    fps: float
+    shape: tuple
+    crop: bool = False
+
+
+def inspect_clip(path):
+    """Return the `ClipInfo` of a file; MotionletError, without the path, says why it is no clip."""
+    path = Path(path)
+    if path.suffix.lower() not in VIDEO_SUFFIXES | ARRAY_SUFFIXES:
+        raise MotionletError(f"neither a video nor an array: {path.suffix or 'no suffix'}")
+    with path.open("rb") as file:
+        digest = _sha256(file)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        count, height, width, fps = _inspect_video(path)
+        info = ClipInfo(digest, count, height, width, False, fps)
+    else:
+        frames = _load(path)
+        info = ClipInfo(digest, *frames.shape[:3], frames.dtype != np.uint8, None)
+    if info.frames < 2:
+        raise MotionletError(f"{info.frames} frame; a clip has at least 2")
+    largest = LIMITS["max_dim"]
+    if max(info.height, info.width) > largest or info.height * info.width > golden.MAX_CROP_PIXELS:
+        raise MotionletError(
+            f"frames of {info.width}x{info.height}; at most {largest} a side and "
+            f"{golden.MAX_CROP_PIXELS} pixels are resized"
+        )
+    return info
+
+
+def read_frames(path, info, form):
+    """Return a clip's frames in `form`: uint8, or int16 for thermal clips, [F, H, W, C].
+
+    Frames are picked by their time stamps:
+    the k-th is the one nearest to k / form.fps seconds after the first. Each is made grey and
+    resized by area as a device does it (SPEC.md section 3).
+    """
+    path = Path(path)
+    rate = info.fps or form.fps
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        source = _decode(path, rate)
+    else:
+        frames = _load(path)
+        source = ((index / rate, frame) for index, frame in enumerate(frames))
+    picked = _resample(source, 1 / rate, form.fps)
+    out, last = [], None
+    for frame in picked:
+        if frame is not last:
+            small = _fit(_pixels(frame), form)
+            last = frame
+        out.append(small)
+    return np.stack(out)
+
+
+def _sha256(file):
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _load(path):
+    """Return an array's frames: uint8 or int16 [T, H, W, C]."""
+    try:
+        frames = load_array(path)
+    except MotionletError as error:
+        raise MotionletError(
+            str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
+        ) from None
+    shape = list(frames.shape)
+    if frames.ndim == 3:
+        frames = frames[..., None]
+    if frames.ndim != 4 or 0 in shape:
+        raise MotionletError(f"an array {shape}; a clip is [T, H, W] or [T, H, W, C]")
+    if np.issubdtype(frames.dtype, np.floating):
+        if frames.min() >= 0 and frames.max() <= 1:
+            raise MotionletError(
+                "floats from 0 to 1; floats are degrees C, pictures are uint8 from 0 to 255"
+            )
+        frames = to_samples(frames)
+    if frames.dtype not in (np.uint8, np.int16):
+        raise MotionletError(
+            f"values of type {frames.dtype}; a clip is uint8 (pictures), int16 (hundredths of a "
+            "degree C) or float (degrees C)"
+        )
+    channels = (1, 3) if frames.dtype == np.uint8 else (1,)
+    if frames.shape[3] not in channels:
+        raise MotionletError(
+            f"{frames.shape[3]} channels; {' or '.join(map(str, channels))} can be used"
+        )
+    return frames
+
+
+# Videos
+
+
+def _open(path):
+    """Open a video; return (container, its video stream)."""
+    import av
+
+    # What is wrong with a file is told once, by us; and the log can deadlock with the decoder.
+    av.logging.set_level(None)
+    container = av.open(str(path))
+    if not container.streams.video:
+        container.close()
+        raise MotionletError("no video in it")
+    return container, container.streams.video[0]
+
+
+def _inspect_video(path):
+    """Return (frames, height, width, frames per second) of a video, turned upright."""
+    import av
+
+    try:
+        container, stream = _open(path)
+        with container:
+            times = [p.pts * p.time_base for p in container.demux(stream) if p.pts is not None]
+            container.seek(0)
+            frame = next(container.decode(stream), None)
+            stated = stream.average_rate
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MotionletError(f"cannot be decoded: {_reason(error)}") from None
+    if frame is None:
+        raise MotionletError("no frame in it")
+    # The stated rate is often a guess; the time stamps are what playing goes by.
+    lasts = max(times) - min(times) if times else 0
+    rate = (len(times) - 1) / lasts if lasts else stated
+    if not rate:
+        raise MotionletError("no time stamps and no frame rate in it")
+    height, width = np.rot90(np.empty((frame.height, frame.width)), frame.rotation // 90).shape
+    return len(times), height, width, round(float(rate), 3)
+
+
+def _decode(path, rate):
+    """Yield (seconds, frame) of a video; every frame that is stated must be there."""
+    import av
+
+    try:
+        container, stream = _open(path)
+        with container:
+            seconds = -1 / rate
+            for frame in container.decode(stream):
+                seconds = frame.time if frame.time is not None else seconds + 1 / rate
+                yield seconds, frame
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise MotionletError(f"cannot be decoded: {_reason(error)}") from None
+
+
+def _reason(error):
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+# Frames
+
+
+def _resample(source, period, fps):
+    """Yield, of (seconds, frame) in order, the frame nearest to each k / fps after the first."""
+    begin, count = None, 0
+    for (seconds, frame), later in itertools.pairwise(itertools.chain(source, [None])):
+        begin = seconds if begin is None else begin
+        end = (seconds + later[0]) / 2 if later else seconds + period / 2
+        if later and not abs(later[0] - seconds) <= MAX_GAP:
+            raise MotionletError(
+                f"its time stamps jump from {seconds:g} s to {later[0]:g} s; "
+                f"at most {MAX_GAP} s may lie between two frames"
+            )
+        # A little less than the middle between two frames: then a tie always goes to the later.
+        while begin + count / fps < end - 1e-6:
+            yield frame
+            count += 1
+
+
+def _pixels(frame):
+    """Return [h, w, C] of an array's frame or of a decoded one."""
+    if isinstance(frame, np.ndarray):
+        return frame
+    # The decoder turns video's 16 ... 235 into 0 ... 255, what cameras give.
+    return np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+
+
+def _fit(pixels, form):
+    """Return a frame [h, w, C] in `form`: [H, W, C]."""
+    height, width, channels = form.shape
+    if form.crop:
+        pixels = pixels[middle(*pixels.shape[:2], height, width)]
+    if pixels.dtype == np.uint8 and pixels.shape[2] != channels:
+        source = "gray8" if pixels.shape[2] == 1 else "rgb888"
+        convert = golden.grey if channels == 1 else golden.rgb
+        pixels = convert(pixels.tobytes(), source, pixels.shape[1], pixels.shape[0])
+    dtype = np.int16 if pixels.dtype == np.int16 else np.uint8
+    return golden.area_resize(pixels.astype(np.int64), height, width).astype(dtype)
+
+
+def middle(height, width, target_height, target_width):
+    """Return the slices of the largest part in the middle with the target's proportions."""
+    h = min(height, max(1, width * target_height // target_width))
+    w = min(width, max(1, height * target_width // target_height))
+    top, left = (height - h) // 2, (width - w) // 2
+    return slice(top, top + h), slice(left, left + w)

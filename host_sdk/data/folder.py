@@ -1,0 +1,378 @@
+"""A task from a folder of clips: one folder for each class, in it the clips.
+
+    DIR/wave/anna-1.mp4      videos, or arrays (see `clip_files`), also in folders further down
+    DIR/still/anna-1.mp4
+    DIR/splits.csv           who is for training and who for testing (see `splits`); optional
+    DIR/clips.json           {"fps": 8} or {"fps": {"wave/1.npy": 8}}: rates of arrays; optional
+
+Without splits.csv clips are shared out at random, 70 % for training and 15 % each for validation
+and testing, the same share of every class; files with the same content stay together. If it has
+groups alone, groups are shared out. Windows of one clip are always in one split.
+
+A clip that cannot be used is skipped; the task's `skipped` says why. Frames are kept in
+build/clips once they are decoded and resized, under a name made of what they were made from.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from host_sdk import normalization, paths
+from host_sdk.data import clip_files, splits
+from host_sdk.data.augment import Augmentation
+from host_sdk.errors import MotionletError
+from host_sdk.files import write, write_json
+
+CLIPS_FILE = "clips.json"
+DEFAULT_SIDE = 32  # pixels
+DEFAULT_FPS = 10.0
+LARGEST_OWN_SIDE = 64  # pixels: clips that are all of one size up to this keep it
+
+
+def _option(default, text, metavar=None):
+    return field(default=default, metadata={"help": text, "metavar": metavar})
+
+
+@dataclass(frozen=True)
+class FolderOptions:
+    """How clips become samples. None: chosen from the data, but `stride`, from the window."""
+
+    size: str | None = _option(
+        None, "Frames' size; default: the clips' own if small and all the same, else 32x32.", "WxH"
+    )
+    color: str | None = _option(None, "`gray` or `rgb`; default: gray.")
+    crop: bool = _option(False, "Cut off what does not fit the proportions; else frames stretch.")
+    fps: float | None = _option(None, "Frames a second; default: the clips', at most 10.")
+    array_fps: float | None = _option(
+        None, "Rate of arrays that clips.json does not tell; default: as --fps."
+    )
+    stride: int | None = _option(
+        None, "Frames between windows; default: half a window to train on, else a whole one."
+    )
+    normalization: str | None = _option(
+        None,
+        "`pixels`, `window:LOW,HIGH`, `background:SPAN[,RATE]` or `difference:SPAN`; "
+        "default: pixels; background:2 for thermal clips.",
+    )
+    augment: str = _option(
+        "default",
+        "Changes to training clips: `default`, `none`, or NAME=VALUE,... of shift, zoom, "
+        "brightness, contrast, jitter, flip.",
+    )
+    split_seed: int = _option(0, "Decides who is in which split.")
+
+    def __post_init__(self):
+        if self.size is not None:
+            self.shape()
+        if self.color not in (None, "gray", "rgb"):
+            raise MotionletError(f"color must be gray or rgb, not {self.color!r}")
+        for name in ("fps", "array_fps"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and 0 < value <= 1000):
+                raise MotionletError(f"{name} must be above 0 and at most 1000, not {value!r}")
+        if self.stride is not None and not (isinstance(self.stride, int) and self.stride > 0):
+            raise MotionletError(f"stride must be an integer of at least 1, not {self.stride!r}")
+        if not (isinstance(self.split_seed, int) and 0 <= self.split_seed < 2**31):
+            raise MotionletError(f"split_seed must be 0 to 2^31 - 1, not {self.split_seed!r}")
+        Augmentation.parse(self.augment)
+
+    @classmethod
+    def from_dict(cls, values):
+        """Make options of a plain dict, such as `dataclasses.asdict` gives."""
+        names = [f.name for f in dataclasses.fields(cls)]
+        unknown = sorted(set(values) - set(names))
+        if unknown:
+            raise MotionletError(f"no data option {unknown[0]!r}; there is: {', '.join(names)}")
+        return cls(**values)
+
+    def shape(self):
+        """Return (height, width, channels); `size` must be known."""
+        width, _, height = self.size.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            raise MotionletError(f"size must be WIDTHxHEIGHT such as 32x24, not {self.size!r}")
+        return int(height), int(width), 3 if self.color == "rgb" else 1
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip that can be read: its path below the folder, with /, its class, and what it holds."""
+
+    name: str
+    label: str
+    info: clip_files.ClipInfo
+
+
+def scan(folder):
+    """Look into every file of a folder; return (clips, skipped).
+
+    `clips` are in order of class and name; `skipped` is {name: why}. Raises MotionletError when
+    there is no folder of that name or no folder in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MotionletError(f"{folder}: no such folder")
+    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not classes:
+        raise MotionletError(
+            f"{folder} holds no folder; want one for each class, with its clips: "
+            f"{folder}/CLASS/CLIP.mp4"
+        )
+    files = [
+        (path.relative_to(folder).as_posix(), label.name)
+        for label in classes
+        for path in sorted(label.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    rates = _read_rates(folder / CLIPS_FILE, [name for name, _ in files])
+    index = _cache(folder.resolve().as_posix(), ".json")
+    known = json.loads(index.read_bytes()) if index.exists() else {}
+    found = {
+        name: _look(folder / name, known.get(name))
+        for name, _ in _progress(files, "looking at clips")
+    }
+    write_json(index, found)
+    clips = []
+    for name, label in files:
+        if "info" in found[name]:
+            info = clip_files.ClipInfo(**found[name]["info"])
+            clips.append(
+                Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name)))
+            )
+    return clips, {name: entry["error"] for name, entry in found.items() if "error" in entry}
+
+
+class FolderTask:
+    """A task (see `host_sdk.data`) of the clips in a folder.
+
+    `options` is the `FolderOptions` with nothing left to choose: with them the same folder gives
+    the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
+    group} is from splits.csv, `skipped` {name: why} are the files that cannot be used.
+    """
+
+    def __init__(self, folder, options=None):
+        """Look into `folder`; `options` is a `FolderOptions` or a dict of its fields."""
+        if not isinstance(options, FolderOptions):
+            options = FolderOptions.from_dict(options or {})
+        self.folder = Path(folder)
+        self.clips, self.skipped = scan(folder)
+        if not self.clips:
+            raise MotionletError(_nothing(self.folder, self.skipped))
+        self.LABELS = sorted({clip.label for clip in self.clips})
+        if len(self.LABELS) < 2:
+            raise MotionletError(
+                f"{self.folder} has clips of one class only, {self.LABELS[0]!r}; "
+                "at least two are needed"
+            )
+        self.thermal = self.clips[0].info.thermal
+        for clip in self.clips:
+            if clip.info.thermal != self.thermal:
+                pair = sorted((clip, self.clips[0]), key=lambda c: c.info.thermal)
+                raise MotionletError(
+                    f"{self.folder}: {pair[0].name} holds pictures, {pair[1].name} temperatures; "
+                    "a task is of one kind"
+                )
+        self.options = _choose(options, [clip.info for clip in self.clips])
+        self.FRAME_SHAPE = self.options.shape()
+        self.FRAMES_PER_SECOND = self.options.fps
+        self.PIXEL_FORMAT = (
+            "raw" if self.thermal else "rgb888" if self.FRAME_SHAPE[2] == 3 else "gray8"
+        )
+        self.NORMALIZATION = normalization.parse(
+            self.options.normalization, "int16" if self.thermal else "uint8"
+        )
+        self.groups, self.splits = self._share_out()
+
+    def make_clips(self, count=None, frames=16, split="train", seed=0):
+        """Return windows of clips [N, frames, H, W, C] and their labels, int64 [N].
+
+        Samples are uint8, or int16 (hundredths of a degree C) of thermal clips. `count` None is
+        all there are, in an order that `seed` decides; with `count` the classes are as equally
+        frequent as they can be. Training windows are augmented, and repeated with other changes
+        when `count` is more than there are; elsewhere there may be fewer than `count`.
+        """
+        if frames < 1 or (count is not None and count < 1):
+            raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
+        windows = self.windows(frames, split)
+        if not windows:
+            raise MotionletError(self._no_window(frames, split))
+        augmentation = Augmentation.parse(self.options.augment) if split == "train" else None
+        rng = np.random.default_rng([seed, splits.SPLITS.index(split)])
+        labels = np.array([self.LABELS.index(self.clips[index].label) for index, _ in windows])
+        picked = _pick(rng, labels, count, repeat=augmentation is not None)
+        dtype = np.int16 if self.thermal else np.uint8
+        samples = np.empty((len(picked), frames, *self.FRAME_SHAPE), dtype)
+        films = {index: self.frames_of(self.clips[index]) for index, _ in windows}
+        for row, pick in enumerate(picked):
+            index, start = windows[pick]
+            film = films[index]
+            if augmentation:
+                start = augmentation.move(rng, start, len(film) - frames)
+                samples[row] = augmentation.change(rng, film[start : start + frames])
+            else:
+                samples[row] = film[start : start + frames]
+        return samples, labels[picked].astype(np.int64)
+
+    def windows(self, frames, split):
+        """Return [(index of a clip, first frame)] of a split's windows of so many frames.
+
+        A clip that proves to be broken or is too short for one window goes into `skipped`.
+        """
+        splits.check_split(split)
+        stride = self.options.stride or (max(1, frames // 2) if split == "train" else frames)
+        indices = [index for index, where in enumerate(self.splits) if where == split]
+        found = []
+        for index in _progress(indices, f"reading clips ({split})"):
+            clip = self.clips[index]
+            try:
+                length = len(self.frames_of(clip))
+            except MotionletError as error:
+                self.skipped[clip.name] = str(error)
+                continue
+            if length < frames:
+                self.skipped[clip.name] = (
+                    f"{length} frames at {self.options.fps:g} fps; a window has {frames}"
+                )
+            found += [(index, start) for start in range(0, length - frames + 1, stride)]
+        return found
+
+    def frames_of(self, clip):
+        """Return all frames of a clip, [F, H, W, C]; made once, then read from build/clips."""
+        form = clip_files.FrameForm(self.options.fps, self.FRAME_SHAPE, self.options.crop)
+        fps = clip.info.fps or self.options.array_fps
+        info = dataclasses.replace(clip.info, fps=fps)
+        path = _cache(repr((clip_files.CACHE_VERSION, info.sha256, fps, form)), ".npy")
+        if path.exists():
+            return np.load(path, mmap_mode="r")
+        frames = clip_files.read_frames(self.folder / clip.name, info, form)
+        file = io.BytesIO()
+        np.save(file, frames)
+        write(path, file.getvalue())
+        return frames
+
+    def _share_out(self):
+        """Return ({name: group}, [N] of splits)."""
+        names = [clip.name for clip in self.clips]
+        table = self.folder / splits.FILE_NAME
+        given, groups = splits.read_splits(table, names) if table.exists() else ({}, {})
+        if given:
+            return groups, [given[name] for name in names]
+        units = [groups.get(clip.name, clip.info.sha256) for clip in self.clips]
+        labels = [clip.label for clip in self.clips]
+        return groups, splits.assign(labels, units, self.options.split_seed)
+
+    def _no_window(self, frames, split):
+        names = [c.name for c, where in zip(self.clips, self.splits, strict=True) if where == split]
+        if not names:
+            return f"{self.folder}: no clip is in the {split} split"
+        return (
+            f"{self.folder}: no clip of the {split} split gives a window of {frames} frames; "
+            f"{names[0]}: {self.skipped[names[0]]}"
+        )
+
+
+def _choose(options, infos):
+    """Return `options` with every None replaced by what suits the clips."""
+    thermal = infos[0].thermal
+    if thermal and options.color == "rgb":
+        raise MotionletError("color must be gray for thermal clips, not rgb")
+    sizes = {(info.width, info.height) for info in infos}
+    width, height = min(sizes)
+    if thermal:
+        width, height = (min(side) for side in zip(*sizes, strict=True))
+    elif len(sizes) > 1 or max(width, height) > LARGEST_OWN_SIDE:
+        width = height = DEFAULT_SIDE
+    rates = [info.fps for info in infos if info.fps]
+    fps = options.fps or min(
+        DEFAULT_FPS, statistics.median_low(rates) if rates else options.array_fps or DEFAULT_FPS
+    )
+    chosen = {
+        "size": f"{width}x{height}",
+        "color": "gray",
+        "fps": fps,
+        "array_fps": fps,
+        "normalization": "background:2" if thermal else "pixels",
+    }
+    return dataclasses.replace(
+        options,
+        **{name: value for name, value in chosen.items() if getattr(options, name) is None},
+    )
+
+
+def _pick(rng, labels, count, repeat):
+    """Return indices into `labels` [N]: all, or `count` with classes as equal as can be.
+
+    With `repeat` and a count every class comes equally often, however few it has.
+    """
+    classes = np.unique(labels)
+    each = -(-count // len(classes)) if repeat and count else 0
+    ranked = []  # (how often this class came before, at random, index)
+    for label in classes:
+        mine = rng.permutation(np.flatnonzero(labels == label))
+        for rank in range(each or len(mine)):
+            ranked.append((rank, rng.random(), mine[rank % len(mine)]))
+    chosen = [index for _, _, index in sorted(ranked)[:count]]
+    return rng.permutation(np.array(chosen))
+
+
+def _cache(key, suffix):
+    """Return the path of a file in build/clips that belongs to the text `key`."""
+    folder = paths.build() / "clips"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
+
+
+def _read_rates(path, names):
+    """Return {name: frames per second} as clips.json has it."""
+    if not path.exists():
+        return {}
+    try:
+        rates = json.loads(path.read_text("utf-8"))["fps"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise MotionletError(
+            f'{path}: want {{"fps": 8}} or {{"fps": {{"CLASS/CLIP": 8}}}}'
+        ) from None
+    if not isinstance(rates, dict):
+        rates = dict.fromkeys(names, rates)
+    for name, rate in rates.items():
+        if not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
+            raise MotionletError(f"{path}: fps of {name} must be above 0, at most 1000: {rate!r}")
+        if name not in names:
+            raise MotionletError(f"{path}: there is no clip {name}")
+    return rates
+
+
+def _nothing(folder, skipped):
+    if not skipped:
+        return f"{folder}: the folders in it are empty; want clips in them: {folder}/CLASS/CLIP.mp4"
+    name, why = next(iter(skipped.items()))
+    return f"{folder}: none of {len(skipped)} files is a clip that can be used; {name}: {why}"
+
+
+def _progress(items, title):
+    """Yield the items, with a bar on the terminal if it takes more than a moment."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(items, title, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _look(path, known):
+    """Return what a file holds, as a dict: the fields of its `ClipInfo`, or why it is no clip.
+
+    `known` is what was found before, or None; it holds while size and time of the file do.
+    """
+    stat = path.stat()
+    stamp = [clip_files.CACHE_VERSION, stat.st_size, stat.st_mtime_ns]
+    if known and known["stamp"] == stamp:
+        return known
+    try:
+        return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}
+    except MotionletError as error:
+        return {"stamp": stamp, "error": str(error)}

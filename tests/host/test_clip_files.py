@@ -1,0 +1,228 @@
+"""Clips in files: what is read is what a device would have seen."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk import golden
+from host_sdk.data.clip_files import FrameForm, _resample, inspect_clip, middle, read_frames
+from host_sdk.errors import MotionletError
+from host_sdk.golden.frames import area_resize
+
+
+def write_video(path, frames, fps, codec="ffv1", pixels="bgr0", times=None):
+    """Write uint8 frames [T, H, W, 3]; `times` are their time stamps in milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001))
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        for index, pixel_rows in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixel_rows), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = times[index], Fraction(1, 1000)
+                stream.codec_context.time_base = Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def film(frames=6, height=24, width=40, seed=0):
+    """Smooth colours, different in every frame."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (frames, height // 8, width // 8, 3))
+    return coarse.astype(np.uint8).repeat(8, axis=1).repeat(8, axis=2)
+
+
+@pytest.mark.parametrize("shape", [(12, 20, 1), (12, 20, 3), (7, 9, 1), (24, 40, 3), (30, 50, 1)])
+def test_a_video_becomes_what_the_device_makes_of_its_frames(tmp_path, shape):
+    """Frame by frame the same as golden.frame_to_tensor, which C and device are checked against."""
+    frames = film()
+    path = tmp_path / "clip.mkv"
+    write_video(path, frames, 25)
+    info = inspect_clip(path)
+    assert (info.frames, info.height, info.width, info.fps, info.thermal) == (6, 24, 40, 25, False)
+    read = read_frames(path, info, FrameForm(25, shape))
+    for got, frame in zip(read, frames, strict=True):
+        tensor = golden.frame_to_tensor(frame.tobytes(), "rgb888", 40, 24, shape)
+        assert np.array_equal(got, tensor.astype(int) + 128)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels"),
+    [
+        ("a.mp4", "mpeg4", "yuv420p"),
+        ("a.avi", "mjpeg", "yuvj420p"),
+        ("a.mov", "mpeg4", "yuv420p"),
+        ("a.webm", "libvpx", "yuv420p"),
+        ("a.gif", "gif", "rgb8"),
+    ],
+)
+def test_formats(tmp_path, name, codec, pixels):
+    frames = film(10)
+    write_video(tmp_path / name, frames, 10, codec, pixels)
+    info = inspect_clip(tmp_path / name)
+    assert (info.frames, info.height, info.width) == (10, 24, 40)
+    assert info.fps == pytest.approx(10, rel=0.01)
+    read = read_frames(tmp_path / name, info, FrameForm(info.fps, (3, 5, 3)))
+    assert len(read) == 10
+    error = read.astype(int) - golden_small(frames)
+    assert np.abs(error).mean() < 24  # of 256; another frame is 85 away
+
+
+def golden_small(frames):
+    return np.stack([area_resize(f.astype(np.int64), 3, 5) for f in frames])
+
+
+@given(
+    count=st.integers(1, 40),
+    source=st.integers(1, 60),
+    target=st.integers(1, 60),
+    jitter=st.floats(0, 0.3),
+    seed=st.integers(0, 9),
+)
+def test_resampled_frames_are_the_nearest(count, source, target, jitter, seed):
+    """At any two rates; time stamps may be off by a part of a frame."""
+    times = np.arange(count) / source
+    times += np.random.default_rng(seed).uniform(-jitter, jitter, count) / source
+    picked = list(_resample(zip(times, range(count), strict=True), 1 / source, target))
+    for k, index in enumerate(picked):
+        nearest = np.abs(times - times[0] - k / target).min()
+        assert abs(times[index] - times[0] - k / target) == pytest.approx(nearest, abs=2e-6)
+    assert len(picked) == pytest.approx((times[-1] - times[0] + 0.5 / source) * target, abs=1.01)
+    if source == target:
+        assert picked == list(range(count))
+
+
+def test_time_stamps_count_not_the_stated_rate(tmp_path):
+    """A phone that drops frames: 10 frames in a second, then nothing for a second."""
+    times = [0, 100, 200, 300, 400, 1400, 1500, 1600]
+    frames = film(len(times))
+    write_video(tmp_path / "a.mkv", frames, 30, times=times)
+    info = inspect_clip(tmp_path / "a.mkv")
+    read = read_frames(tmp_path / "a.mkv", info, FrameForm(10, (3, 5, 3)))
+    steps = [0, 1, 2, 3, *[4] * 5, *[5] * 6, 6, 7]
+    assert np.array_equal(read[: len(steps)], golden_small(frames)[steps])
+    assert len(read) - len(steps) in (0, 1)
+
+
+def test_arrays(tmp_path):
+    grey = film()[..., 0]
+    np.save(tmp_path / "grey.npy", grey)
+    np.savez_compressed(tmp_path / "colour.npz", film())
+    info = inspect_clip(tmp_path / "grey.npy")
+    assert (info.frames, info.height, info.width, info.fps) == (6, 24, 40, None)
+    read = read_frames(tmp_path / "grey.npy", info, FrameForm(10, (24, 40, 1)))
+    assert np.array_equal(read[..., 0], grey)
+    read = read_frames(tmp_path / "grey.npy", info, FrameForm(10, (24, 40, 3)))
+    assert np.array_equal(read, grey[..., None].repeat(3, axis=3))
+    info = inspect_clip(tmp_path / "colour.npz")
+    read = read_frames(tmp_path / "colour.npz", info, FrameForm(10, (24, 40, 3)))
+    assert np.array_equal(read, film())
+
+
+def test_temperatures(tmp_path):
+    rng = np.random.default_rng(0)
+    hundredths = rng.integers(-2000, 4000, (5, 24, 32)).astype(np.int16)
+    np.save(tmp_path / "whole.npy", hundredths)
+    np.save(tmp_path / "degrees.npy", hundredths.astype(np.float32) / 100)
+    form = FrameForm(8, (24, 32, 1))
+    for name in ("whole.npy", "degrees.npy"):
+        info = inspect_clip(tmp_path / name)
+        assert info.thermal
+        read = read_frames(tmp_path / name, info, form)
+        assert read.dtype == np.int16
+        assert np.array_equal(read[..., 0], hundredths)
+    small = read_frames(tmp_path / name, info, FrameForm(8, (12, 16, 1)))[..., 0]
+    blocks = hundredths.reshape(5, 12, 2, 16, 2).astype(int).sum(axis=(2, 4))
+    assert np.array_equal(small, (blocks + 2) // 4)
+
+
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 64), st.integers(1, 64))
+def test_middle(height, width, target_height, target_width):
+    rows, columns = middle(height, width, target_height, target_width)
+    h, w = rows.stop - rows.start, columns.stop - columns.start
+    assert 0 <= rows.start <= rows.stop <= height
+    assert 0 <= columns.start <= columns.stop <= width
+    assert h == height or w == width
+    # The proportions are right to a pixel.
+    assert abs(h * target_width - w * target_height) < max(target_height, target_width) + max(h, w)
+    assert abs(rows.start - (height - rows.stop)) <= 1
+    assert abs(columns.start - (width - columns.stop)) <= 1
+
+
+def test_crop(tmp_path):
+    frames = film(3, 24, 40)
+    np.save(tmp_path / "a.npy", frames)
+    info = inspect_clip(tmp_path / "a.npy")
+    read = read_frames(tmp_path / "a.npy", info, FrameForm(10, (24, 24, 3), crop=True))
+    assert np.array_equal(read, frames[:, :, 8:32])
+
+
+def test_a_turned_video_is_read_upright(tmp_path):
+    """Phones film on their side and say so in the file."""
+    frames = film(3, 24, 40)
+    path = tmp_path / "a.mp4"
+    write_video(path, frames, 10, "mpeg4", "yuv420p")
+    data = path.read_bytes()
+    unturned = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    turned = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    track = data.index(b"tkhd")
+    at = data.index(unturned, track)
+    path.write_bytes(data[:at] + turned + data[at + len(turned) :])
+    info = inspect_clip(path)
+    assert (info.height, info.width) == (40, 24)
+    read = read_frames(path, info, FrameForm(10, (5, 3, 3)))
+    upright = golden_small(frames)
+    assert np.abs(read.astype(int) - np.rot90(upright, -1, axes=(1, 2))).mean() < 16
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((4, 8), np.uint8), r"an array \[4, 8\]; a clip is \[T, H, W\]"),
+        (np.zeros((0, 8, 8), np.uint8), r"an array \[0, 8, 8\]"),
+        (np.zeros((4, 8, 8, 2), np.uint8), "2 channels; 1 or 3 can be used"),
+        (np.zeros((4, 8, 8, 3), np.int16), "3 channels; 1 can be used"),
+        (np.zeros((4, 8, 8), np.int32), "values of type int32; a clip is uint8"),
+        (np.array([[[1 + 2j]]] * 2), "values of type complex128"),
+        (np.full((4, 8, 8), 0.5), "floats from 0 to 1; floats are degrees C, pictures are uint8"),
+        (np.full((4, 8, 8), np.nan), r"\(NaN\)"),
+        (np.zeros((1, 8, 8), np.uint8), "1 frame; a clip has at least 2"),
+        (np.zeros((2, 1, 5000), np.uint8), "frames of 5000x1; at most 4096 a side"),
+    ],
+)
+def test_bad_arrays(tmp_path, array, message):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(MotionletError, match=message):
+        inspect_clip(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.npy", "a.npz", "a.txt"])
+@pytest.mark.parametrize("content", [b"", b"no clip at all" * 100])
+def test_files_that_are_no_clips(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MotionletError, match=r"cannot be decoded|not a .npy|neither a video"):
+        inspect_clip(tmp_path / name)
+
+
+def test_a_broken_video_is_told_in_one_line(tmp_path):
+    """Cut off or damaged anywhere: an error of ours, or fewer frames, but no other exception."""
+    write_video(tmp_path / "whole.avi", film(12), 10, "mpeg4", "yuv420p")
+    data = (tmp_path / "whole.avi").read_bytes()
+    rng = np.random.default_rng(0)
+    said = []
+    for index in range(40):
+        damaged = bytearray(data[: rng.integers(1, len(data))] if index % 2 else data)
+        for at in rng.integers(0, len(damaged), 30):
+            damaged[at] = rng.integers(0, 256)
+        path = tmp_path / "broken.avi"
+        path.write_bytes(damaged)
+        try:
+            info = inspect_clip(path)
+            read_frames(path, info, FrameForm(10, (8, 8, 1)))
+        except MotionletError as error:
+            said.append(str(error))
+    assert len(said) > 5
+    assert not any("\n" in line for line in said)

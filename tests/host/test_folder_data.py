@@ -1,0 +1,433 @@
+"""A folder of clips as a task: who goes where, what comes out, and what is said when it cannot."""
+
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk import paths
+from host_sdk.data import fingerprint, load_task, splits
+from host_sdk.data.augment import Augmentation
+from host_sdk.data.folder import FolderOptions
+from host_sdk.errors import MotionletError
+
+PLAIN = {"augment": "none"}
+
+
+@pytest.fixture(autouse=True)
+def build_folder(tmp_path_factory, monkeypatch):
+    """Keep what is made of the clips here out of the checkout's build."""
+    folder = tmp_path_factory.mktemp("build")
+    monkeypatch.setattr(paths, "build", lambda: folder)
+    return folder
+
+
+def make_folder(folder, clips, frames=40, side=8):
+    """Write arrays: `clips` is {"class/name.npy": number that decides the content}.
+
+    The first pixels of a frame tell which clip it is of and when.
+    """
+    for name, number in clips.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        film = np.random.default_rng(number).integers(0, 256, (frames, side, side), np.uint8)
+        film[:, 0, 0] = number
+        film[:, 0, 1] = np.arange(frames)
+        np.save(path, film)
+    return folder
+
+
+def two_classes(folder, each=10, **size):
+    names = [f"{label}/{i}.npy" for label in ("left", "right") for i in range(each)]
+    return make_folder(folder, {name: number for number, name in enumerate(names)}, **size)
+
+
+def table(folder, *lines):
+    (folder / "splits.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_a_folder_is_a_task(tmp_path):
+    task = load_task(two_classes(tmp_path), PLAIN)
+    assert task.LABELS == ["left", "right"]
+    assert (task.FRAME_SHAPE, task.FRAMES_PER_SECOND) == ((8, 8, 1), 10)
+    assert (task.PIXEL_FORMAT, str(task.NORMALIZATION)) == ("gray8", "pixels")
+    samples, labels = task.make_clips(None, 16)
+    # 6 clips to train on per class (10 - 2 * round(1.5)), each of 40 frames: 4 windows of 16.
+    assert samples.shape == (2 * 6 * 4, 16, 8, 8, 1)
+    assert samples.dtype == np.uint8
+    assert labels.dtype == np.int64
+    clip_of, time = samples[:, :, 0, 0, 0], samples[:, :, 0, 1, 0]
+    assert np.all(clip_of == clip_of[:, :1])
+    assert np.array_equal(labels, clip_of[:, 0] // 10)
+    assert np.all(np.diff(time.astype(int), axis=1) == 1)
+    assert set(time[:, 0]) == {0, 8, 16, 24}
+    assert len(task.make_clips(None, 16, "test")[0]) == 2 * 2 * 2  # whole windows follow each other
+
+
+def test_windows_of_a_clip_are_in_one_split(tmp_path):
+    task = load_task(two_classes(tmp_path, 20), PLAIN)
+    seen = [set(task.make_clips(None, 10, split)[0][:, 0, 0, 0, 0]) for split in splits.SPLITS]
+    assert [len(s) for s in seen] == [28, 6, 6]
+    assert len(set.union(*seen)) == 40
+
+
+def test_seeds_decide(tmp_path):
+    folder = two_classes(tmp_path)
+
+    def prints(seed, **options):
+        return fingerprint(*load_task(folder, options).make_clips(30, 8, "train", seed))
+
+    assert prints(1) == prints(1)
+    assert prints(1) != prints(2)
+    assert prints(1) != prints(1, split_seed=1)
+    assert prints(1) != prints(1, **PLAIN)
+    first, second = (
+        load_task(folder).make_clips(None, 8, "test", seed)[0].sum(axis=(1, 2, 3, 4))
+        for seed in (0, 1)
+    )
+    assert sorted(first) == sorted(second)  # another order of the same
+
+
+def test_options_of_a_task_give_the_same_task_again(tmp_path):
+    """What training writes down is enough, whatever the defaults would choose later."""
+    folder = two_classes(tmp_path)
+    task = load_task(folder)
+    options = json.loads(json.dumps(dataclasses.asdict(task.options)))
+    assert [name for name, value in options.items() if value is None] == ["stride"]
+    assert load_task(folder, options).options == task.options
+
+
+def test_counts_and_classes(tmp_path):
+    """Classes come equally often, though one has three times as many windows."""
+    make_folder(tmp_path, {f"few/{i}.npy": i for i in range(5)})
+    make_folder(tmp_path, {f"many/{i}.npy": 50 + i for i in range(15)})
+    task = load_task(tmp_path, PLAIN)
+    total = [len(task.windows(10, split)) for split in splits.SPLITS]
+    for count in (1, 2, 9, 24):
+        _, labels = task.make_clips(count, 10)
+        assert len(labels) == count
+        assert abs(2 * labels.sum() - count) <= 1
+    assert len(task.make_clips(10_000, 10)[1]) == total[0]
+    augmented = load_task(tmp_path)
+    samples, labels = augmented.make_clips(300, 10)
+    assert labels.sum() == 150
+    assert len(np.unique(samples.reshape(300, -1), axis=0)) > 290
+    assert len(augmented.make_clips(300, 10, "test")[1]) == total[2]
+
+
+def test_what_was_made_is_used_again_until_the_clip_changes(tmp_path, build_folder, monkeypatch):
+    from host_sdk.data import clip_files
+
+    folder = two_classes(tmp_path, 3)
+    read = []
+
+    def counted(path, *arguments):
+        read.append(path.name)
+        return real(path, *arguments)
+
+    real = clip_files.read_frames
+    monkeypatch.setattr(clip_files, "read_frames", counted)
+    first = load_task(folder, PLAIN).make_clips(None, 10)
+    assert len(read) == 2
+    again = load_task(folder, PLAIN).make_clips(None, 10)
+    assert len(read) == 2
+    assert fingerprint(*first) == fingerprint(*again)
+    load_task(folder, {**PLAIN, "size": "4x4"}).make_clips(None, 10)
+    assert len(read) == 4
+    for clip in ("left/0.npy", "left/1.npy", "left/2.npy"):
+        film = np.load(folder / clip)
+        np.save(folder / clip, 255 - film)
+        os.utime(folder / clip, ns=(1, 1))
+    changed = load_task(folder, PLAIN).make_clips(None, 10)
+    assert len(read) == 5
+    assert fingerprint(*first) != fingerprint(*changed)
+    assert not list(build_folder.rglob("*.tmp"))
+
+
+def test_identical_files_stay_together(tmp_path):
+    make_folder(tmp_path, {f"left/{i}.npy": i % 5 for i in range(20)})
+    make_folder(tmp_path, {f"right/{i}.npy": 50 + i for i in range(20)})
+    for seed in range(5):
+        task = load_task(tmp_path, {"split_seed": seed})
+        where = {}
+        for clip, split in zip(task.clips, task.splits, strict=True):
+            assert where.setdefault(clip.info.sha256, split) == split
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 12)), min_size=1, max_size=60),
+    st.integers(0, 99),
+)
+def test_assign(clips, seed):
+    """Units stay whole, and each class is in all splits if it has three units of its own."""
+    labels, units = zip(*clips, strict=True)
+    where = splits.assign(labels, units, seed)
+    assert where == splits.assign(labels, units, seed)
+    for unit in set(units):
+        assert len({w for w, u in zip(where, units, strict=True) if u == unit}) == 1
+    units = [f"{label} {unit}" for label, unit in clips]  # no unit of two classes
+    where = splits.assign(labels, units, seed)
+    for label in set(labels):
+        mine = {(w, u) for w, u, x in zip(where, units, labels, strict=True) if x == label}
+        counts = [sum(w == split for w, _ in mine) for split in splits.SPLITS]
+        few = max(1, round(0.15 * len(mine)))
+        if len(mine) >= 3:
+            assert counts == [len(mine) - 2 * few, few, few]
+        else:
+            assert counts == [1, 0, len(mine) - 1]
+
+
+def test_splits_and_groups_from_a_file(tmp_path):
+    folder = two_classes(tmp_path, 6)
+    names = [f"{label}/{i}.npy" for label in ("left", "right") for i in range(6)]
+    table(folder, "clip,split", *(f"{name},{splits.SPLITS[i % 3]}" for i, name in enumerate(names)))
+    assert load_task(folder).splits == [splits.SPLITS[i % 3] for i in range(12)]
+    table(folder, "Clip, Group", *(f"{name}, person {i % 6 // 2}" for i, name in enumerate(names)))
+    task = load_task(folder)
+    assert task.groups["right/3.npy"] == "person 1"
+    people = {}
+    for clip, split in zip(task.clips, task.splits, strict=True):
+        people.setdefault(task.groups[clip.name], set()).add(split)
+    assert sorted(map(len, people.values())) == [1, 1, 1]
+    assert set.union(*people.values()) == set(splits.SPLITS)
+
+
+def test_clips_that_cannot_be_used_are_skipped_and_told(tmp_path):
+    folder = two_classes(tmp_path)
+    (folder / "left/broken.mp4").write_bytes(b"broken")
+    (folder / "left/notes.txt").write_text("waved at the door")
+    (folder / "left/.hidden").write_text("")
+    make_folder(folder, {"left/short.npy": 99}, frames=5)
+    make_folder(folder, {"right/single.npy": 98}, frames=1)
+    task = load_task(folder)
+    assert set(task.skipped) == {"left/broken.mp4", "left/notes.txt", "right/single.npy"}
+    assert task.skipped["left/broken.mp4"].startswith("cannot be decoded")
+    for split in splits.SPLITS:
+        task.make_clips(None, 8, split)
+    assert task.skipped["left/short.npy"] == "5 frames at 10 fps; a window has 8"
+    assert len(task.clips) == 21
+
+
+def test_thermal_clips(tmp_path):
+    rng = np.random.default_rng(0)
+    for name, shape in {"walk/1": (24, 32), "walk/2": (24, 32), "fall/1": (12, 16)}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        np.save(tmp_path / f"{name}.npy", rng.normal(21, 2, (30, *shape)).astype(np.float32))
+    task = load_task(tmp_path)
+    assert task.FRAME_SHAPE == (12, 16, 1)
+    assert str(task.NORMALIZATION).startswith("background, span 2")
+    samples, _ = task.make_clips(None, 10)
+    assert samples.dtype == np.int16
+    assert samples.mean() == pytest.approx(2100, abs=150)
+    assert task.NORMALIZATION.run(samples).shape == samples.shape
+    window = load_task(tmp_path, {"normalization": "window:15,40", "augment": "none"})
+    assert str(window.NORMALIZATION) == "window 15 to 40"
+
+
+def test_rates_of_arrays(tmp_path):
+    folder = two_classes(tmp_path)
+    (folder / "clips.json").write_text('{"fps": {"left/0.npy": 20, "right/0.npy": 5}}')
+    task = load_task(folder, {"fps": 10, "array_fps": 10})
+    lengths = {clip.name: len(task.frames_of(clip)) for clip in task.clips}
+    assert (lengths.pop("left/0.npy"), lengths.pop("right/0.npy")) == (20, 79)
+    assert set(lengths.values()) == {40}
+    (folder / "clips.json").write_text('{"fps": 8}')
+    assert load_task(folder).FRAMES_PER_SECOND == 8
+
+
+def test_mixed_sizes_and_rates(tmp_path):
+    from test_clip_files import film, write_video
+
+    folder = make_folder(tmp_path, {f"left/{i}.npy": i for i in range(3)}, side=20)
+    (folder / "right").mkdir()
+    write_video(folder / "right/slow.mkv", film(12), 6)
+    write_video(folder / "right/fast.mkv", film(50, seed=1), 25)
+    write_video(folder / "right/wide.mkv", film(50, 24, 80, seed=2), 25)
+    task = load_task(folder)
+    assert (task.FRAME_SHAPE, task.FRAMES_PER_SECOND) == ((32, 32, 1), 10)
+    lengths = [len(task.frames_of(clip)) for clip in task.clips]
+    assert lengths == [40, 40, 40, 20, 20, 20]
+
+
+OPTION_ERRORS = [
+    ({"size": "32"}, "size must be WIDTHxHEIGHT such as 32x24, not '32'"),
+    ({"size": "0x8"}, "size must be WIDTHxHEIGHT"),
+    ({"color": "sepia"}, "color must be gray or rgb, not 'sepia'"),
+    ({"fps": 0}, "fps must be above 0 and at most 1000, not 0"),
+    ({"stride": 0}, "stride must be an integer of at least 1, not 0"),
+    ({"split_seed": -1}, "split_seed must be 0 to"),
+    ({"normalization": "window:3"}, "normalization 'window:3': want pixels, window:LOW,HIGH"),
+    ({"normalization": "window:9,3"}, "a window from 9.0 to 3.0 is empty"),
+    ({"augment": "rotate=3"}, "augmentation 'rotate=3': want `default`, `none` or NAME=VALUE"),
+    ({"augment": "shift=2"}, "augmentation: shift must be a number from 0 to 0.5, not 2"),
+    ({"augment": "shift=much"}, "augmentation: shift must be a number, not 'much'"),
+    ({"frames": 8}, "no data option 'frames'; there is: size, color"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), OPTION_ERRORS)
+def test_bad_options(tmp_path, options, message):
+    with pytest.raises(MotionletError, match=message):
+        load_task(two_classes(tmp_path, 3), options)
+
+
+SPLIT_ERRORS = [
+    (["name,split", "left/0.npy,train"], "the headings are name, split; want clip, and split"),
+    (["clip", "left/0.npy"], "the headings are clip; want clip, and split or group"),
+    ([""], "the headings are missing"),
+    (["clip,split", "left/0.npy,exam"], "line 2: split is 'exam', must be train, validation, test"),
+    (["clip,group", "left/0.npy,"], "line 2: no group for 'left/0.npy'"),
+    (["clip,group", "left/0.npy"], "line 2: no group for 'left/0.npy'"),
+    (["clip,group", "left/0.npy,a", "left/0.npy,b"], "line 3: left/0.npy is listed in line 2 too"),
+    (["clip,split", "left/0.npy,train"], "5 of 6 clips are not listed; the first: left/1.npy"),
+]
+
+
+@pytest.mark.parametrize(("lines", "message"), SPLIT_ERRORS)
+def test_bad_splits(tmp_path, lines, message):
+    folder = two_classes(tmp_path, 3)
+    table(folder, *lines)
+    with pytest.raises(MotionletError, match=message):
+        load_task(folder)
+
+
+def test_a_splits_file_that_is_no_text(tmp_path):
+    folder = two_classes(tmp_path, 3)
+    (folder / "splits.csv").write_bytes(b"clip,split\n\xff\xfe\n")
+    with pytest.raises(MotionletError, match="not a CSV file in UTF-8"):
+        load_task(folder)
+
+
+def empty_class_folder(folder):
+    (folder / "left").mkdir()
+
+
+def files_only(folder):
+    np.save(folder / "a.npy", np.zeros((4, 8, 8), np.uint8))
+
+
+def one_frame_each(folder):
+    two_classes(folder, 2, frames=1)
+
+
+def one_class(folder):
+    make_folder(folder, {"left/a.npy": 1, "left/b.npy": 2})
+
+
+def two_kinds(folder):
+    make_folder(folder, {"left/a.npy": 1, "right/b.npy": 2})
+    np.save(folder / "right/c.npy", np.full((9, 8, 8), 20.5))
+
+
+def rates(text):
+    def make(folder):
+        two_classes(folder, 2)
+        (folder / "clips.json").write_text(text)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "holds no folder; want one for each class, with its clips"),
+        (files_only, "holds no folder; want one for each class"),
+        (empty_class_folder, "the folders in it are empty; want clips in them"),
+        (one_frame_each, "none of 4 files is a clip that can be used; left/0.npy: 1 frame; a clip"),
+        (one_class, "has clips of one class only, 'left'; at least two are needed"),
+        (two_kinds, "left/a.npy holds pictures, right/c.npy temperatures; a task is of one kind"),
+        (rates('{"rate": 3}'), r'clips.json: want {"fps": 8} or'),
+        (rates('{"fps": "fast"}'), "fps of left/0.npy must be above 0, at most 1000: 'fast'"),
+        (rates('{"fps": {"left/9.npy": 3}}'), "there is no clip left/9.npy"),
+    ],
+)
+def test_bad_folders(tmp_path, make, message):
+    make(tmp_path)
+    with pytest.raises(MotionletError, match=message) as caught:
+        load_task(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_calls(tmp_path):
+    task = load_task(two_classes(tmp_path, 2))
+    for arguments, message in [
+        ((None, 16, "exam"), "no split named 'exam'; there is: train, validation, test"),
+        ((0, 16), "clips and frames must be at least 1, not 0 and 16"),
+        ((None, 16, "validation"), "no clip is in the validation split"),
+        ((None, 41, "test"), "no clip of the test split gives a window of 41 frames; .*: 40 fr"),
+    ]:
+        with pytest.raises(MotionletError, match=message):
+            task.make_clips(*arguments)
+    with pytest.raises(MotionletError, match="no task named 'chess' and no folder"):
+        load_task("chess")
+    with pytest.raises(MotionletError, match="moving_digits takes no data options"):
+        load_task("moving_digits", {"fps": 3})
+
+
+# Augmentation
+
+
+def settings(**changed):
+    """Return an Augmentation that changes nothing but what is named."""
+    nothing = {"shift": 0, "zoom": 0, "brightness": 0, "contrast": 0, "jitter": 0, "flip": 0}
+    return Augmentation(**{**nothing, **changed})
+
+
+@given(st.integers(1, 6), st.integers(1, 12), st.integers(1, 12), st.sampled_from([1, 3]))
+def test_no_augmentation_changes_nothing(frames, height, width, channels):
+    rng = np.random.default_rng(frames)
+    for dtype, low, high in ((np.uint8, 0, 256), (np.int16, -4000, 8000)):
+        clip = rng.integers(low, high, (frames, height, width, channels)).astype(dtype)
+        assert np.array_equal(settings().change(rng, clip), clip)
+    assert settings().move(rng, 3, 5) == 3
+
+
+@pytest.mark.parametrize("name", ["shift", "zoom", "brightness", "contrast"])
+def test_each_change_is_the_same_for_all_frames(name):
+    """Augmenting must not make a still clip move."""
+    still = np.random.default_rng(0).integers(60, 190, (1, 16, 16, 1)).astype(np.uint8)
+    still = still.repeat(5, axis=0)
+    augmentation = settings(**{name: 0.2})
+    changed = [augmentation.change(np.random.default_rng(seed), still) for seed in range(20)]
+    for clip in changed:
+        assert np.all(clip == clip[:1])
+    assert len(np.unique(changed, axis=0)) > 15
+    again = augmentation.change(np.random.default_rng(3), still)
+    assert np.array_equal(again, changed[3])
+
+
+def test_shift_moves_as_far_as_it_may():
+    clip = np.zeros((1, 32, 32, 1), np.uint8)
+    clip[0, 16, 16] = 250
+    places = []
+    for seed in range(200):
+        moved = settings(shift=0.25).change(np.random.default_rng(seed), clip)[0, ..., 0]
+        places.append(
+            np.average(np.indices((32, 32)).reshape(2, -1), axis=1, weights=moved.ravel())
+        )
+    offsets = np.array(places) - 16
+    assert np.abs(offsets).max() < 8.1
+    assert offsets.min() < -7
+    assert offsets.max() > 7
+
+
+def test_flip_only_when_asked_for():
+    clip = np.arange(32, dtype=np.uint8).reshape(1, 4, 8, 1)
+    flipped = [settings(flip=1).change(np.random.default_rng(s), clip) for s in range(40)]
+    mirrored = sum(np.array_equal(f, clip[:, :, ::-1]) for f in flipped)
+    assert mirrored + sum(np.array_equal(f, clip) for f in flipped) == 40
+    assert 8 < mirrored < 32
+    assert Augmentation().flip == 0
+    assert Augmentation.parse("none") is None
+    assert Augmentation.parse("flip=1, shift=0.2") == Augmentation(flip=1, shift=0.2)
+    assert Augmentation.parse(FolderOptions().augment) == Augmentation()
+
+
+def test_jitter_stays_in_the_clip():
+    rng = np.random.default_rng(0)
+    starts = {settings(jitter=3).move(rng, 4, 5) for _ in range(200)}
+    assert starts == {1, 2, 3, 4, 5}
