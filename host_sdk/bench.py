@@ -13,13 +13,13 @@ from host_sdk import paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.mlet_format import TARGETS
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
 from host_sdk.requantize import quantize_multipliers
 from host_sdk.romfs import build_romfs
 from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 
+PICO_TARGETS = ("portable", "cortex_m0plus")  # in the firmware of the virtual Pico
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 2  # timed, after one that is not; every run of a kernel takes the same cycles
 LOUD = 0.02  # a change of cycles that is reported
@@ -299,13 +299,17 @@ def run(spec, progress=None):
         folder = paths.build() / "bench"
         folder.mkdir(parents=True, exist_ok=True)
         image = folder / "models.romfs"
-        files = {_file(case, target): pack_case(case, target) for case, target in _runs(cases)}
+        files = {
+            _file(case, target): pack_case(case, target)
+            for case in cases
+            for target in PICO_TARGETS
+        }
         image.write_bytes(build_romfs(files))
         options = {"flash": folder / "virtual.flash", "fresh": True, "romfs": image}
     rows = []
     with open_device("virtual" if virtual else spec, **options) as device:
         tuned = require_module(device)["target"]
-        runs = [(case, target) for case, target in _runs(cases) if target in ("portable", tuned)]
+        runs = [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
         for done, (case, target) in enumerate(runs):
             if progress:
                 progress(done, len(runs))
@@ -316,10 +320,6 @@ def run(spec, progress=None):
                 path, name = "/bench.mlet", device.name
             rows += measure(device, path, case, target, name)
     return rows
-
-
-def _runs(cases):
-    return [(case, target) for case in cases for target in TARGETS]
 
 
 def _file(case, target):

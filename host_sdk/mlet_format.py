@@ -14,7 +14,7 @@ NO_TENSOR = 0xFFFF  # an op's second input when it has one
 CRC_START = 16  # the CRC-32 covers the file from here to its end
 
 # A file packed for one target holds its weights in that target's layout; 0 runs anywhere.
-TARGETS = {"portable": 0, "cortex_m0plus": 1}
+TARGETS = {"portable": 0, "cortex_m0plus": 1, "esp32s3": 2}
 
 OP_CODES = {
     "conv2d": 1,

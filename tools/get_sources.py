@@ -120,13 +120,8 @@ def _complete(tree):
 
 
 def _from_debian(work, progress):
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise ToolError(f"Debian packages: no {program} here")
-    (work / "apt/lists/partial").mkdir(parents=True)
-    (work / "apt/cache/archives/partial").mkdir(parents=True)
-    (work / "apt/motionlet.sources").write_text(_debian_sources())
-    apt = functools.partial(_apt, work, progress)
+    prepare_apt(work)
+    apt = functools.partial(apt_get, work, progress)
     apt(0, 40, "reading the package lists", "update")
     apt(40, 70, "micropython, mbedtls", "source", "--download-only", "micropython", "mbedtls")
     apt(70, 80, "pico-sdk, tinyusb", "download", "pico-sdk-source", "tinyusb-source")
@@ -145,7 +140,18 @@ def _from_debian(work, progress):
     return tree
 
 
-def _debian_sources(etc=Path("/etc/apt")):
+def prepare_apt(work):
+    """Make `work` a place where apt_get() keeps its state, apart from this machine's own."""
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise ToolError(f"Debian packages: no {program} here")
+    (work / "apt/lists/partial").mkdir(parents=True)
+    (work / "apt/cache/archives/partial").mkdir(parents=True)
+    (work / "apt/status").touch()  # nothing is installed: what a package needs comes along
+    (work / "apt/motionlet.sources").write_text(debian_sources())
+
+
+def debian_sources(etc=Path("/etc/apt")):
     """A sources list for DEBIAN_SUITE from the mirrors in this machine's own lists."""
     entries = []
     for path in sorted(etc.glob("sources.list.d/*.sources")):
@@ -192,7 +198,7 @@ def _parse_one_line(text):
     return entries
 
 
-def _apt(work, progress, start, end, text, *command):
+def apt_get(work, progress, start, end, text, *command):
     """Run apt-get with state of its own, showing its progress between start and end percent."""
     progress.update(start, text)
     read, write = os.pipe()
@@ -200,10 +206,12 @@ def _apt(work, progress, start, end, text, *command):
         "Dir::Etc::sourcelist": work / "apt/motionlet.sources",
         "Dir::Etc::sourceparts": "-",
         "Dir::State::Lists": work / "apt/lists",
+        "Dir::State::status": work / "apt/status",
         "Dir::Cache": work / "apt/cache",
         "Dir::Log": work / "apt",
         "Acquire::Languages": "none",
         "Acquire::Retries": "3",
+        "APT::Install-Recommends": "false",
         "APT::Update::Error-Mode": "any",
         "APT::Status-Fd": write,
     }

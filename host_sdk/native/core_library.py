@@ -1,7 +1,7 @@
 """Compile the C core into a shared library, once for every version of its sources.
 
-The tuned kernels for the Cortex-M0+ are in it too, with C twins for their assembly, so that what
-is packed for that target can be sized, run and tested here.
+The tuned kernels of all targets are in it too, with C twins for their assembly, so that what is
+packed for a target can be sized, run and tested here.
 """
 
 import functools
@@ -17,11 +17,7 @@ import cffi
 from host_sdk import paths
 from host_sdk.errors import MotionletError
 
-ARCH = "cortex_m0plus"
-FLAGS = [
-    *("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra"),
-    f"-DMLET_TARGET=MLET_TARGET_{ARCH.upper()}",
-]
+FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-DMLET_ALL_TARGETS")
 
 
 def _declarations(header):
@@ -59,7 +55,7 @@ def library():
     """
     module = paths.repository() / "native_modules/motionlet"
     core = module / "core"
-    folders = (core, module / "arch" / ARCH)
+    folders = (core, *sorted((module / "arch").iterdir()))
     files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
     headers = [core / "mlet.h", core / "mlet_kernels.h"]
     digest = hashlib.sha256(" ".join(FLAGS).encode())

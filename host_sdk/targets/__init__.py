@@ -8,7 +8,11 @@ from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import OP_CODES, TARGETS
 from host_sdk.targets import cortex_m0plus, portable
 
-MODULES = {"portable": portable, "cortex_m0plus": cortex_m0plus}
+MODULES = {
+    "portable": portable,
+    "cortex_m0plus": cortex_m0plus,
+    "esp32s3": portable,  # the same arrays; its kernels only want scratch
+}
 
 
 def check_target(target):

@@ -5,8 +5,11 @@ is often all extremes. So examples stay small to draw and shrink well.
 """
 
 import numpy as np
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from host_sdk import golden
+from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Op, Tensor
 
 INT32_MAX = 2**31 - 1
@@ -207,3 +210,27 @@ def graphs(draw, max_ops=8):
     if draw(st.booleans()):
         graph.labels = [f"label {i}" for i in range(graph.tensors[graph.outputs[0]].channels)]
     return graph
+
+
+def draw_cases(kind, examples):
+    """Return [(graph, clip)] of `examples` random one-op graphs with one input, the same always."""
+    cases = []
+
+    @settings(max_examples=examples)
+    @given(st.data())
+    def collect(data):
+        graph = data.draw(one_op_graphs(kind))
+        op = graph.ops[0]
+        if kind == "add":  # a stream has one input: add it to itself
+            graph.tensors = [graph.tensors[0], graph.tensors[op.output]]
+            graph.inputs, graph.outputs, op.inputs, op.output = [0], [1], [0, 0], 1
+        elif op.multiplier is not None:
+            bits = data.draw(st.sampled_from([0, 20, 24]))  # short: requantized in one step
+            op.multiplier = (op.multiplier >> bits) << bits
+        graph.pixel_format = "raw"
+        check_graph(graph)
+        frames = data.draw(st.integers(1, 2 + golden.frames_kept(op)))
+        cases.append((graph, data.draw(frames_of(graph.tensors[0], frames))))
+
+    collect()
+    return cases

@@ -259,7 +259,7 @@ Signed-By:
 def test_the_machine_s_mirror_is_found(tmp_path, name, text, signed_by):
     (tmp_path / "sources.list.d").mkdir()
     (tmp_path / name).write_text(text)
-    stanza = get_sources._debian_sources(tmp_path)
+    stanza = get_sources.debian_sources(tmp_path)
     assert stanza.startswith(
         "Types: deb deb-src\nURIs: http://mirror.invalid/d\nSuites: trixie\nComponents: main\n"
     )
@@ -269,7 +269,7 @@ def test_the_machine_s_mirror_is_found(tmp_path, name, text, signed_by):
 def test_no_debian_mirror_is_said(tmp_path):
     (tmp_path / "sources.list").write_text("deb http://archive.example/ubuntu noble main\n")
     with pytest.raises(common.ToolError, match="no Debian mirror"):
-        get_sources._debian_sources(tmp_path)
+        get_sources.debian_sources(tmp_path)
 
 
 def test_sources_that_are_there_are_used(unix_firmware):

@@ -1,4 +1,4 @@
-"""The kernels for the Cortex-M0+, with C twins for their assembly, against the golden model."""
+"""The tuned kernels, with C twins for their assembly, against the golden model."""
 
 import numpy as np
 import pytest
@@ -10,15 +10,16 @@ from host_sdk import golden, native, targets
 from host_sdk.golden.check import IN_PLACE, check_graph
 from host_sdk.graph import Graph, Op
 
-TARGET = "cortex_m0plus"
+TARGET = "cortex_m0plus"  # of the tests that are about its forms
+TARGETS = (TARGET, "esp32s3")
 SINGLE, RUN_OF_FOUR = 0x80, 0x40  # bits of a packed shift byte
 
 
-def _compare(graph, xs, in_place=False):
+def _compare(graph, xs, in_place=False, target=TARGET):
     op = graph.ops[0]
     sources = [graph.tensors[i] for i in op.inputs]
-    target = graph.tensors[op.output]
-    tuned = native.run_layer(op, sources, target, xs, in_place=in_place, target=TARGET)
+    output = graph.tensors[op.output]
+    tuned = native.run_layer(op, sources, output, xs, in_place=in_place, target=target)
     np.testing.assert_array_equal(tuned, golden.run_op(graph, op, xs))
 
 
@@ -36,15 +37,17 @@ def _draw(data, kind):
 
 
 @pytest.mark.parametrize("kind", strategies.ALL_KINDS)
+@pytest.mark.parametrize("target", TARGETS)
 @given(data=st.data())
-def test_tuned_equals_golden(kind, data):
-    _compare(*_draw(data, kind))
+def test_tuned_equals_golden(target, kind, data):
+    _compare(*_draw(data, kind), target=target)
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
+@pytest.mark.parametrize("target", TARGETS)
 @given(data=st.data())
-def test_tuned_writes_over_its_first_input(kind, data):
-    _compare(*_draw(data, kind), in_place=True)
+def test_tuned_writes_over_its_first_input(target, kind, data):
+    _compare(*_draw(data, kind), in_place=True, target=target)
 
 
 def _pointwise(x_shape, weights, bits=8):

@@ -11,13 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import strategies
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from host_sdk import golden, planner
 from host_sdk.deploy import pack_for
 from host_sdk.devices import open_device
-from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Op
 from host_sdk.romfs import build_romfs
 
@@ -45,30 +42,6 @@ for name in os.listdir("/rom"):
     found[name] = crc
 print(json.dumps(found))
 """
-
-
-def draw_cases(kind):
-    """Return [(graph, clip)] of one-op graphs with one input."""
-    cases = []
-
-    @settings(max_examples=EXAMPLES)
-    @given(st.data())
-    def collect(data):
-        graph = data.draw(strategies.one_op_graphs(kind))
-        op = graph.ops[0]
-        if kind == "add":  # a stream has one input: add it to itself
-            graph.tensors = [graph.tensors[0], graph.tensors[op.output]]
-            graph.inputs, graph.outputs, op.inputs, op.output = [0], [1], [0, 0], 1
-        elif op.multiplier is not None:
-            bits = data.draw(st.sampled_from([0, 20, 24]))  # short: requantized in one step
-            op.multiplier = (op.multiplier >> bits) << bits
-        graph.pixel_format = "raw"
-        check_graph(graph)
-        frames = data.draw(st.integers(1, 2 + golden.frames_kept(op)))
-        cases.append((graph, data.draw(strategies.frames_of(graph.tensors[0], frames))))
-
-    collect()
-    return cases
 
 
 def lane_edges():
@@ -142,7 +115,7 @@ def run_on_pico(cases, directory):
 @pytest.mark.slow
 def test_tuned_equals_golden_on_the_virtual_pico(pico_firmware, make_vectors, tmp_path):
     named = [("edge", lane_edges()), ("model", chained(make_vectors))]
-    named += [(kind, draw_cases(kind)) for kind in strategies.ALL_KINDS]
+    named += [(kind, strategies.draw_cases(kind, EXAMPLES)) for kind in strategies.ALL_KINDS]
     cases = [
         (f"{name}{number}", *case) for name, drawn in named for number, case in enumerate(drawn)
     ]

@@ -6,10 +6,9 @@ import subprocess
 import pytest
 
 from host_sdk import paths
+from host_sdk.mlet_format import TARGETS
 
 MODULE = paths.repository() / "native_modules/motionlet"
-FOLDERS = [MODULE / "core", MODULE / "arch/cortex_m0plus"]
-SOURCES = sorted(path for folder in FOLDERS for path in folder.glob("*.c"))
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 COMPILERS = {
     "gcc": ["gcc"],
@@ -18,16 +17,18 @@ COMPILERS = {
 }
 
 
-@pytest.mark.parametrize("target", ["PORTABLE", "CORTEX_M0PLUS"])
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_no_warnings(compiler, target, tmp_path):
     command = COMPILERS[compiler]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    folders = FOLDERS if target != "PORTABLE" else FOLDERS[:1]
-    sources = [path for path in SOURCES if path.parent in folders]
+    folders = [MODULE / "core"]
+    if target != "portable":
+        folders.append(MODULE / "arch" / target)
+    sources = [path for folder in folders for path in sorted(folder.glob("*.c"))]
     assert len(sources) > 15
-    options = [f"-DMLET_TARGET=MLET_TARGET_{target}", *(f"-I{folder}" for folder in folders)]
+    options = [f"-DMLET_TARGET=MLET_TARGET_{target.upper()}", *(f"-I{f}" for f in folders)]
     done = subprocess.run(
         [*command, *FLAGS, *options, "-c", *sources],
         cwd=tmp_path,

@@ -15,14 +15,25 @@ static const mlet_kernels_t portable = {
     .check_arrays = mlet_layer_check_arrays,
 };
 
+#ifdef MLET_ALL_TARGETS
+#define HAS(target) 1
+#else
+#define HAS(target) (MLET_TARGET == (target))
+#endif
+
 const mlet_kernels_t *mlet_kernels(uint16_t target) {
-    if (target == MLET_TARGET_PORTABLE) {
-        return &portable;
+    switch (target) {
+        case MLET_TARGET_PORTABLE:
+            return &portable;
+        #if HAS(MLET_TARGET_CORTEX_M0PLUS)
+        case MLET_TARGET_CORTEX_M0PLUS:
+            return &mlet_kernels_cortex_m0plus;
+        #endif
+        #if HAS(MLET_TARGET_ESP32S3)
+        case MLET_TARGET_ESP32S3:
+            return &mlet_kernels_esp32s3;
+        #endif
+        default:
+            return NULL;
     }
-    #if MLET_TARGET != MLET_TARGET_PORTABLE
-    if (target == MLET_TARGET) {
-        return &mlet_target_kernels;
-    }
-    #endif
-    return NULL;
 }

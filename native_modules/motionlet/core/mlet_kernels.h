@@ -26,7 +26,9 @@ typedef struct mlet_kernels {
 // The kernels for files of a target, or NULL if this build has none.
 const mlet_kernels_t *mlet_kernels(uint16_t target);
 
-// Of the target that this build is for; not there in a portable build.
-extern const mlet_kernels_t mlet_target_kernels;
+// Those of the targets, from arch/. A build has the ones of MLET_TARGET; a host that defines
+// MLET_ALL_TARGETS has all.
+extern const mlet_kernels_t mlet_kernels_cortex_m0plus;
+extern const mlet_kernels_t mlet_kernels_esp32s3;
 
 #endif

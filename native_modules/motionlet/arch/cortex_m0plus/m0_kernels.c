@@ -2,7 +2,7 @@
 #include "m0.h"
 #include "mlet_kernels.h"
 
-const mlet_kernels_t mlet_target_kernels = {
+const mlet_kernels_t mlet_kernels_cortex_m0plus = {
     .conv2d = m0_conv2d,
     .depthwise2d = m0_depthwise2d,
     .pointwise = m0_pointwise,

@@ -1,0 +1,30 @@
+// The kernels tuned for the ESP32-S3's core (Xtensa LX7), for files whose target is esp32s3:
+// SPEC.md, "Targets". The arrays are canonical; only the scratch tells such a file from a portable
+// one. Arguments, checks and results are as mlet.h has them, to the bit.
+//
+// The core multiplies and accumulates 16 bits by 16 in one instruction, which may load the next
+// two numbers at the same time, and loops at no cost. So inputs and weights are widened to 16 bits
+// in scratch, where every use of them then takes one instruction.
+//
+// C around, assembly in the inner loops. On other machines each assembly routine has a C twin of
+// the same contract, so that the C around it is tested on the laptop.
+//
+// The core's 128-bit vector unit is not used yet: no emulator at hand has it. Kernels for it would
+// come here. Tensors, ring slots and weights start on multiples of MLET_ALIGN, as it needs.
+#ifndef MLET_S3_H
+#define MLET_S3_H
+
+#include "mlet.h"
+
+mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_temporal_depthwise(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+// Bytes of scratch these kernels need, a multiple of MLET_ALIGN. Scratch starts on a multiple of
+// MLET_ALIGN.
+uint32_t s3_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
+
+#endif

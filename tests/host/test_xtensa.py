@@ -1,0 +1,94 @@
+"""The C core and the kernels for the ESP32-S3 on an emulated Xtensa core, against the golden model.
+
+All of it is skipped, with the reason, where the toolchain cannot be had.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import strategies
+
+from host_sdk import golden, paths, xtensa_sim
+from host_sdk.deploy import pack_for
+from host_sdk.errors import MotionletError
+
+TARGETS = ("portable", "esp32s3")
+EXAMPLES = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 40
+TOOL = paths.repository() / "tools/xtensa_toolchain.py"
+
+
+@pytest.fixture(scope="session")
+def xtensa():
+    """xtensa_sim, with its toolchain in place."""
+    done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
+    return xtensa_sim
+
+
+def jobs_of(cases, targets=TARGETS):
+    """The jobs of cases [(graph, clip)], for each target."""
+    return [(graph, pack_for(graph, target), clip) for graph, clip in cases for target in targets]
+
+
+def check(xtensa, cases):
+    """Run cases for each target; compare every byte of every op and frame with golden."""
+    jobs = jobs_of(cases)
+    for (graph, _, clip), frames in zip(jobs, xtensa.run(jobs), strict=True):
+        expected = golden.run_clip(graph, clip)
+        for index in range(len(graph.ops)):
+            found = np.stack([frame[index].output for frame in frames])
+            np.testing.assert_array_equal(found, expected[index], graph.ops[index].kind)
+            assert all(frame[index].instructions > 0 for frame in frames)
+
+
+@pytest.mark.parametrize("kind", strategies.ALL_KINDS)
+def test_layers_equal_golden(xtensa, kind):
+    check(xtensa, strategies.draw_cases(kind, EXAMPLES))
+
+
+def test_models_equal_golden(xtensa, make_vectors):
+    cases = []
+    for build in make_vectors.MODELS.values():
+        graph = replace(build(), pixel_format="raw")
+        shape = (6, *graph.tensors[graph.inputs[0]].shape)
+        cases.append((graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8)))
+    check(xtensa, cases)
+
+
+def test_counts_are_exact(xtensa, make_vectors):
+    """The same code takes the same instructions, whatever ran before it; another layer, others."""
+    graph = replace(make_vectors.tiny_separable(), pixel_format="raw")
+    clip = np.zeros((2, *graph.tensors[graph.inputs[0]].shape), np.int8)
+    once, again = jobs_of([(graph, clip)]) * 2, jobs_of([(graph, clip)])
+    counts = [
+        [[[op.instructions for op in frame] for frame in frames] for frames in xtensa.run(jobs)]
+        for jobs in (once, again, once)
+    ]
+    assert counts[0] == counts[2]
+    assert counts[0][:2] == counts[1]
+    # Windows that spill at another depth of calls, once a job, are all that may differ.
+    np.testing.assert_allclose(counts[0][:2], counts[0][2:], atol=40)
+    assert len(set(counts[1][0][1])) > 1
+
+
+def test_a_crash_is_reported(xtensa, tiny):
+    graph, data = tiny
+    clip = np.zeros((1, *graph.tensors[graph.inputs[0]].shape), np.int8)
+    with pytest.raises(MotionletError, match="refuses job 0: -3"):
+        xtensa.run([(graph, b"MLET" + bytes(300), clip)])
+    assert len(xtensa.run([(graph, data, clip)])) == 1
+
+
+def test_no_toolchain_is_one_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, TOOL, "--dest", tmp_path], capture_output=True, text=True, env={"PATH": ""}
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: cannot get the Xtensa toolchain: Debian packages: no apt-get here\n"
+    )
