@@ -8,7 +8,7 @@ import sys
 import rich_click as click
 
 import host_sdk
-from host_sdk.cli import demo, firmware, models, on_device, quantize, training
+from host_sdk.cli import demo, evaluation, firmware, models, on_device, quantize, training
 from host_sdk.cli.common import messages
 from host_sdk.errors import MotionletError
 
@@ -20,6 +20,7 @@ GROUPS = {
         models.pack,
         models.inspect,
     ),
+    "How good it is": (evaluation.evaluate,),
     "On a device": (
         on_device.devices,
         on_device.deploy,

@@ -49,15 +49,28 @@ model_argument = click.argument("model", type=click.Path(dir_okay=False, path_ty
 
 
 @contextlib.contextmanager
-def progress_bar(title):
-    """Yield a callback (done, total) that draws a bar."""
+def progress_stages():
+    """Yield `stage(title)`: a context manager that gives a callback (done, total) for its bar."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining())
     with Progress(*columns, console=messages, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        @contextlib.contextmanager
+        def stage(title):
+            task = bar.add_task(title, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+            bar.remove_task(task)
+
+        yield stage
+
+
+@contextlib.contextmanager
+def progress_bar(title):
+    """Yield a callback (done, total) that draws a bar."""
+    with progress_stages() as stage, stage(title) as progress:
+        yield progress
 
 
 def read_model(path):

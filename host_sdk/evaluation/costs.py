@@ -1,0 +1,60 @@
+"""What a model costs on each target: memory, and where in it everything lies."""
+
+from host_sdk import mlet_file, planner, targets
+
+
+def costs(graph):
+    """Return {parameters, macs_per_frame, layers, targets} of a graph.
+
+    `targets` is {name: {model_bytes, arena_bytes, state_bytes, arena, state}}. `arena` lists
+    {name, offset, bytes, first, last}: what lies there from op `first` to op `last`, inclusive;
+    -1 is before the first op. `state` lists {name, offset, bytes} of what ops keep between frames.
+    """
+    return {
+        "parameters": graph.parameters,
+        "macs_per_frame": graph.macs_per_frame,
+        "layers": [
+            {
+                "name": op.name,
+                "op": op.kind,
+                "shape": list(graph.tensors[op.output].shape),
+                "macs": graph.macs(op),
+                "weight_bits": None if op.weights is None else op.weight_bits,
+            }
+            for op in graph.ops
+        ],
+        "targets": {target: _on_target(graph, target) for target in targets.MODULES},
+    }
+
+
+def _on_target(graph, target):
+    plan = planner.plan(graph, targets.scratch_bytes(target))
+    arena = [
+        {"name": tensor.name, "offset": offset, "bytes": size, "first": first, "last": last}
+        for tensor, offset, size, (first, last) in zip(
+            graph.tensors,
+            plan.tensor_offsets,
+            planner.arena_sizes(graph, plan.rows),
+            plan.lifetimes,
+            strict=True,
+        )
+    ]
+    arena += [
+        {"name": f"{op.name}: scratch", "offset": offset, "bytes": size, "first": i, "last": i}
+        for i, (op, offset, size) in enumerate(
+            zip(graph.ops, plan.scratch_offsets, plan.scratch_sizes, strict=True)
+        )
+        if size
+    ]
+    state = [
+        {"name": op.name, "offset": offset, "bytes": size}
+        for op, offset, size in zip(graph.ops, plan.state_offsets, plan.state_sizes, strict=True)
+        if size
+    ]
+    return {
+        "model_bytes": len(mlet_file.pack(graph, plan, target)),
+        "arena_bytes": plan.arena_bytes,
+        "state_bytes": plan.state_bytes,
+        "arena": arena,
+        "state": state,
+    }

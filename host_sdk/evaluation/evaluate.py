@@ -1,0 +1,341 @@
+"""Evaluate a run folder: all figures of evaluate.json."""
+
+import contextlib
+import hashlib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+import host_sdk
+from host_sdk import mlet_file, planner
+from host_sdk.errors import MotionletError
+from host_sdk.evaluation import background, leaks, metrics
+from host_sdk.evaluation.alarms import (
+    THRESHOLDS,
+    Rule,
+    background_classes,
+    events,
+    false_alarms,
+)
+from host_sdk.evaluation.controls import CONTROLS
+from host_sdk.evaluation.costs import costs
+from host_sdk.evaluation.inference import Int8Network
+from host_sdk.files import read, write_json
+from host_sdk.run_folder import open_runs
+
+VERSION = 1  # of evaluate.json
+EVERY = (1, 2, 3, 4)  # push every n-th frame
+SURE = 0.001  # a control counts as worse when that is this unlikely to be by chance
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to evaluate, and on how much."""
+
+    clips: int | None = None  # of the test split; None is all
+    rule: Rule = field(default_factory=Rule)
+    background: Path | None = None  # a folder of clips in which nothing happens
+    background_minutes: float = 30  # where the task can make as much as one likes
+    device: str | None = None  # what devices.open_device takes
+    sample: int = 3  # test clips that the device gets
+    seed: int = 0  # of the controls and of the cross-validation
+
+    def __post_init__(self):
+        for name in ("clips", "background_minutes", "sample"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise MotionletError(f"{name} must be above 0, not {value}")
+
+
+@contextlib.contextmanager
+def _silent(_title):
+    yield None
+
+
+def evaluate_folder(folder, options=Options(), stage=_silent):
+    """Evaluate a run folder, or each of its seeds; write evaluate.json into every folder.
+
+    `stage(title)` is a context manager that gives a callback (done, total), or None. Returns the
+    content of FOLDER/evaluate.json: what `evaluate` returns; with seeds {version, labels, seeds:
+    [folder names], spread: {"int8": …, "float": …, each control: …}}, where each is a
+    `metrics.spread` of accuracies.
+    """
+    runs = open_runs(folder)
+    results = [evaluate(run, options, stage) for run in runs]
+    for run, result in zip(runs, results, strict=True):
+        write_json(run.folder / "evaluate.json", result)
+    if runs[0].folder == Path(folder):
+        return results[0]
+    summary = {
+        "version": VERSION,
+        "labels": runs[0].labels,
+        "seeds": [run.folder.name for run in runs],
+        "spread": _spread(results),
+    }
+    write_json(Path(folder) / "evaluate.json", summary)
+    return summary
+
+
+def _spread(results):
+    figures = {name: [r["accuracy"][name]["value"] for r in results] for name in ("int8", "float")}
+    for name in CONTROLS:
+        figures[name] = [r["controls"][name]["accuracy"]["value"] for r in results]
+    return {name: metrics.spread(values) for name, values in figures.items()}
+
+
+def evaluate(run, options=Options(), stage=_silent):
+    """Evaluate one run; return what its evaluate.json holds.
+
+    What the folder lacks of model.graph and model.mlet is made. Everything but the device's
+    times is the same whenever it is repeated.
+    """
+    with stage("making clips"):
+        task = run.load_task()
+        test, labels = run.make_clips("test", options.clips)
+        validation, validation_labels = run.make_clips("validation", options.clips)
+        keras_model = run.load_network()
+        data = run.load_model()
+        quiet_clips = options.background and background.folder_streams(options.background)
+    network = _Networks(run, keras_model, data)
+    rate = task.FRAMES_PER_SECOND
+
+    device = None
+    if options.device:
+        from host_sdk.evaluation.on_device import run_sample
+
+        with stage(f"on the device: {options.device}") as progress:
+            name = f"{run.folder.resolve().name}.mlet"
+            device = run_sample(options.device, name, data, test[: options.sample], progress)
+
+    with stage("int8 in C") as progress:
+        frame_logits = network.frame_logits(test, progress)
+        logits = network.answers(frame_logits)
+    with stage("float"):
+        float_logits = network.float32(test)
+    answers, float_answers = logits.argmax(-1), float_logits.argmax(-1)
+    last, last_logits = answers[:, -1], logits[:, -1]
+    with stage("calibration") as progress:
+        temperature = metrics.fit_temperature(
+            validation_labels, network.packed(validation, progress)[:, -1]
+        )
+    result = {
+        "version": VERSION,
+        "motionlet": host_sdk.__version__,
+        "config": run.config,
+        "options": {**asdict(options), "background": str(options.background or "") or None},
+        "sha256": {
+            name: hashlib.sha256(read(run.folder / name)).hexdigest()
+            for name in ("model.keras", "model.graph", "model.mlet")
+        },
+        "labels": run.labels,
+        "clips": {"test": len(test), "validation": len(validation)},
+        "frames": test.shape[1],
+        "frames_per_second": rate,
+        "chance": metrics.chance(labels),
+        "accuracy": {
+            "int8": metrics.accuracy(labels, last),
+            "float": metrics.accuracy(labels, float_answers[:, -1]),
+            "same_answer": metrics.accuracy(float_answers[:, -1], last),
+        },
+        "classes": metrics.by_class(labels, last, run.labels),
+        "confusion": metrics.confusion(labels, last, len(run.labels)),
+        "by_frame": {
+            "int8": metrics.by_frame(labels, answers),
+            "float": metrics.by_frame(labels, float_answers),
+        },
+        "decision": _decision(labels, answers, 1, rate, device),
+        "calibration": {
+            "temperature": temperature,
+            "before": metrics.calibration(labels, metrics.softmax(last_logits)),
+            "after": metrics.calibration(labels, metrics.softmax(last_logits, temperature)),
+        },
+        "cost": costs(network.graph),
+        "device": device,
+    }
+    result["controls"] = _controls(run, network, test, labels, last, options, stage)
+    result["dropped"] = _dropped(network, test, labels, rate, device, stage)
+    with stage("false alarms") as progress:
+        result["alarms"] = _alarms(
+            network, task, test, labels, frame_logits, options, quiet_clips, progress
+        )
+    with stage("leaks"):
+        everything = np.concatenate([test, validation])
+        all_labels = np.concatenate([labels, validation_labels])
+        clues = leaks.clues_of_samples(everything)
+        result["leaks"] = leaks.find_leaks(clues, all_labels, seed=options.seed)
+    result["warnings"] = _warnings(result)
+    return result
+
+
+class _Networks:
+    """One network in several precisions.
+
+    Each method takes clips and returns logits, float [N, T, classes].
+    """
+
+    def __init__(self, run, keras_model, data):
+        self._run, self._keras, self._packed = run, keras_model, Int8Network(data)
+        self.graph = self._packed.graph
+
+    def answers(self, logits):
+        """Return what the network answers after each frame; see `host_sdk.networks.answers`."""
+        from host_sdk.networks import answers
+
+        return np.asarray(answers(self._run.config["network"], logits))
+
+    def frame_logits(self, clips, progress=None):
+        """model.mlet in C, each frame's own logits; a list where clips differ in length."""
+        return self._packed.logits(clips, progress)
+
+    def packed(self, clips, progress=None):
+        """Answers of model.mlet in C."""
+        return self.answers(self.frame_logits(clips, progress))
+
+    def float32(self, clips, progress=None):
+        """Answers of the Keras network."""
+        from host_sdk.train import float_logits
+
+        return self.answers(float_logits(self._keras, clips))
+
+    def narrow(self):
+        """Return the network with 4-bit weights wherever that can be, as (method, graph)."""
+        graph = self._run.quantize(int4="all")
+        int4 = Int8Network(mlet_file.pack(graph, planner.plan(graph, chains=False)))
+        return lambda clips, progress=None: self.answers(int4.logits(clips, progress)), graph
+
+
+def _decision(labels, answers, every, rate, device):
+    """How soon the answers are right for good; `every`: only each such frame was pushed.
+
+    A frame is answered when it has been computed; a device too slow for the camera computes one
+    after the other. Without a device its time counts as 0.
+    """
+    frames = metrics.frames_to_decide(labels, answers)
+    decided = frames[~np.isnan(frames)]
+    computing = device["microseconds_per_frame"] / 1000 if device else 0.0
+    period = max(1000 / rate, computing / every)
+    found = {
+        "frames": None,
+        "milliseconds": None,
+        "computing_milliseconds": computing if device else None,
+    }
+    if len(decided):
+        quantiles = np.quantile(decided, (0.5, 0.9), method="inverted_cdf")
+        names = ("median", "most")  # of clips; 90% are as fast as "most"
+        found["frames"] = dict(zip(names, quantiles.tolist(), strict=True))
+        shown = ((quantiles - 1) * every + 1) * period + computing
+        found["milliseconds"] = dict(zip(names, shown.tolist(), strict=True))
+    return found
+
+
+def _controls(run, network, clips, labels, answers, options, stage):
+    found = {}
+    for name, change in CONTROLS.items():
+        changed = change(clips) if name == "backwards" else change(clips, seed=options.seed)
+        with stage(f"control: {name}") as progress:
+            others = network.packed(changed, progress)[:, -1].argmax(-1)
+        found[name] = {
+            "accuracy": metrics.accuracy(labels, others),
+            "same_answer": metrics.accuracy(answers, others),
+            "p_not_worse": metrics.fewer_right(labels, answers, others),
+            "confusion": metrics.confusion(labels, others, len(run.labels)),
+        }
+    return found
+
+
+def _dropped(network, clips, labels, rate, device, stage):
+    """Accuracy when the device is given every n-th frame only, in several precisions."""
+    int4, int4_graph = network.narrow()
+    precisions = {
+        "float32": (network.float32, None),
+        "model.mlet": (network.packed, network.graph),
+        "4-bit weights": (int4, int4_graph),
+    }
+    rows = []
+    for precision, (run, graph) in precisions.items():
+        for every in EVERY:
+            kept = clips[:, ::every]
+            with stage(f"{precision}, every {every}. frame") as progress:
+                answers = run(kept, progress).argmax(-1)
+            rows.append(
+                {
+                    "precision": precision,
+                    "every": every,
+                    "frames": kept.shape[1],
+                    "accuracy": metrics.accuracy(labels, answers[:, -1]),
+                    "decision": _decision(labels, answers, every, rate, device),
+                    "macs_per_second": network.graph.macs_per_frame * rate / every,
+                    "weight_bytes": _weight_bytes(graph) if graph else None,
+                }
+            )
+    return rows
+
+
+def _weight_bytes(graph):
+    return sum(op.weights.size * op.weight_bits // 8 for op in graph.ops if op.weights is not None)
+
+
+def _alarms(network, task, clips, labels, frame_logits, options, streams, progress):
+    """`streams` are the user's own clips of background, or None."""
+    quiet, what = background_classes(task.LABELS), str(options.background)
+    if streams is None:
+        what, streams = background.task_streams(
+            task, quiet, clips, labels, options.background_minutes
+        )
+    streams = [metrics.softmax(logits) for logits in network.frame_logits(streams, progress)]
+    probabilities = metrics.softmax(frame_logits)
+    found = []
+    for threshold in sorted({*THRESHOLDS, options.rule.threshold}):
+        rule = replace(options.rule, threshold=threshold)
+        at_events = events(rule, labels, probabilities, quiet)
+        frames = at_events.pop("frames")
+        found.append(
+            {
+                "threshold": threshold,
+                "false_alarms": false_alarms(rule, streams, quiet, task.FRAMES_PER_SECOND),
+                "events": at_events
+                | {"median_frames": float(np.median(frames)) if frames else None},
+            }
+        )
+    return {
+        "rule": asdict(options.rule),
+        "background": what,
+        "quiet": [task.LABELS[c] for c in quiet],
+        "thresholds": found,
+    }
+
+
+def _warnings(result):
+    """Return what a reader must know before believing the accuracy, in sentences."""
+    warnings = []
+    accuracy, chance = result["accuracy"]["int8"], result["chance"]
+    if accuracy["low"] <= chance:
+        warnings.append(
+            f"Not better than chance: {accuracy['value']:.1%}, where always the same answer gives "
+            f"{chance:.1%}."
+        )
+    shuffled, frozen = (result["controls"][name] for name in ("shuffled", "frozen"))
+    if shuffled["p_not_worse"] > SURE:
+        warnings.append(
+            "The order of the frames does not matter to this network: with the frames shuffled "
+            f"it is right on {shuffled['accuracy']['value']:.1%} of the clips, and "
+            f"{shuffled['same_answer']['value']:.1%} of its answers stay the same."
+        )
+    if frozen["accuracy"]["low"] > chance:
+        warnings.append(
+            "Single frames tell something of the label: with one frame repeated the network gets "
+            f"{frozen['accuracy']['value']:.1%} right, chance is {chance:.1%}."
+        )
+    warnings += [
+        f"The {leak['clue']} of a clip tells something of its label: from that alone one gets "
+        f"{leak['accuracy']['value']:.1%} right, chance is {leak['chance']:.1%}."
+        for leak in result["leaks"]
+        if leak["leak"]
+    ]
+    gap = result["accuracy"]["float"]["value"] - accuracy["value"]
+    if gap > 0.01:
+        warnings.append(f"int8 is {100 * gap:.1f} points below float.")
+    if result["device"] and result["device"]["differing_bytes"]:
+        warnings.append(f"{result['device']['device']} differs from the golden model.")
+    return warnings

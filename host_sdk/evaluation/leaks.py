@@ -1,0 +1,63 @@
+"""Does something besides what happens in a clip give its label away?
+
+A small classifier is given nothing but such a clue. If it beats chance on clips that it was not
+fitted to, a network may live on that clue as well, and its accuracy says less than it seems to.
+"""
+
+import zlib
+
+import numpy as np
+
+from host_sdk.evaluation import metrics
+
+FOLDS = 5
+ALPHA = 0.001  # several clues are tried, so a single one must be this unlikely by chance
+
+
+def clues_of_samples(clips):
+    """Return {name: float [N]} of what the samples [N, T, H, W, C] tell without any motion."""
+    pixels = clips.reshape(len(clips), -1)
+    return {
+        "mean brightness": pixels.mean(axis=1),
+        "contrast": pixels.std(axis=1),
+        "compressed size": np.array([len(zlib.compress(clip.tobytes(), 1)) for clip in clips]),
+    }
+
+
+def find_leaks(clues, labels, groups=None, seed=0):
+    """Try each clue by itself; return [{clue, accuracy: share, chance, p, leak}].
+
+    `clues` is {name: float [N] or [N, k]}. `groups` [N]: clips of one group (cut from the same
+    film, say) are never on both sides. The classifier is a random forest, cross-validated. A clue
+    that is the same for all clips tells nothing: its accuracy is None. So it is when a class has
+    fewer than two clips.
+    """
+    from scipy.stats import binomtest
+
+    chance = metrics.chance(labels)
+    found = []
+    for name, values in clues.items():
+        values = np.asarray(values, float).reshape(len(labels), -1)
+        answers = None if np.all(values == values[0]) else _guess(values, labels, groups, seed)
+        entry = {"clue": name, "accuracy": None, "chance": chance, "p": 1.0, "leak": False}
+        if answers is not None:
+            entry["accuracy"] = metrics.accuracy(labels, answers)
+            right = entry["accuracy"]["right"]
+            entry["p"] = float(binomtest(right, len(labels), chance, "greater").pvalue)
+            entry["leak"] = entry["p"] < ALPHA
+        found.append(entry)
+    return found
+
+
+def _guess(values, labels, groups, seed):
+    """Return cross-validated answers, None when there are too few clips for that."""
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+    groups = np.arange(len(labels)) if groups is None else np.asarray(groups)
+    fewest = min(len(np.unique(groups[labels == label])) for label in np.unique(labels))
+    if fewest < 2:
+        return None
+    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
+    forest = RandomForestClassifier(50, min_samples_leaf=3, random_state=seed)
+    return cross_val_predict(forest, values, labels, groups=groups, cv=folds)

@@ -1,0 +1,190 @@
+"""Evaluating a run folder: the figures agree with each other, and nobody is fooled."""
+
+import json
+import shutil
+import sys
+import types
+import warnings
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from host_sdk import data, native
+from host_sdk.cli import main
+from host_sdk.data import moving_digits
+from host_sdk.errors import MotionletError
+from host_sdk.evaluation import Options, evaluate, evaluate_folder
+from host_sdk.evaluation.background import task_streams
+from host_sdk.run_folder import open_run
+from host_sdk.train import TrainConfig, accuracy, train
+
+# Keras itself trips over numpy's new __array__ protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def result(tiny_run):
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        return evaluate_folder(tiny_run, Options(background_minutes=0.5))
+
+
+def test_figures_agree_with_each_other(result, tiny_run):
+    run = open_run(tiny_run)
+    assert json.loads((tiny_run / "evaluate.json").read_text()) == result
+    clips = result["clips"]["test"]
+    assert clips == run.config["test_clips"]
+    assert np.sum(result["confusion"]) == clips
+    assert np.trace(result["confusion"]) == result["accuracy"]["int8"]["right"]
+    assert result["by_frame"]["int8"][-1] == result["accuracy"]["int8"]
+    assert result["accuracy"]["float"]["value"] == run.record["accuracy"]["test"]
+    assert sum(row["clips"] for row in result["classes"]) == clips
+    whole = [row for row in result["dropped"] if row["every"] == 1]
+    assert [row["precision"] for row in whole] == ["float32", "model.mlet", "4-bit weights"]
+    assert whole[0]["accuracy"] == result["accuracy"]["float"]
+    assert whole[1]["accuracy"] == result["accuracy"]["int8"]
+    assert whole[1]["decision"] == result["decision"]
+    assert [row["frames"] for row in result["dropped"][:4]] == [6, 3, 2, 2]
+    assert (
+        sum(layer["macs"] for layer in result["cost"]["layers"]) == result["cost"]["macs_per_frame"]
+    )
+    for memory in result["cost"]["targets"].values():
+        assert max(t["offset"] + t["bytes"] for t in memory["arena"]) <= memory["arena_bytes"]
+        assert sum(op["bytes"] for op in memory["state"]) == memory["state_bytes"]
+
+
+def test_accuracy_is_that_of_the_core(result, tiny_run):
+    """The same clips once more, by the plainest way to run them."""
+    from host_sdk.clips import pixels_to_int8
+
+    run = open_run(tiny_run)
+    clips, labels = run.make_clips("test")
+    model = native.Model(run.load_model())
+    logits = np.stack([native.run_clip(model, pixels_to_int8(clip)) for clip in clips])
+    expected = accuracy("per_frame", logits.reshape(*clips.shape[:2], -1), labels)
+    assert result["accuracy"]["int8"]["value"] == expected
+
+
+def test_a_network_without_memory_is_caught(result):
+    """Shuffling, reversing: the mean over frames stays what it was."""
+    for name in ("shuffled", "backwards"):
+        assert result["controls"][name]["same_answer"]["value"] > 0.95
+    assert any("order of the frames does not matter" in line for line in result["warnings"])
+
+
+@pytest.fixture
+def brightness_task(monkeypatch):
+    """A task that looks like motion and is not: the label shows in how bright a frame is."""
+
+    def make_clips(count, frames, split, seed):
+        rng = np.random.default_rng([seed, len(split)])
+        labels = rng.permutation(np.arange(count) % 2)
+        clips = (
+            rng.integers(0, 120, (count, frames, 8, 8, 1)) + 120 * labels[:, None, None, None, None]
+        )
+        return clips.astype(np.uint8), labels
+
+    task = types.ModuleType("host_sdk.data.brightness")
+    task.LABELS, task.FRAME_SHAPE, task.PIXEL_FORMAT = ["fall", "rise"], (8, 8, 1), "gray8"
+    task.FRAMES_PER_SECOND = 10.0
+    task.make_clips = make_clips
+    monkeypatch.setitem(sys.modules, task.__name__, task)
+    monkeypatch.setattr(data, "TASKS", (*data.TASKS, "brightness"))
+
+
+def test_a_leaky_task_is_caught(brightness_task, tmp_path):
+    config = TrainConfig(
+        task="brightness",
+        network="tsm",
+        frames=4,
+        clips=64,
+        validation_clips=40,
+        test_clips=60,
+        epochs=10,
+        batch=8,
+        warm_up=1,
+    )
+    train(config, tmp_path, progress=False)
+    found = evaluate(open_run(tmp_path), Options(background_minutes=0.5))
+    assert found["accuracy"]["int8"]["value"] > 0.9
+    assert found["controls"]["shuffled"]["accuracy"]["value"] > 0.9
+    assert found["controls"]["frozen"]["accuracy"]["value"] > 0.9
+    said = "\n".join(found["warnings"])
+    assert "The order of the frames does not matter" in said
+    assert "Single frames tell something of the label" in said
+    assert "The mean brightness of a clip tells something of its label" in said
+    # There is no class of background: pictures that stand still are it.
+    assert found["alarms"]["quiet"] == []
+    assert "nothing moves" in found["alarms"]["background"]
+
+
+def test_seeds_and_that_it_repeats(tiny_run, tmp_path):
+    for name in ("seed0", "seed1"):  # of one training, so all must be equal
+        shutil.copytree(tiny_run, tmp_path / name)
+    found = evaluate_folder(tmp_path, Options(clips=9, background_minutes=0.5))
+    assert found == json.loads((tmp_path / "evaluate.json").read_text())
+    assert found["seeds"] == ["seed0", "seed1"]
+    one, other = ((tmp_path / name / "evaluate.json").read_text() for name in found["seeds"])
+    assert one == other
+    assert found["spread"]["int8"]["values"] == [json.loads(one)["accuracy"]["int8"]["value"]] * 2
+    assert found["spread"]["int8"]["sd"] == 0
+
+
+def test_background_of_a_task_with_a_quiet_class():
+    clips, labels = moving_digits.make_clips(18, 4, "test")
+    still = moving_digits.LABELS.index("still")
+    what, streams = task_streams(moving_digits, [still], clips, labels, 1)
+    assert "'still'" in what
+    assert [stream.shape for stream in streams] == [(300, 32, 32, 1)] * 2
+    without = types.SimpleNamespace(LABELS=moving_digits.LABELS, FRAMES_PER_SECOND=10)
+    what, streams = task_streams(without, [still], clips, labels, 1)
+    assert np.array_equal(streams, clips[labels == still])
+
+
+def test_device(tiny_run, unix_firmware):
+    found = evaluate(
+        open_run(tiny_run), Options(clips=9, background_minutes=0.5, device="unix", sample=2)
+    )
+    device = found["device"]
+    assert (device["clips"], device["frames"], device["differing_bytes"]) == (2, 12, 0)
+    assert len(device["layers"]) == len(found["cost"]["layers"])
+    assert found["decision"]["computing_milliseconds"] == device["microseconds_per_frame"] / 1000
+
+
+def test_command(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    np.save(tmp_path / "quiet.npy", np.zeros((50, 32, 32), np.uint8))
+    words = ["evaluate", str(tmp_path / "run"), "--clips", "9", "--background", str(tmp_path)]
+    said = CliRunner().invoke(main, words)
+    assert said.exit_code == 0, said.stderr
+    found = json.loads((tmp_path / "run/evaluate.json").read_text())
+    assert found["alarms"]["background"] == str(tmp_path)
+    assert found["alarms"]["thresholds"][0]["false_alarms"]["hours"] == 50 / 10 / 3600
+    for text in ("accuracy, int8", "counter-clockwise", "frames shuffled", "false alarms an hour"):
+        assert text in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere"], "nowhere/train.json: No such file or directory"),
+        (["RUN", "--clips", "0"], "clips must be above 0, not 0"),
+        (["RUN", "--threshold", "2"], "threshold must be above 0 and at most 1, not 2"),
+        (["RUN", "--background", "."], ".: no clips in it"),
+    ],
+)
+def test_wrong_input(words, message, tiny_run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = {path.name for path in tiny_run.iterdir()} | {"model.graph", "model.mlet"}
+    words = [str(tiny_run) if word == "RUN" else word for word in words]
+    said = CliRunner().invoke(main, ["evaluate", *words])
+    assert said.exit_code == 1
+    assert message in said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert {path.name for path in tiny_run.iterdir()} <= before
+
+
+def test_an_empty_background_is_told_before_the_work(tiny_run, tmp_path):
+    with pytest.raises(MotionletError, match="no clips in it"):
+        evaluate(open_run(tiny_run), Options(background=tmp_path))
