@@ -1,28 +1,46 @@
-"""Post-training quantization: from a Keras network and some clips to a `Graph` of integers.
+"""Quantization: from a Keras network and some clips to a `Graph` of integers.
 
 1. `trace` (float_ops.py) reads the network layer by layer into float ops, with batch
    normalization and ReLU folded into the op in front of them. What has no counterpart in SPEC.md
    is refused here.
-2. `calibrate` (ranges.py) runs clips through the network and picks the range of every tensor. The
-   layers are causal and start from zeros, so frame t of a clip meets the states that a stream
-   would hold.
-3. `quantize` (integers.py) turns both into scales, zero points and integer parameters.
+2. `equalize` and `correct_bias` (adjust.py) make the float ops easier to quantize.
+3. `calibrate` (ranges.py) picks the range of every tensor from clips.
+4. `make_graph` (integers.py) turns ops and ranges into scales, zero points and integers.
 
-`report_layers` (quality.py) says what it cost, layer by layer.
+`quantize` (post_training.py) does all of this. `Simulation` (simulation.py) runs float ops, as
+real numbers or rounded as their graph rounds; `report_layers` (quality.py) says what rounding
+cost, layer by layer.
 """
 
+from host_sdk.quantize.adjust import correct_bias, equalize
 from host_sdk.quantize.float_ops import FloatOp, trace
-from host_sdk.quantize.integers import quantize
+from host_sdk.quantize.integers import make_graph, make_tensors, scale_and_zero_point
+from host_sdk.quantize.post_training import (
+    Quantized,
+    input_tensor,
+    post_training,
+    quantize,
+    real_input,
+)
 from host_sdk.quantize.quality import LayerReport, report_layers
-from host_sdk.quantize.ranges import METHODS, activations, calibrate, scale_and_zero_point
+from host_sdk.quantize.ranges import METHODS, calibrate
+from host_sdk.quantize.simulation import Simulation
 
 __all__ = [
     "METHODS",
     "FloatOp",
     "LayerReport",
-    "activations",
+    "Quantized",
+    "Simulation",
     "calibrate",
+    "correct_bias",
+    "equalize",
+    "input_tensor",
+    "make_graph",
+    "make_tensors",
+    "post_training",
     "quantize",
+    "real_input",
     "report_layers",
     "scale_and_zero_point",
     "trace",

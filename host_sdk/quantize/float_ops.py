@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.golden.check import WITH_ROWS
 from host_sdk.networks import import_keras
 
 
@@ -27,6 +28,22 @@ class FloatOp:
     low: float = -math.inf
     high: float = math.inf
     geometry: dict = field(default_factory=dict)  # kernel, stride, frames, ...
+    scales: np.ndarray | None = None  # of the weights, by channel; None: the quantizer chooses
+
+    @property
+    def channel_axis(self):
+        """The axis of `weights` that runs over the output's channels."""
+        return 0 if self.kind in WITH_ROWS else self.weights.ndim - 1
+
+    def by_channel(self, values):
+        """Return `values`, one to an output channel, in a shape that goes with `weights`."""
+        after = self.weights.ndim - 1 - self.channel_axis
+        return values[(slice(None), *[None] * after)]
+
+    @property
+    def averaged(self):
+        """How many values an average is of."""
+        return self.geometry.get("frames") or math.prod(self.geometry["kernel"])
 
 
 def trace(model):
@@ -226,8 +243,7 @@ class _Tracer:
         factor = 1 / np.sqrt(variance.astype(np.float64) + layer.epsilon)
         if layer.scale:
             factor = factor * np.asarray(layer.gamma)
-        by_rows = op.kind in ("conv2d", "pointwise", "dense")  # [C_out, ...], else [..., C]
-        op.weights = (op.weights.T * factor).T if by_rows else op.weights * factor
+        op.weights = op.weights * op.by_channel(factor)
         op.bias = (op.bias - mean) * factor
         if layer.center:
             op.bias = op.bias + np.asarray(layer.beta)

@@ -1,4 +1,4 @@
-"""From float ops and ranges to a `Graph` of integers: `quantize`."""
+"""From float ops and the ranges of their outputs to a `Graph` of integers: `make_graph`."""
 
 import numpy as np
 
@@ -6,70 +6,60 @@ from host_sdk.errors import MotionletError
 from host_sdk.golden.check import WITH_ROWS, check_graph
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.mlet_format import LIMITS
-from host_sdk.quantize.float_ops import trace
-from host_sdk.quantize.ranges import (
-    INPUT_SCALE,
-    INPUT_ZERO_POINT,
-    METHODS,
-    calibrate,
-    check_clips,
-    scale_and_zero_point,
-)
 from host_sdk.requantize import quantize_add, quantize_multipliers
 from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 
 
-def quantize(model, clips, labels=(), frames_per_second=0.0, method="mse", int4=()):
-    """Return the int8 `Graph` of a Keras model.
+def make_tensors(ops, frames, ranges):
+    """Return the graph's tensors: `frames`, the input's, and one for every op.
 
-    `model` takes clips [B, T, H, W, C] of pixels in 0 ... 1 (or images [B, H, W, C]) and is built
-    of the layers listed in `trace`. `clips`, uint8 [N, T, H, W, C] (or [N, H, W, C]), should be
-    like those it will meet: some dozens. `method` chooses the ranges of activations: "mse" (least
-    squared error), "percentile" or "minmax". `int4` names the ops that get weights of 4 bits
-    instead of 8, or is "all" for every op that can. Raises MotionletError for what cannot be
-    exported.
+    `ranges` are (low, high) of the real outputs of the ops.
     """
-    if method not in METHODS:
-        raise MotionletError(f"no calibration method {method!r}; there is: {', '.join(METHODS)}")
-    ops = trace(model)
-    narrow = _int4_ops(ops, int4)
-    check_clips(model, clips)
-    if labels and len(labels) != ops[-1].shape[2]:
-        raise MotionletError(f"{len(labels)} labels for {ops[-1].shape[2]} outputs")
-    ranges = calibrate(model, ops, clips, method)
-
-    shape = tuple(model.inputs[0].shape[-3:])
-    graph = Graph(
-        tensors=[Tensor("frames", *shape, INPUT_SCALE, INPUT_ZERO_POINT)],
-        inputs=[0],
-        outputs=[len(ops)],
-        labels=list(labels),
-        pixel_format={1: "gray8", 3: "rgb888"}.get(shape[2], "raw"),
-        frames_per_second=float(frames_per_second),
-    )
+    tensors = [frames]
     for op, (low, high) in zip(ops, ranges, strict=True):
-        source = graph.tensors[op.inputs[0]]
+        source = tensors[op.inputs[0]]
         if op.kind == "temporal_shift":
             scale, zero_point = source.scale, source.zero_point
         else:
             scale, zero_point = scale_and_zero_point(low, high)
-        graph.tensors.append(Tensor(op.name, *op.shape, scale, zero_point))
-        bits = 4 if op.name in narrow else 8
-        graph.ops.append(_quantize_op(op, graph, len(graph.tensors) - 1, bits))
+        tensors.append(Tensor(op.name, *op.shape, scale, zero_point))
+    return tensors
+
+
+def make_graph(ops, tensors, int4=()):
+    """Return the `Graph` of float ops. `int4` names those that get weights of 4 bits."""
+    graph = Graph(tensors=list(tensors), inputs=[0], outputs=[len(ops)])
+    graph.pixel_format = {1: "gray8", 3: "rgb888"}.get(tensors[0].channels, "raw")
+    for index, op in enumerate(ops):
+        graph.ops.append(_quantize_op(op, graph, index + 1, 4 if op.name in int4 else 8))
     check_graph(graph)
     return graph
 
 
-def _int4_ops(ops, names):
-    """Return the names of the ops that get weights of 4 bits."""
-    possible = [op.name for op in ops if op.kind in WITH_ROWS]
+def scale_and_zero_point(low, high):
+    """Return what maps low ... high, widened to hold 0, onto -128 ... 127."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = (high - low) / 255
+    # The file holds scales as float32: choose among those.
+    scale = float(np.float32(scale)) if scale > 1e-20 else 1 / 255
+    return scale, int(np.clip(round(-128 - low / scale), -128, 127))
+
+
+def can_be_int4(ops):
+    """Return the names of the ops that can have weights of 4 bits."""
+    return [op.name for op in ops if op.kind in WITH_ROWS]
+
+
+def check_int4(ops, names):
+    """Return the names of the ops that get weights of 4 bits; `names` may be "all"."""
+    possible = can_be_int4(ops)
     if names == "all":
         return possible
     for name in names:
         if name not in possible:
             known = ", ".join(possible) or "none"
             raise MotionletError(f"no op {name!r} that can have 4-bit weights; there is: {known}")
-    return names
+    return list(names)
 
 
 def _quantize_op(op, graph, output, bits):
@@ -85,10 +75,8 @@ def _quantize_op(op, graph, output, bits):
         m_a, m_b, n = quantize_add(*(x.scale / target.scale for x in inputs))
         result.multiplier, result.shift = np.array([m_a, m_b], np.int32), np.array([n], np.uint8)
     elif op.kind != "temporal_shift":  # an average
-        count = op.geometry.get("frames") or np.prod(op.geometry["kernel"])
-        result.multiplier, result.shift = quantize_multipliers(
-            inputs[0].scale / (target.scale * count)
-        )
+        factor = inputs[0].scale / (target.scale * op.averaged)
+        result.multiplier, result.shift = quantize_multipliers(factor)
     return result
 
 
@@ -101,30 +89,43 @@ def _bound(real, tensor):
 
 def _quantize_weights(op, source, target, result):
     """Fill in weights, bias, multipliers and shifts, one scale per output channel."""
-    channel_axis = 0 if op.kind in WITH_ROWS else op.weights.ndim - 1
-    others = tuple(axis for axis in range(op.weights.ndim) if axis != channel_axis)
-    taps = op.weights.size // op.weights.shape[channel_axis]
-    largest_bias = 2**31 - 1 - 32768 * taps
+    scales = channel_scales(op, source, target, result.weight_bits)
+    most = largest_weight(result.weight_bits)
+    result.weights = _rounded(op.weights / op.by_channel(scales), most).astype(np.int8)
+    result.bias = np.rint(op.bias / (source.scale * scales)).astype(np.int32)
+    result.multiplier, result.shift = quantize_multipliers(
+        source.scale * scales / target.scale, _largest_sums(result, source)
+    )
+
+
+def largest_weight(bits):
+    return 2 ** (bits - 1) - 1
+
+
+def channel_scales(op, source, target, bits):
+    """Return the scale of the weights of each output channel of `op`, float64 [C_out].
+
+    The weights choose it, unless the op brings scales with it; and unless they are so small (a
+    dead channel has none at all) that the multiplier would leave its range, or the bias would be
+    above 2^18. With a bias much larger there is no short multiplier; the weights beside it are
+    rounded more coarsely, which moves an output that is not clamped by some sqrt(K) / 64 steps.
+    """
+    taps = op.weights.size // len(op.bias)
     if taps > LIMITS["max_taps"]:
         raise MotionletError(
             f"{op.name}: {taps} products in a sum, at most {LIMITS['max_taps']} are possible"
         )
-    # The weights choose the scale, unless they are so small (a dead channel has none at all)
-    # that the bias or the multiplier would leave its range.
-    most = 2 ** (result.weight_bits - 1) - 1
-    scales = np.maximum.reduce(
+    largest_bias = min(2**18, 0.999 * (2**31 - 1 - 32768 * taps))
+    others = tuple(axis for axis in range(op.weights.ndim) if axis != op.channel_axis)
+    chosen = op.scales
+    if chosen is None:
+        chosen = weight_scales(op.weights, others, largest_weight(bits))
+    return np.maximum.reduce(
         [
-            weight_scales(op.weights, others, most),
-            np.abs(op.bias) / (source.scale * largest_bias * 0.999),
+            chosen,
+            np.abs(op.bias) / (source.scale * largest_bias),
             np.full(len(op.bias), target.scale / source.scale * 2.0**-31),
         ]
-    )
-    shape = [1] * op.weights.ndim
-    shape[channel_axis] = -1
-    result.weights = _rounded(op.weights / scales.reshape(shape), most).astype(np.int8)
-    result.bias = np.rint(op.bias / (source.scale * scales)).astype(np.int32)
-    result.multiplier, result.shift = quantize_multipliers(
-        source.scale * scales / target.scale, _largest_sums(result, source)
     )
 
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+PLAIN = {"equalize": False, "correct_bias": False}  # quantization alone, which is quicker
+
 
 def shaken(model, seed=0):
     """Give every variable of `model` a random value, so that nothing folds away by being 0 or 1."""
@@ -27,3 +29,11 @@ def smooth_clips(count, frames, height, width, channels, seed=1):
     )
     noise = rng.normal(0, 20, phase.shape)
     return np.clip(127 + 100 * np.sin(phase) + noise, 0, 255).astype(np.uint8)
+
+
+def keras_outputs(model, ops, clips):
+    """Return what Keras itself gives for every op of `quantize.trace`, a list of arrays."""
+    import keras
+
+    outputs = keras.Model(model.inputs[0], [op.value for op in ops])(clips / np.float32(255))
+    return [np.asarray(v) for v in keras.tree.flatten(outputs)]  # one alone comes without a list

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keras_models import shaken, smooth_clips
+from keras_models import PLAIN, shaken, smooth_clips
 
 from host_sdk import golden, mlet_file, native, planner, quantize
 from host_sdk.clips import pixels_to_int8
@@ -136,11 +136,13 @@ def test_exported(name, shape):
     """The graph has the ops expected; in it stream = clip = the C core, next to the float net."""
     model = shaken(build_network(name, shape, 5), seed=3)
     clips = smooth_clips(4, 10, *shape)
-    graph = quantize.quantize(model, clips)
+    graph = quantize.quantize(model, clips, **PLAIN)
     check_graph(graph)
     kinds = [op.kind.replace("temporal_shift", "shift") for op in graph.ops]
     assert " ".join(kinds).split() == EXPORTED[name].split()
-    reports = quantize.report_layers(model, graph, clips)
+    reports = quantize.report_layers(
+        quantize.trace(model), graph, quantize.real_input(model, clips)
+    )
     assert min(r.sqnr_db for r in reports) > 15
     assert max(r.clipped for r in reports) < 0.02
 
@@ -170,7 +172,7 @@ def test_every_option_can_be_exported(name):
     @given(st.fixed_dictionaries({}, optional=values), sides, sides, st.sampled_from([1, 3]))
     def build(options, height, width, channels):
         model = build_network(name, (height, width, channels), 3, **options)
-        graph = quantize.quantize(model, smooth_clips(1, 2, height, width, channels))
+        graph = quantize.quantize(model, smooth_clips(1, 2, height, width, channels), **PLAIN)
         check_graph(graph)
         planner.plan(graph)
         assert graph.tensors[graph.outputs[0]].shape == (1, 1, 3)
@@ -188,7 +190,7 @@ def test_width_scales(name):
 def cost(**options):
     """(MACs a frame, parameters, largest expanded map) of a PhiNet."""
     model = build_network("phinet", (32, 32, 1), 9, **options)
-    graph = quantize.quantize(model, smooth_clips(1, 2, 32, 32, 1))
+    graph = quantize.quantize(model, smooth_clips(1, 2, 32, 32, 1), **PLAIN)
     return (
         graph.macs_per_frame,
         graph.parameters,

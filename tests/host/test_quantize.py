@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keras_models import shaken, smooth_clips
+from keras_models import PLAIN, keras_outputs, shaken, smooth_clips
 
 from host_sdk import golden, quantize, targets
 from host_sdk.data import moving_digits
@@ -112,11 +112,10 @@ def network(height, width, channels, *stack):
 
 
 def run_both(model, clips, **options):
-    """Return the graph, and float and dequantized int8 outputs of its ops: lists of arrays."""
-    graph = quantize.quantize(model, clips, **options)
+    """Return the graph, and float (Keras) and dequantized int8 (golden) outputs of its ops."""
+    graph = quantize.quantize(model, clips, **PLAIN, **options)
     check_graph(graph)
-    ops = quantize.trace(model)
-    floats = [np.concatenate(v) for v in zip(*quantize.activations(model, ops, clips), strict=True)]
+    floats = keras_outputs(model, quantize.trace(model), clips)
     outputs = [golden.run_clip(graph, (c.astype(np.int16) - 128).astype(np.int8)) for c in clips]
     reals = []
     for i, op in enumerate(graph.ops):
@@ -256,7 +255,7 @@ def test_sizes_of_the_networks():
     """What the networks may cost on a device, and MACs as TensorFlow's own profiler counts them."""
     for name in ("tsm", "separable3d"):
         model = build_network(name, (32, 32, 1), 9)
-        graph = quantize.quantize(model, moving_digits.make_clips(2, 4)[0])
+        graph = quantize.quantize(model, moving_digits.make_clips(2, 4)[0], **PLAIN)
         assert graph.parameters <= 30_000
         assert graph.macs_per_frame <= 1_500_000
         computed = [op.output for op in graph.ops if op.kind != "temporal_shift"]
@@ -389,7 +388,7 @@ def test_input_is_the_pixel():
     model = network(4, 4, 1, EachFrame(layers.Conv2D(1, 1)))
     dark = np.zeros((1, 2, 4, 4, 1), np.uint8)  # the clips do not choose the input's range
     frames = quantize.quantize(model, dark).tensors[0]
-    assert (frames.scale, frames.zero_point) == (1 / 255, -128)
+    assert (frames.scale, frames.zero_point) == (np.float32(1 / 255), -128)
 
 
 def test_methods_treat_outliers_differently():
@@ -399,12 +398,12 @@ def test_methods_treat_outliers_differently():
     clips[0, 0, 0, 0, 0] = 255  # one pixel in forty thousand
     tops = {}
     for method in quantize.METHODS:
-        tensor = quantize.quantize(model, clips, method=method).tensors[1]
+        tensor = quantize.quantize(model, clips, method=method, **PLAIN).tensors[1]
         tops[method] = (127 - tensor.zero_point) * tensor.scale
     assert tops["minmax"] == pytest.approx(1)
     assert tops["percentile"] < 0.2
     assert tops["mse"] <= tops["minmax"]
-    last = quantize.quantize(model, clips, method="percentile").tensors[2]
+    last = quantize.quantize(model, clips, method="percentile", **PLAIN).tensors[2]
     assert (127 - last.zero_point) * last.scale == pytest.approx(1)  # answers are not clipped
 
 

@@ -1,0 +1,129 @@
+"""Quantization without training: `quantize`, and `post_training` for what may follow it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from host_sdk.errors import MotionletError
+from host_sdk.graph import Graph, Tensor
+from host_sdk.normalization import PIXELS
+from host_sdk.quantize.adjust import correct_bias, equalize
+from host_sdk.quantize.float_ops import trace
+from host_sdk.quantize.integers import check_int4, make_graph, make_tensors
+from host_sdk.quantize.ranges import calibrate
+from host_sdk.quantize.simulation import Simulation
+
+
+@dataclass
+class Quantized:
+    """A graph, the float ops that it was made of, and how far its answers are from theirs."""
+
+    graph: Graph
+    ops: list
+    error: float  # mean square of the difference of the logits, per mean square of the logits
+    equalized: bool = False
+    bias_corrected: bool = False
+
+
+def quantize(
+    model,
+    clips,
+    labels=(),
+    frames_per_second=0.0,
+    method="mse",
+    int4=(),
+    equalize=None,
+    correct_bias=None,
+    normalization=PIXELS,
+):
+    """Return the int8 `Graph` of a Keras model.
+
+    `model` takes clips [B, T, H, W, C] (or images [B, H, W, C]) of samples that went through
+    `normalization`, and is built of the layers listed in `trace`. `clips`, samples [N, T, H, W, C]
+    (or [N, H, W, C]), should be like those it will meet: some dozens. `method` chooses the ranges
+    of activations: "mse" (least squared error), "percentile" or "minmax". `int4` names the ops
+    that get weights of 4 bits instead of 8, or is "all" for every op that can. `equalize` and
+    `correct_bias` (see adjust.py) are True, False, or None for whichever brings the logits over
+    `clips` nearer to the float ones. Raises MotionletError for what cannot be exported.
+    """
+    quantized = post_training(
+        trace(model),
+        input_tensor(model, normalization),
+        real_input(model, clips, normalization),
+        method,
+        int4,
+        equalize,
+        correct_bias,
+    )
+    return describe(quantized.graph, labels, frames_per_second)
+
+
+def post_training(ops, frames, clips, method="mse", int4=(), equalize=None, correct_bias=None):
+    """Return float ops, quantized: `Quantized`.
+
+    `frames` is the input's tensor and `clips`, [N, T, H, W, C], hold its real values. The rest as
+    in `quantize`.
+    """
+    int4 = check_int4(ops, int4)
+    wanted = Simulation(ops).all_logits(clips)
+    found = []
+    for equalized in (False, True) if equalize is None else (equalize,):
+        found += _both_biases(ops, frames, clips, wanted, method, int4, equalized, correct_bias)
+    return min(found, key=lambda quantized: quantized.error)
+
+
+def _both_biases(ops, frames, clips, wanted, method, int4, equalized, corrected):
+    if equalized:
+        ops = equalize(ops, clips)
+    tensors = make_tensors(ops, frames, calibrate(ops, clips, method))
+    graph = make_graph(ops, tensors, int4)
+    if corrected is not True:
+        yield Quantized(graph, ops, logit_error(ops, graph, clips, wanted), equalized)
+    if corrected is not False:
+        ops = correct_bias(ops, graph, clips)
+        graph = make_graph(ops, tensors, int4)
+        yield Quantized(graph, ops, logit_error(ops, graph, clips, wanted), equalized, True)
+
+
+def logit_error(ops, graph, clips, wanted):
+    """Return the mean square of what the graph's logits are off, by that of those `wanted`."""
+    got = Simulation(ops, graph).all_logits(clips)
+    return float(np.mean((got - wanted) ** 2) / max(np.mean(wanted**2), 1e-30))
+
+
+def describe(graph, labels, frames_per_second):
+    """Return the graph with labels and frame rate."""
+    outputs = graph.tensors[graph.outputs[0]].channels
+    if labels and len(labels) != outputs:
+        raise MotionletError(f"{len(labels)} labels for {outputs} outputs")
+    return replace(graph, labels=list(labels), frames_per_second=float(frames_per_second))
+
+
+def input_tensor(model, normalization=PIXELS):
+    """Return the tensor of the frames that a Keras model takes."""
+    shape = tuple(model.inputs[0].shape[-3:])
+    return Tensor("frames", *shape, normalization.scale, normalization.zero_point)
+
+
+def real_input(model, samples, normalization=PIXELS):
+    """Return what samples are to the network: real values [N, T, H, W, C], float32.
+
+    Images [N, H, W, C], for a model of images, become clips of one frame.
+    """
+    expected = model.inputs[0].shape
+    if (
+        samples.dtype != normalization.sample_type
+        or samples.ndim != len(expected)
+        or 0 in samples.shape
+    ):
+        raise MotionletError(
+            f"calibration needs {normalization.sample_type} clips of {len(expected)} dimensions, "
+            f"not {samples.dtype} {samples.shape}"
+        )
+    if samples.shape[-3:] != tuple(expected[-3:]):
+        raise MotionletError(
+            f"frames for calibration are {samples.shape[-3:]}, "
+            f"the network takes {tuple(expected[-3:])}"
+        )
+    clips = samples if samples.ndim == 5 else samples[:, None]
+    return normalization.real(normalization.run(clips))

@@ -1,0 +1,235 @@
+"""Float ops in TensorFlow: as real numbers, or rounded wherever the integers of a graph round.
+
+The second is *fake quantization*. It has gradients, so that a network can be trained with the
+rounding in it: every rounding counts as the identity (straight-through), every clamp as a clamp.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from host_sdk.quantize.integers import channel_scales, largest_weight
+
+BATCH = 16  # clips
+
+
+class Simulation:
+    """A network of `FloatOp`s over whole clips.
+
+    Without a graph it computes in real numbers. With the graph that was made of these ops, the
+    values between ops are q - zero_point, integers held as floats, and every op computes what
+    SPEC.md says: sums of integers times m / 2^n, rounded half up, clamped. With `dtype` "float64"
+    that is exact where the multipliers are short (`requantize.short_multiplier`); with "float32"
+    a sum that lies next to a tie may round to the other side, one step away.
+
+    `variables` are what can be trained: by op with weights, the real weights, the real bias and
+    the logarithm of how the scale of each channel's weights has changed.
+    """
+
+    def __init__(self, ops, graph=None, dtype="float32"):
+        import tensorflow as tf
+
+        self.ops, self.graph, self.dtype = ops, graph, dtype
+        self.input_scale = graph.tensors[0].scale if graph else 1.0
+        self.output_scale = graph.tensors[len(ops)].scale if graph else 1.0
+        self.parameters = {}  # index of an op -> its variables
+        self.scales = {}  # index of an op -> what the scales of its weights were at first
+        for index, op in enumerate(ops):
+            if op.weights is None:
+                continue
+            start = (op.weights, op.bias, np.zeros_like(op.bias))
+            self.parameters[index] = [tf.Variable(value, dtype=dtype) for value in start]
+            if graph:
+                source, target = graph.tensors[op.inputs[0]], graph.tensors[index + 1]
+                self.scales[index] = channel_scales(
+                    op, source, target, graph.ops[index].weight_bits
+                )
+        self.variables = [v for three in self.parameters.values() for v in three]
+
+    def run(self, clips):
+        """Return the output of every op over `clips`, real [N, T, H, W, C], as a list.
+
+        They are [N, T, H', W', C']; in the sense of the class: real numbers, or q - zero_point.
+        """
+        values = [self.enter(clips)]
+        for index, op in enumerate(self.ops):
+            values.append(self.step(index, op, [values[i] for i in op.inputs]))
+        return values[1:]
+
+    def enter(self, clips):
+        """Return the values of the input tensor."""
+        import tensorflow as tf
+
+        x = tf.cast(clips, self.dtype)
+        return tf.round(x / self.input_scale) if self.graph else x
+
+    def step(self, index, op, xs):
+        """Return the output of op `index` from its inputs."""
+        return (self._integers if self.graph else self._reals)(index, op, xs)
+
+    def rounded(self, index):
+        """Return an op's weights and bias, rounded, and the scales of its channels."""
+        import tensorflow as tf
+
+        op = self.ops[index]
+        weights, bias, change = self.parameters[index]
+        scales = tf.constant(self.scales[index], self.dtype) * tf.exp(change)
+        most = largest_weight(self.graph.ops[index].weight_bits)
+        weights = tf.clip_by_value(weights / op.by_channel(scales), -most, most)
+        bias = bias / (self.graph.tensors[op.inputs[0]].scale * scales)
+        return _nearest(weights), _nearest(bias), scales
+
+    def logits(self, clips):
+        """Return the last op's output, real [N, T, C]: a model ends in a map of 1 x 1 pixels."""
+        last = self.run(clips)[-1]
+        return last[:, :, 0, 0] * self.output_scale
+
+    def batches(self, clips, batch=BATCH):
+        """Yield what `run` returns, as arrays, batch by batch."""
+        import tensorflow as tf
+
+        run = self.run
+        if len(clips) > 8 * batch:  # then it pays to compile it
+            run = tf.function(run, reduce_retracing=True)
+        for i in range(0, len(clips), batch):
+            yield [value.numpy() for value in run(tf.constant(clips[i : i + batch]))]
+
+    def all_logits(self, clips):
+        """Return what `logits` gives for any number of clips, as an array."""
+        last = np.concatenate([values[-1] for values in self.batches(clips)])
+        return last[:, :, 0, 0] * self.output_scale
+
+    def trained(self):
+        """Return the float ops as the variables have them now, scales of the weights included."""
+        ops = list(self.ops)
+        for index, three in self.parameters.items():
+            weights, bias, change = (v.numpy().astype(np.float64) for v in three)
+            scales = self.scales[index] * np.exp(change) if self.graph else None
+            ops[index] = replace(ops[index], weights=weights, bias=bias, scales=scales)
+        return ops
+
+    def _reals(self, index, op, xs):
+        import tensorflow as tf
+
+        if op.kind == "temporal_shift":
+            return _shift(op, xs[0])
+        if op.kind == "add":
+            y = xs[0] + xs[1]
+        elif op.weights is None:
+            y = linear(op, xs[0], None) / op.averaged
+        else:
+            weights, bias, _ = self.parameters[index]
+            y = linear(op, xs[0], weights) + bias
+        if op.low > -math.inf:
+            y = tf.maximum(y, tf.constant(op.low, y.dtype))
+        if op.high < math.inf:
+            y = tf.minimum(y, tf.constant(op.high, y.dtype))
+        return y
+
+    def _integers(self, index, op, xs):
+        import tensorflow as tf
+
+        if op.kind == "temporal_shift":
+            return _shift(op, xs[0])
+        quantized, zero = self.graph.ops[index], self.graph.tensors[index + 1].zero_point
+        if op.kind == "add":
+            factors = quantized.multiplier / 2.0 ** quantized.shift[0]
+            y = xs[0] * tf.constant(factors[0], xs[0].dtype) + xs[1] * factors[1]
+        else:
+            factor = quantized.multiplier * 2.0 ** -quantized.shift.astype(float)
+            factor = tf.constant(factor, xs[0].dtype)
+            if op.weights is None:
+                y = linear(op, xs[0], None) * factor
+            else:
+                weights, bias, _ = self.rounded(index)
+                change = self.parameters[index][2]
+                y = (linear(op, xs[0], weights) + bias) * (factor * tf.exp(change))
+        y = _half_up(y)
+        return tf.clip_by_value(y, quantized.act_min - zero, quantized.act_max - zero)
+
+
+def linear(op, x, weights):
+    """Return the sums of an op's taps, without bias, over clips `x` [N, T, H, W, C].
+
+    `weights` are in the layout of `graph.Op`; averages have none.
+    """
+    import tensorflow as tf
+
+    if op.kind == "pointwise":
+        return tf.linalg.matmul(x, weights, transpose_b=True)
+    if op.kind == "dense":
+        clips, frames = tf.unstack(tf.shape(x)[:2])
+        rows = tf.reshape(x, (-1, math.prod(x.shape[2:])))
+        y = tf.linalg.matmul(rows, weights, transpose_b=True)
+        return tf.reshape(y, (clips, frames, *op.shape))
+    if op.kind == "temporal_depthwise":
+        dilation, taps = op.geometry["frame_dilation"], op.geometry["frames"]
+        return sum(_delayed(x, (taps - 1 - tap) * dilation) * weights[tap] for tap in range(taps))
+    if op.kind == "temporal_average":
+        return sum(_delayed(x, delay) for delay in range(op.geometry["frames"]))
+    images = tf.reshape(x, (-1, *x.shape[2:]))
+    y = _windows(op, images, weights)
+    return tf.reshape(y, (-1, tf.shape(x)[1], *op.shape))
+
+
+def _windows(op, images, weights):
+    """Return the sums over the windows of conv2d, depthwise2d or average_pool."""
+    import tensorflow as tf
+
+    kernel, stride = op.geometry["kernel"], op.geometry.get("stride", (1, 1))
+    if op.kind == "average_pool" and kernel == tuple(images.shape[1:3]):
+        return tf.reduce_sum(images, axis=(1, 2), keepdims=True)
+    dilation, before = op.geometry.get("dilation", (1, 1)), op.geometry.get("padding", (0, 0))
+    padding = [(0, 0)]
+    for axis in (0, 1):
+        end = (op.shape[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        padding.append((before[axis], max(0, end - before[axis] - images.shape[axis + 1])))
+    images = tf.pad(images, [*padding, (0, 0)])
+    if op.kind == "conv2d":
+        return tf.nn.conv2d(
+            images, tf.transpose(weights, (1, 2, 3, 0)), stride, "VALID", dilations=dilation
+        )
+    if op.kind == "depthwise2d" and stride[0] == stride[1]:  # else TensorFlow has none
+        strides = (1, *stride, 1)
+        return tf.nn.depthwise_conv2d(
+            images, weights[..., None], strides, "VALID", dilations=dilation
+        )
+    result = 0
+    for a in range(kernel[0]):
+        for b in range(kernel[1]):
+            top, left = a * dilation[0], b * dilation[1]
+            height = (op.shape[0] - 1) * stride[0] + 1
+            width = (op.shape[1] - 1) * stride[1] + 1
+            tap = images[:, top : top + height : stride[0], left : left + width : stride[1]]
+            result = result + (tap if weights is None else tap * weights[a, b])
+    return result
+
+
+def _delayed(x, frames):
+    """Return clips `x` [N, T, ...] `frames` frames later; before them comes 0."""
+    import tensorflow as tf
+
+    if frames == 0:
+        return x
+    return tf.pad(x, [(0, 0), (frames, 0), (0, 0), (0, 0), (0, 0)])[:, : tf.shape(x)[1]]
+
+
+def _shift(op, x):
+    import tensorflow as tf
+
+    channels = op.geometry["shift_channels"]
+    return tf.concat([_delayed(x[..., :channels], 1), x[..., channels:]], axis=-1)
+
+
+def _straight_through(rounding):
+    def rounded(x):
+        import tensorflow as tf
+
+        return tf.custom_gradient(lambda v: (rounding(tf, v), lambda upstream: upstream))(x)
+
+    return rounded
+
+
+_nearest = _straight_through(lambda tf, v: tf.round(v))  # ties to even, as numpy.rint
+_half_up = _straight_through(lambda tf, v: tf.floor(v + 0.5))
