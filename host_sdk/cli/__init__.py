@@ -8,12 +8,22 @@ import sys
 import rich_click as click
 
 import host_sdk
-from host_sdk.cli import demo, evaluation, firmware, models, on_device, quantize, training
+from host_sdk.cli import (
+    data,
+    demo,
+    evaluation,
+    firmware,
+    models,
+    on_device,
+    quantize,
+    training,
+)
 from host_sdk.cli.common import messages
 from host_sdk.errors import MotionletError
 
 GROUPS = {
     "From clips to a model": (
+        data.data,
         training.networks,
         training.train,
         quantize.quantize,

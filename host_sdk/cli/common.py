@@ -1,14 +1,18 @@
 """What the commands share: consoles, options, the progress bar."""
 
 import contextlib
+import dataclasses
+import functools
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import rich_click as click
 from rich.console import Console
 
 from host_sdk import paths
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.files import read
 
@@ -45,6 +49,32 @@ set_option = click.option(
     callback=_settings,
     help="An option of the network, such as `width=1.5`. Can be repeated.",
 )
+
+
+def folder_options(command):
+    """Give a command the options of a folder of clips.
+
+    It gets those that were given as `data_options`, a dict for `host_sdk.data.load_task`.
+    """
+    fields = dataclasses.fields(FolderOptions)
+
+    @functools.wraps(command)
+    def with_options(**given):
+        values = {f.name: given.pop(f.name) for f in fields}
+        changed = {f.name: values[f.name] for f in fields if values[f.name] != f.default}
+        return command(data_options=changed, **given)
+
+    for f in reversed(fields):
+        kind = next((k for k in (bool, int, float) if k in (f.type, *get_args(f.type))), str)
+        with_options = click.option(
+            f"--{f.name.replace('_', '-')}",
+            **({"is_flag": True} if kind is bool else {"type": kind, "default": f.default}),
+            metavar=f.metadata["metavar"],
+            help=f.metadata["help"],
+        )(with_options)
+    return with_options
+
+
 model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
 
 

@@ -22,7 +22,7 @@ TASKS = ("moving_digits",)
 def load_task(name, options=None):
     """Return the task `name`: one of `TASKS`, or else the path of a folder of clips.
 
-    `options`, for a folder, is a `folder.FolderOptions` or a dict of some of its fields.
+    `options`, for a folder, is a `options.FolderOptions` or a dict of some of its fields.
     """
     if name in TASKS:
         if options:

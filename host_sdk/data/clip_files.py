@@ -176,7 +176,7 @@ def _inspect_video(path):
     if not rate:
         raise MotionletError("no time stamps and no frame rate in it")
     height, width = np.rot90(np.empty((frame.height, frame.width)), frame.rotation // 90).shape
-    return len(times), height, width, round(float(rate), 3)
+    return len(times), height, width, round(float(rate), 2)
 
 
 def _decode(path, rate):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from host_sdk import paths
 from host_sdk.data import fingerprint, load_task, splits
 from host_sdk.data.augment import Augmentation
-from host_sdk.data.folder import FolderOptions
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 
 PLAIN = {"augment": "none"}

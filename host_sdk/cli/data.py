@@ -1,0 +1,104 @@
+"""The group `data`: `inspect` and `show`."""
+
+import json
+from pathlib import Path
+
+import rich_click as click
+
+from host_sdk import paths
+from host_sdk.cli.common import console, folder_options, json_option
+from host_sdk.errors import MotionletError
+
+sheet_option = click.option(
+    *("-o", "--out"),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The picture. Default: `build/data/NAME.png`.",
+)
+frames_option = click.option("--frames", default=16, show_default=True, help="Frames of a window.")
+
+
+@click.group()
+def data():
+    """Look at clips before training on them."""
+
+
+@data.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@frames_option
+@folder_options
+@sheet_option
+@json_option
+def inspect(folder, frames, data_options, out, as_json):
+    """Say what FOLDER holds, one folder for each class, and warn of what would spoil a training.
+
+    Clips are videos or arrays (`.npy`, `.npz`): pictures, or temperatures in degrees C.
+    `FOLDER/splits.csv` (columns clip, split, group) says who is for training and who for testing.
+    A picture shows what a network will see.
+    """
+    from host_sdk.data import inspection
+
+    report, task = inspection.inspect_folder(folder, data_options, frames)
+    sheet = None
+    if task and all(any(clips["split_windows"].values()) for clips in report["classes"].values()):
+        sheet = _draw(task, out, folder.resolve().name, frames)
+    report["sheet"] = str(sheet) if sheet else None
+    if as_json:
+        print(json.dumps(report))
+    else:
+        _print(report)
+
+
+@data.command()
+@click.argument("task")
+@frames_option
+@sheet_option
+def show(task, frames, out):
+    """Draw some clips of TASK, a built-in task or a folder, into a picture."""
+    from host_sdk.data import load_task
+
+    sheet = _draw(load_task(task), out, Path(task).resolve().name, frames)
+    console.print(f"wrote {sheet}")
+
+
+def _draw(task, out, name, frames):
+    from host_sdk.data.inspection import contact_sheet
+
+    out = out or paths.build() / "data" / f"{name}.png"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        contact_sheet(task, out, frames)
+    except OSError as error:
+        raise MotionletError(f"{out}: {error.strerror}") from None
+    return out
+
+
+def _print(report):
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    columns = ("class", "clips", "seconds", "shortest", "longest", "train", "validation", "test")
+    for name in columns:
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for label, figures in report["classes"].items():
+        lengths = (f"{figures[name]:.1f}" for name in ("seconds", "shortest", "longest"))
+        windows = (f"{count:,}" for count in figures.get("split_windows", {}).values())
+        table.add_row(escape(label), f"{figures['clips']:,}", *lengths, *windows)
+    console.print(table)
+    console.print(f"[dim]train, validation, test: windows of {report['frames']} frames[/]")
+    for name in ("sizes", "rates"):
+        found = ", ".join(f"{count:,} of {value}" for value, count in report[name].items())
+        console.print(f"{name}: {found}")
+    if "samples" in report:
+        s = report["samples"]
+        kind = "thermal" if s["thermal"] else "rgb" if s["channels"] == 3 else "gray"
+        console.print(
+            f"samples: {s['width']}x{s['height']} {kind} at {s['frames_per_second']:g} fps, "
+            f"normalization {s['normalization']}"
+        )
+    for warning in report["warnings"]:
+        console.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+    for name, why in report["skipped"].items():
+        console.print(f"[yellow]skipped[/] {escape(name)}: {escape(why)}", soft_wrap=True)
+    if report["sheet"]:
+        console.print(f"wrote {report['sheet']}")

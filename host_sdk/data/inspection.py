@@ -1,0 +1,246 @@
+"""A look at a folder of clips before training on it: what is there, and what is wrong with it."""
+
+import collections
+import itertools
+
+import numpy as np
+
+from host_sdk.data import folder as folders
+from host_sdk.data.options import FolderOptions
+from host_sdk.data.splits import SPLITS
+from host_sdk.errors import MotionletError
+
+IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
+SIDE = 16  # pixels at most, of the frames that are compared
+QUERIES = (0.25, 0.5, 0.75)  # where in a clip the frames lie that are looked for in others
+LIKENESS = 1 / 3  # copies differ by less than this part of what the clip itself changes
+
+
+def inspect_folder(folder, options=None, frames=16):
+    """Look at a folder of clips as a task of windows of `frames`; return (report, task).
+
+    `options` is a dict of fields of `FolderOptions`. `report` is a plain dict for JSON: classes,
+    sizes, rates, what was skipped and why, warnings. `task` is None if there can be none; the
+    warnings say why. Raises MotionletError if `folder` is no folder of folders, or `options` are
+    wrong.
+    """
+    if frames < 1:
+        raise MotionletError(f"frames must be at least 1, not {frames}")
+    options = FolderOptions.from_dict(options or {})
+    clips, skipped = folders.scan(folder)
+    warnings = []
+    task = None
+    try:
+        task = folders.FolderTask(folder, options)
+    except MotionletError as error:
+        warnings.append(str(error))
+    windows = {}
+    if task:
+        windows = {split: task.windows(frames, split) for split in SPLITS}
+        skipped = task.skipped
+        warnings += _task_warnings(task, windows, frames)
+    warnings += _clip_warnings(clips, skipped)
+    report = {
+        "folder": str(folder),
+        "frames": frames,
+        "classes": {
+            label: _describe(label, clips, task, windows)
+            for label in sorted({clip.label for clip in clips})
+        },
+        "sizes": _count(f"{clip.info.width}x{clip.info.height}" for clip in clips),
+        "rates": _count(_rate(clip.info.fps) for clip in clips),
+        "groups": len(set(task.groups.values())) if task else 0,
+        "skipped": skipped,
+        "warnings": warnings,
+    }
+    if task:
+        height, width, channels = task.FRAME_SHAPE
+        report["samples"] = {
+            "width": width,
+            "height": height,
+            "channels": channels,
+            "frames_per_second": task.FRAMES_PER_SECOND,
+            "thermal": task.thermal,
+            "normalization": str(task.NORMALIZATION),
+        }
+    return report, task
+
+
+def _describe(label, clips, task, windows):
+    """Return the figures of a class."""
+    mine = [clip for clip in clips if clip.label == label]
+    fps = task.options.array_fps if task else folders.DEFAULT_FPS
+    seconds = [clip.info.frames / (clip.info.fps or fps) for clip in mine]
+    entry = {
+        "clips": len(mine),
+        "seconds": round(sum(seconds), 1),
+        "shortest": round(min(seconds), 2),
+        "longest": round(max(seconds), 2),
+    }
+    if task:
+        entry["split_clips"] = {
+            split: sum(
+                clip.label == label and where == split
+                for clip, where in zip(task.clips, task.splits, strict=True)
+            )
+            for split in SPLITS
+        }
+        entry["split_windows"] = {
+            split: sum(task.clips[index].label == label for index, _ in found)
+            for split, found in windows.items()
+        }
+    return entry
+
+
+def _count(values):
+    """Return {value: how often}, the most frequent first."""
+    return dict(collections.Counter(values).most_common())
+
+
+def _rate(fps):
+    return f"{fps:g} fps" if fps else "not stated"
+
+
+def _clip_warnings(clips, skipped):
+    """What can be said of clips without a task: contradictions and odd ones."""
+    if skipped:
+        yield f"files skipped: {len(skipped)}, the first {next(iter(skipped))}"
+    by_content = collections.defaultdict(list)
+    for clip in clips:
+        by_content[clip.info.sha256].append(clip)
+    for same in by_content.values():
+        if len({clip.label for clip in same}) > 1:
+            yield f"the same file in two classes: {', '.join(clip.name for clip in same)}"
+    rates = {clip.info.fps for clip in clips if clip.info.fps}
+    if rates and max(rates) > 1.05 * min(rates):
+        yield f"rates from {min(rates):g} to {max(rates):g} fps: classes should not differ in it"
+    shapes = {clip.info.width / clip.info.height for clip in clips}
+    if shapes and max(shapes) > 1.05 * min(shapes):
+        yield "pictures of different proportions are stretched to one; --crop cuts them instead"
+    if any(not clip.info.fps for clip in clips):
+        yield "the rate of arrays is not stated; say it in clips.json or with --array-fps"
+
+
+def _task_warnings(task, windows, frames):
+    """What can be said of a task: leaks, imbalance, classes that are missing somewhere."""
+    where = dict(zip((clip.name for clip in task.clips), task.splits, strict=True))
+    splits_of = collections.defaultdict(set)
+    for name, group in task.groups.items():
+        splits_of[group].add(where[name])
+    for group, found in sorted(splits_of.items()):
+        if len(found) > 1:
+            yield f"leak: group {group!r} is in {_and(found)}"
+    by_content = collections.defaultdict(list)
+    for clip in task.clips:
+        by_content[clip.info.sha256].append(clip.name)
+    for names in by_content.values():
+        if len({where[name] for name in names}) > 1:
+            yield f"leak: the same file in two splits: {', '.join(names)}"
+    identical = {
+        frozenset(pair) for n in by_content.values() for pair in itertools.combinations(n, 2)
+    }
+    for first, second in near_copies(task):
+        if frozenset((first, second)) not in identical:
+            places = f"{where[first]} and {where[second]}"
+            yield f"leak: nearly the same frames in {places}: {first}, {second}"
+    seconds = collections.Counter()
+    for clip in task.clips:
+        seconds[clip.label] += clip.info.frames / (clip.info.fps or task.options.array_fps)
+    most, least = max(seconds, key=seconds.get), min(seconds, key=seconds.get)
+    if seconds[most] > IMBALANCE * seconds[least]:
+        times = seconds[most] / seconds[least]
+        yield f"imbalance: {most!r} has {times:.1f} times the seconds of {least!r}"
+    for split, found in windows.items():
+        missing = set(task.LABELS) - {task.clips[index].label for index, _ in found}
+        if missing:
+            yield f"no window of {frames} frames of {_and(missing)} in the {split} split"
+    short = [clip.name for clip in task.clips if clip.name in task.skipped]
+    if short:
+        yield (
+            f"{len(short)} clip(s) broken or shorter than {frames} frames at "
+            f"{task.FRAMES_PER_SECOND:g} fps; fewer --frames or a higher --fps would take more"
+        )
+    slow = [c.name for c in task.clips if c.info.fps and c.info.fps < 0.95 * task.FRAMES_PER_SECOND]
+    if slow:
+        yield (
+            f"{len(slow)} clip(s) with fewer than {task.FRAMES_PER_SECOND:g} fps: their frames are "
+            f"repeated; the first: {slow[0]}"
+        )
+
+
+def _and(names):
+    return " and ".join(sorted(names))
+
+
+def near_copies(task):
+    """Return pairs of names of clips in different splits that hold nearly the same frames.
+
+    Three frames of each clip are looked for in the clips of other splits. They must be there at
+    the same distances in time, and differ by much less than they do among themselves; a still
+    clip is therefore no copy of another.
+    """
+    films = []
+    for clip, split in zip(task.clips, task.splits, strict=True):
+        if clip.name not in task.skipped:
+            film = task.frames_of(clip)
+            rows, columns = (max(1, side // SIDE) for side in film.shape[1:3])
+            film = film[:, ::rows, ::columns].reshape(len(film), -1).astype(np.float32)
+            films.append((clip.name, split, film))
+    queries = []  # (name, split, times, frames, mean square that copies may differ by)
+    for name, split, film in films:
+        times = np.array([int(q * (len(film) - 1)) for q in QUERIES])
+        change = _mean_square(film[times], film[times]).sum() / (len(times) * (len(times) - 1))
+        queries.append((name, split, times, film[times], LIKENESS**2 * change))
+    pairs = set()
+    for name, split, film in films:
+        others = [query for query in queries if query[1] != split]
+        if not others:
+            continue
+        distances = _mean_square(np.concatenate([query[3] for query in others]), film)
+        distances = distances.reshape(len(others), len(QUERIES), len(film))
+        for (other, _, times, _, allowed), distance in zip(others, distances, strict=True):
+            if distance.min(axis=1).max() >= allowed:
+                continue
+            shifts = np.arange(-times[0], len(film) - times[-1])
+            at = times[:, None] + shifts
+            if shifts.size and np.take_along_axis(distance, at, 1).max(axis=0).min() < allowed:
+                pairs.add(tuple(sorted((name, other))))
+    return sorted(pairs)
+
+
+def _mean_square(first, second):
+    """Return the mean squared differences of frames [N, P] and [M, P]: [N, M]."""
+    mean = first.mean(axis=0)
+    first, second = first - mean, second - mean  # so that float32 loses little
+    squares = (first**2).sum(1)[:, None] + (second**2).sum(1)[None]
+    return np.maximum(0, squares - 2 * first @ second.T) / first.shape[1]
+
+
+def contact_sheet(task, path, frames=16, clips_each=2, columns=8, seed=0):
+    """Draw `clips_each` training windows of every class, a row each, into a PNG file."""
+    from matplotlib.figure import Figure
+
+    count = clips_each * len(task.LABELS)
+    samples, labels = task.make_clips(max(64, 4 * count), frames, "train", seed)
+    rows = [
+        row
+        for label in range(len(task.LABELS))
+        for row in np.flatnonzero(labels == label)[:clips_each]
+    ]
+    times = np.unique(np.linspace(0, frames - 1, columns).astype(int))
+    height, width = task.FRAME_SHAPE[:2]
+    figure = Figure(figsize=(1.3 * len(times) + 1.6, 1.3 * height / width * len(rows) + 0.5))
+    axes = figure.subplots(len(rows), len(times), squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        clip = samples[row]
+        low, high = (0, 255) if clip.dtype == np.uint8 else (clip.min(), clip.max())
+        for axis, time in zip(line, times, strict=True):
+            picture = clip[time] if clip.shape[3] == 3 else clip[time, ..., 0]
+            colours = "gray" if clip.dtype == np.uint8 else "inferno"
+            axis.imshow(picture, cmap=colours, vmin=low, vmax=high)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        line[0].set_ylabel(task.LABELS[labels[row]], rotation=0, ha="right", va="center")
+    for axis, time in zip(axes[0], times, strict=True):
+        axis.set_title(f"{time / task.FRAMES_PER_SECOND:.1f} s", fontsize=9)
+    figure.savefig(path, dpi=100, bbox_inches="tight")

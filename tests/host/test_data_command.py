@@ -1,0 +1,214 @@
+"""`host_sdk data`: what it finds in good folders and in bad ones."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from matplotlib.image import imread
+from test_clip_files import film, write_video
+
+from host_sdk import paths
+from host_sdk.cli import main
+from host_sdk.data import inspection, load_task
+from host_sdk.errors import MotionletError
+
+
+@pytest.fixture(autouse=True)
+def build_folder(tmp_path_factory, monkeypatch):
+    """Keep what is made of the clips here out of the checkout's build."""
+    folder = tmp_path_factory.mktemp("build")
+    monkeypatch.setattr(paths, "build", lambda: folder)
+    return folder
+
+
+def ball(seed, frames=40, side=16, noise=0):
+    """A bright square on a random walk over a random background: uint8 [T, side, side]."""
+    rng = np.random.default_rng(seed)
+    background = rng.integers(40, 120, (side, side))
+    places = np.cumsum(rng.integers(-1, 2, (frames, 2)), axis=0) + rng.integers(0, side, 2)
+    clip = np.repeat(background[None], frames, axis=0)
+    for picture, (x, y) in zip(clip, places % (side - 4), strict=True):
+        picture[y : y + 4, x : x + 4] = 230
+    return np.clip(clip + rng.normal(0, noise, clip.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of ten clips, all different, all of one group each."""
+    for index, label in enumerate(["one", "two"]):
+        (tmp_path / label).mkdir()
+        for number in range(10):
+            np.save(tmp_path / label / f"{number}.npy", ball(100 * index + number))
+    (tmp_path / "clips.json").write_text('{"fps": 10}')
+    return tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["data", *map(str, arguments)])
+
+
+def warnings_of(folder, *arguments):
+    said = run("inspect", folder, "--json", *arguments)
+    assert said.exit_code == 0, said.output
+    return json.loads(said.stdout)["warnings"]
+
+
+def test_a_good_folder(folder, build_folder):
+    said = run("inspect", folder, "--json")
+    report = json.loads(said.stdout)
+    assert report["warnings"] == []
+    assert report["classes"]["two"] == {
+        "clips": 10,
+        "seconds": 40.0,
+        "shortest": 4.0,
+        "longest": 4.0,
+        "split_clips": {"train": 6, "validation": 2, "test": 2},
+        "split_windows": {"train": 24, "validation": 4, "test": 4},
+    }
+    assert report["sizes"] == {"16x16": 20}
+    assert report["rates"] == {"10 fps": 20}
+    assert report["samples"]["normalization"] == "pixels"
+    sheet = imread(report["sheet"])
+    assert report["sheet"] == str(build_folder / "data" / f"{folder.name}.png")
+    assert sheet.shape[0] > 300
+    assert sheet.shape[1] > 800
+    assert sheet[..., :3].std() > 0.1
+
+
+def test_the_table(folder, tmp_path):
+    (folder / "one/broken[1].mp4").write_bytes(b"no video")
+    said = run("inspect", folder, "-o", tmp_path / "sheet.png")
+    assert "skipped one/broken[1].mp4: cannot be decoded" in said.stdout
+    assert "warning: files skipped: 1, the first one/broken[1].mp4" in said.stdout
+    assert "samples: 16x16 gray at 10 fps, normalization pixels" in said.stdout
+    assert (tmp_path / "sheet.png").exists()
+
+
+def test_groups_in_two_splits(folder):
+    rows = ["clip,split,group"]
+    for label in ("one", "two"):
+        for number in range(10):
+            split = ("train", "validation", "test")[min(2, number // 4)]
+            rows.append(f"{label}/{number}.npy,{split},{'anna' if number in (3, 4) else number}")
+    (folder / "splits.csv").write_text("\n".join(rows))
+    assert warnings_of(folder) == ["leak: group 'anna' is in train and validation"]
+
+
+def test_copies_in_two_splits(folder):
+    """The same file, and the same film cut a little later, with noise or encoded again."""
+    np.save(folder / "one/8.npy", np.load(folder / "one/0.npy"))
+    noisy = np.load(folder / "one/1.npy") + np.random.default_rng(0).normal(0, 2, (40, 16, 16))
+    np.save(folder / "one/9.npy", np.clip(noisy, 0, 255).astype(np.uint8)[3:])
+    coded = np.load(folder / "two/2.npy")[..., None].repeat(3, axis=3)
+    write_video(
+        folder / "two/9.mp4", coded.repeat(4, axis=1).repeat(4, axis=2), 10, "mpeg4", "yuv420p"
+    )
+    (folder / "two/9.npy").unlink()
+    names = [f"{label}/{n}.npy" for label in ("one", "two") for n in range(10)]
+    rows = [f"{n},{'test' if n[4] in '89' else 'train'}" for n in names]
+    rows[-1] = "two/9.mp4,test"
+    (folder / "splits.csv").write_text("\n".join(["clip,split", *rows]))
+    assert warnings_of(folder, "--size", "16x16") == [
+        "leak: the same file in two splits: one/0.npy, one/8.npy",
+        "leak: nearly the same frames in train and test: one/1.npy, one/9.npy",
+        "leak: nearly the same frames in train and test: two/2.npy, two/9.mp4",
+        "no window of 16 frames of one and two in the validation split",
+    ]
+
+
+def test_still_clips_are_no_copies_of_each_other(folder):
+    for number in range(10):
+        still = np.full((40, 16, 16), 90, np.uint8)
+        noise = np.random.default_rng(number).normal(0, 2, still.shape)
+        np.save(folder / f"one/{number}.npy", np.clip(still + noise, 0, 255).astype(np.uint8))
+    assert warnings_of(folder) == []
+
+
+def test_the_same_file_in_two_classes(folder):
+    np.save(folder / "one/0.npy", np.load(folder / "two/0.npy"))
+    assert warnings_of(folder) == ["the same file in two classes: one/0.npy, two/0.npy"]
+
+
+def test_imbalance_short_clips_rates_and_proportions(folder):
+    for number in range(3, 10):
+        (folder / f"one/{number}.npy").unlink()
+    np.save(folder / "one/2.npy", ball(2)[:9])
+    for number, (fps, width) in enumerate([(6, 40), (25, 80)]):
+        write_video(folder / f"two/{number}.mkv", film(4 * fps, 24, width), fps)
+    (folder / "clips.json").unlink()
+    warnings = warnings_of(folder, "--fps", 10)
+    for expected in (
+        "imbalance: 'two' has 5.4 times the seconds of 'one'",
+        "1 clip(s) broken or shorter than 16 frames at 10 fps; fewer --frames",
+        "1 clip(s) with fewer than 10 fps: their frames are repeated; the first: two/0.mkv",
+        "rates from 6 to 25 fps",
+        "pictures of different proportions",
+        "the rate of arrays is not stated",
+        "files skipped: 1, the first one/2.npy",
+    ):
+        assert any(warning.startswith(expected) for warning in warnings), (expected, warnings)
+
+
+def test_a_folder_that_is_no_task_is_described_all_the_same(folder):
+    for clip in (folder / "two").iterdir():
+        clip.unlink()
+    said = run("inspect", folder, "--json")
+    report = json.loads(said.stdout)
+    assert report["classes"]["one"]["clips"] == 10
+    assert report["sheet"] is None
+    (warning,) = report["warnings"]
+    assert "has clips of one class only, 'one'; at least two are needed" in warning
+    assert "one" in run("inspect", folder).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "nowhere: no such folder"),
+        ("one", "one holds no folder; want one for each class"),
+    ],
+)
+def test_what_is_no_folder_of_folders(folder, name, message):
+    said = run("inspect", folder / name)
+    assert said.exit_code == 1
+    assert message in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_bad_options_are_errors_not_warnings(folder):
+    for option, value, message in [
+        ("--size", "big", "size must be WIDTHxHEIGHT"),
+        ("--frames", "0", "frames must be at least 1, not 0"),
+        ("--augment", "more", "augmentation 'more': want `default`"),
+    ]:
+        said = run("inspect", folder, option, value)
+        assert said.exit_code == 1
+        assert message in said.stderr
+
+
+def test_show(folder, tmp_path):
+    said = run("show", "moving_digits", "-o", tmp_path / "digits.png", "--frames", 6)
+    assert said.exit_code == 0
+    assert imread(tmp_path / "digits.png").shape[0] > 1000  # 18 rows
+    said = run("show", folder, "-o", tmp_path / "folder.png")
+    assert (tmp_path / "folder.png").exists()
+    assert "no task named 'chess'" in run("show", "chess").stderr
+    (tmp_path / "file").write_text("")
+    assert "file" in run("show", folder, "-o", tmp_path / "file" / "x.png").stderr
+
+
+def test_a_thermal_sheet(tmp_path):
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            warm = 21 + ball(number, side=8).astype(np.float32) / 255
+            np.save(tmp_path / label / f"{number}.npy", warm)
+    inspection.contact_sheet(load_task(tmp_path), tmp_path / "sheet.png")
+    colours = imread(tmp_path / "sheet.png")[..., :3]
+    assert np.ptp(colours, axis=2).max() > 0.5  # in colours
+
+
+def test_frames_of_a_task_must_be_there(tmp_path):
+    with pytest.raises(MotionletError, match="no such folder"):
+        inspection.inspect_folder(tmp_path / "nothing")
