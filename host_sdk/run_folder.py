@@ -18,6 +18,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.files import read, write
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
+DERIVED = ("model.graph", "quantize.json", "model.mlet", "evaluate.json")  # from the network
 # The field of the configuration that says how many clips a split has.
 COUNTS = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
 
@@ -42,7 +43,7 @@ class Run:
         """Return the task that the run was trained on; see `host_sdk.data`."""
         from host_sdk.data import load_task
 
-        return load_task(self.config["task"])
+        return load_task(self.config["task"], self.config.get("data"))
 
     def make_clips(self, split, count=None):
         """Return (samples [N, T, H, W, C], labels [N]) of a split.
@@ -50,7 +51,10 @@ class Run:
         All that training had, or `count` of the split if that is fewer.
         """
         all_clips = self.config[COUNTS[split]]
-        count = all_clips if count is None else min(count, all_clips)
+        if None not in (count, all_clips):
+            count = min(count, all_clips)
+        elif count is None:
+            count = all_clips
         return self.load_task().make_clips(count, self.config["frames"], split, self.config["seed"])
 
     def load_network(self):

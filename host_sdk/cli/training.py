@@ -6,6 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk.cli.common import console, json_option, set_option
+from host_sdk.errors import MotionletError
 
 
 @click.command()
@@ -26,27 +27,52 @@ def networks():
 
 
 @click.command()
-@click.option("--task", default="moving_digits", show_default=True, help="What to learn.")
-@click.option("--network", default="separable3d", show_default=True)
+@click.option("--task", help="A built-in task; default: moving_digits.")
+@click.option(
+    "--data", "folder", metavar="DIR", help="A folder of clips to learn from, not a built-in task."
+)
+@click.option("--network", help="Default: separable3d.")
 @set_option
-@click.option("--epochs", type=int, help="Passes over the clips.")
-@click.option("--clips", type=int, help="Clips to train on.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--frames", type=int, help="Length of a clip; default: 16.")
+@click.option("--clips", type=int, help="Clips to train on; default: 5400.")
+@click.option("--epochs", type=int, help="Passes over the clips; default: 8.")
+@click.option("--batch", type=int, help="Clips in a step; default: 32.")
+@click.option("--learning-rate", type=float, help="At the start; falls to 0. Default: 0.006.")
+@click.option(
+    "--warm-up", type=int, help="Frames of a clip whose answers do not count; default: 3/8."
+)
+@click.option("--seed", type=int, help="Decides all that is random; default: 0.")
+@click.option("--seeds", type=click.IntRange(1), help="Train so often, into OUT/seed0, seed1 …")
+@click.option("--teacher", metavar="RUN", help="Learn from this network's answers too.")
+@click.option("--teacher-weight", type=float, help="Their share in the loss; default: 0.5.")
+@click.option("--temperature", type=float, help="Softens answers compared; default: 4.")
+@click.option("--resume", is_flag=True, help="Go on where training in OUT was stopped.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @json_option
-def train(task, network, options, epochs, clips, seed, out, as_json):
+def train(folder, seeds, resume, out, as_json, **given):
     """Train a network; write `model.keras` and `train.json` into the folder OUT.
 
-    `host_sdk networks` lists the networks and what can be `--set`.
+    `host_sdk networks` lists the networks and what can be `--set`. Ctrl-C stops after the step
+    under way; `--resume` goes on with it, and leads to the same network as if it had not stopped.
     """
-    from host_sdk.train import TrainConfig
+    from host_sdk.train import TrainConfig, saved_config, train_seeds
     from host_sdk.train import train as run
 
-    given = {"epochs": epochs, "clips": clips}
-    given = {name: value for name, value in given.items() if value is not None}
-    config = TrainConfig(task=task, network=network, options=options, seed=seed, **given)
-    result = run(config, out, progress=not as_json)
-    if as_json:
-        print(json.dumps(result.record))
+    given = {name: value for name, value in given.items() if value not in (None, {})}
+    if folder:
+        if "task" in given:
+            raise MotionletError("want --task or --data, not both")
+        given |= {"task": folder, "validation_clips": None, "test_clips": None}
+    if resume and not seeds:
+        given = saved_config(out) | given
+    config = TrainConfig(**given)
+    if seeds:
+        record = train_seeds(config, out, seeds, not as_json, resume)
+        text = f"test accuracy {record['mean']:.1%} ± {record['standard_deviation']:.1%}"
     else:
-        console.print(f"test accuracy {result.test_accuracy:.1%}; wrote {result.model_path}")
+        result = run(config, out, not as_json, resume)
+        record, text = result.record, f"test accuracy {result.test_accuracy:.1%}"
+    if as_json:
+        print(json.dumps(record))
+    else:
+        console.print(f"{text}; wrote {out}")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -11,8 +13,18 @@ from host_sdk.cli import main
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.graph import load_graph
-from host_sdk.networks import load_network
-from host_sdk.train import TrainConfig, accuracy, float_logits, train
+from host_sdk.networks import build_network, load_network
+from host_sdk.normalization import Normalization
+from host_sdk.run_folder import open_runs
+from host_sdk.train import (
+    Stopped,
+    TrainConfig,
+    accuracy,
+    float_logits,
+    run,
+    train,
+    train_seeds,
+)
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -83,7 +95,9 @@ def test_quantize_command(trained, tmp_path):
 
 
 def test_same_seed_same_weights(trained, tmp_path):
+    (tmp_path / "model.graph").write_text("of a network before")
     again = train(SMALL, tmp_path, progress=False)
+    assert {p.name for p in tmp_path.iterdir()} == {"model.keras", "train.json"}
     for first, second in zip(trained.model.weights, again.model.weights, strict=True):
         assert np.array_equal(first, second), first.name
     other = train(dataclasses.replace(SMALL, seed=8, epochs=1), tmp_path, progress=False)
@@ -98,18 +112,133 @@ def test_progress_shows_loss_and_accuracy(capsys, tmp_path):
     assert "accuracy" in shown
 
 
+def interrupted_at(epoch, step):
+    """Return an `on_step` that presses Ctrl-C after a step."""
+
+    def on_step(state):
+        if (state.epoch, state.step) == (epoch, step):
+            signal.raise_signal(signal.SIGINT)
+
+    return on_step
+
+
+def test_resumed_is_as_if_never_stopped(trained, tmp_path):
+    """Stopped at the end of an epoch (6 steps of 16 clips), and again in the middle of one."""
+    for resume, place in ((False, (0, 6)), (True, (1, 3))):
+        with pytest.raises(Stopped, match="stopped in epoch 2 of 2; with --resume it goes on"):
+            train(SMALL, tmp_path, False, resume, on_step=interrupted_at(*place))
+        assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
+    again = train(SMALL, tmp_path, progress=False, resume=True)
+    assert {p.name for p in tmp_path.iterdir()} == {"model.keras", "train.json"}
+    assert again.record["history"] == trained.record["history"]
+    for first, second in zip(trained.model.weights, again.model.weights, strict=True):
+        assert np.array_equal(first, second), first.name
+
+
+def test_resume_refuses_changes(tmp_path, monkeypatch):
+    with pytest.raises(MotionletError, match="nothing to resume: there is no"):
+        train(SMALL, tmp_path, resume=True)
+    with pytest.raises(Stopped):
+        train(SMALL, tmp_path, progress=False, on_step=interrupted_at(0, 1))
+    said = CliRunner().invoke(
+        main, ["train", "--out", str(tmp_path), "--resume", "--epochs", "3", "--set", "width=1"]
+    )
+    assert said.exit_code == 1
+    wanted = "started with options {'width': 0.5}, now {'width': 1}; epochs 2, now 3"
+    assert wanted in said.stderr.replace("\n", " ")
+    monkeypatch.setitem(moving_digits.SPLITS, "train", (0, 100))
+    with pytest.raises(MotionletError, match="cannot resume: the data changed since"):
+        train(SMALL, tmp_path, progress=False, resume=True)
+    (tmp_path / "checkpoint.npz").write_bytes(b"not one")
+    with pytest.raises(MotionletError, match="is not a checkpoint"):
+        train(SMALL, tmp_path, progress=False, resume=True)
+
+
+def test_seeds(tmp_path):
+    """Each into its own folder; what is done stays when resumed."""
+    config = dataclasses.replace(SMALL, epochs=1, clips=32, seed=3)
+    summary = train_seeds(config, tmp_path, 2, progress=False)
+    assert json.loads((tmp_path / "seeds.json").read_text())["mean"] == summary["mean"]
+    records = [run.record for run in open_runs(tmp_path)]
+    assert [r["config"]["seed"] for r in records] == [3, 4]
+    tests = [r["accuracy"]["test"] for r in records]
+    assert summary["mean"] == pytest.approx(np.mean(tests))
+    assert summary["standard_deviation"] == pytest.approx(abs(tests[0] - tests[1]) / 2**0.5)
+    before = (tmp_path / "seed3/model.keras").stat().st_mtime_ns
+    assert train_seeds(config, tmp_path, 2, progress=False, resume=True) == summary
+    assert (tmp_path / "seed3/model.keras").stat().st_mtime_ns == before
+    with pytest.raises(MotionletError, match="started with batch 16, now 8"):
+        train_seeds(dataclasses.replace(config, batch=8), tmp_path, 2, resume=True)
+
+
+def test_teacher(trained, tmp_path):
+    """A student that listens to the teacher alone believes what no label says."""
+    shutil.copytree(trained.model_path.parent, tmp_path / "stubborn")
+    head = (stubborn := load_network(trained.model_path)).get_layer("head.logits")
+    head.set_weights([np.zeros_like(head.kernel), np.arange(9) == 4])
+    head.bias.assign(8 * head.bias)
+    stubborn.save(tmp_path / "stubborn/model.keras")
+    config = dataclasses.replace(
+        SMALL, teacher=str(tmp_path / "stubborn"), teacher_weight=1.0, temperature=1.0
+    )
+    student = train(config, tmp_path / "student", progress=False)
+    clips, _ = moving_digits.make_clips(27, 6, "test", seed=7)
+    assert np.mean(np.argmax(float_logits(student.model, clips)[:, -1], axis=-1) == 4) > 0.9
+    assert len(student.record["teacher_sha256"]) == 64
+    with pytest.raises(MotionletError, match="teacher_weight must be in 0"):
+        dataclasses.replace(SMALL, teacher_weight=2)
+    with pytest.raises(MotionletError, match=r"none.train\.json"):
+        train(dataclasses.replace(SMALL, teacher=str(tmp_path / "none")), tmp_path / "x")
+
+
 def test_divergence_is_told(tmp_path, monkeypatch):
-    config = dataclasses.replace(SMALL, network="tsm", clips=32, epochs=1)
-    make_clips = moving_digits.make_clips
+    def infinite(*arguments, **options):
+        model = build_network(*arguments, **options)
+        model.get_layer("head.logits").bias.assign([np.inf] * 9)
+        return model
 
-    def with_nan(*arguments):
-        clips, labels = make_clips(*arguments)
-        return clips.astype(np.float32) * np.nan, labels
-
-    monkeypatch.setattr(moving_digits, "make_clips", with_nan)
+    monkeypatch.setattr(run, "build_network", infinite)
     with pytest.raises(MotionletError, match="training diverged"):
-        train(config, tmp_path, progress=False)
+        train(dataclasses.replace(SMALL, network="tsm"), tmp_path, progress=False)
     assert not list(tmp_path.iterdir())
+
+
+class OneClass:
+    """A task whose clips are all alike in class."""
+
+    LABELS = ("wave", "still")
+    FRAME_SHAPE = moving_digits.FRAME_SHAPE
+
+    @staticmethod
+    def make_clips(*arguments):
+        samples, labels = moving_digits.make_clips(*arguments)
+        return samples, np.zeros_like(labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["wave"], "has one class only, 'wave'; want two"),
+        (["wave", "still"], "all clips to train on are of one class, 'wave'"),
+    ],
+)
+def test_one_class(labels, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(OneClass, "LABELS", labels)
+    monkeypatch.setattr(run, "load_task", lambda *_: OneClass)
+    with pytest.raises(MotionletError, match=message):
+        train(SMALL, tmp_path, progress=False)
+
+
+def test_other_input_values(tmp_path, monkeypatch):
+    """A task with a background subtracted trains on what the quantized network will meet."""
+    monkeypatch.setattr(moving_digits, "NORMALIZATION", Normalization.background(64), raising=False)
+    result = train(dataclasses.replace(SMALL, epochs=1, clips=32), tmp_path, progress=False)
+    kind = Normalization.from_dict(result.record["normalization"])
+    assert kind == Normalization.background(64)
+    clips, labels = moving_digits.make_clips(27, 6, "test", seed=7)
+    logits = float_logits(result.model, clips, normalization=kind)
+    assert accuracy("separable3d", logits, labels) == result.test_accuracy
+    assert not np.array_equal(logits, float_logits(result.model, clips))
 
 
 def test_accuracy_counts_the_last_answer():
@@ -123,6 +252,9 @@ def test_accuracy_counts_the_last_answer():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"frames": 1, "warm_up": 0}, "frames must be an integer of at least 2, not 1"),
+        ({"temperature": 0}, "temperature must be above 0"),
+        ({"data": {"fps": 5}}, "moving_digits takes no data options"),
         ({"epochs": 0}, "epochs must be an integer of at least 1, not 0"),
         ({"batch": 2.5}, "batch must be an integer"),
         ({"warm_up": 6}, "warm_up must be 0 to frames - 1 = 5, not 6"),

@@ -1,0 +1,255 @@
+"""`train`: from a `TrainConfig` to a run folder."""
+
+import contextlib
+import dataclasses
+import hashlib
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import host_sdk
+from host_sdk.data import fingerprint, load_task
+from host_sdk.errors import MotionletError
+from host_sdk.files import read, write_json
+from host_sdk.networks import answers, build_network, import_keras
+from host_sdk.normalization import PIXELS
+from host_sdk.run_folder import COUNTS, DERIVED, open_run
+from host_sdk.train.loop import Loop, load_checkpoint, save_checkpoint
+
+CHECKPOINT = "checkpoint.npz"
+SEEDS = "seeds.json"
+
+
+@dataclass
+class TrainResult:
+    """`model` is the Keras model; `record` is what train.json holds."""
+
+    model: object
+    model_path: Path
+    record: dict
+
+    @property
+    def test_accuracy(self):
+        """Share of test clips answered right after their last frame."""
+        return self.record["accuracy"]["test"]
+
+
+def float_logits(model, samples, batch=64, normalization=PIXELS):
+    """Run a Keras model over samples [N, T, H, W, C]; return float32 [N, T, classes]."""
+    return _logits(model, normalization.run(samples), normalization, batch)
+
+
+def _logits(model, q, normalization, batch=64):
+    parts = (normalization.real(q[i : i + batch]) for i in range(0, len(q), batch))
+    return np.concatenate([np.asarray(model(part)) for part in parts])
+
+
+def accuracy(network, logits, labels):
+    """Return the share of clips whose last answer is their label.
+
+    `logits` [N, T, classes] may be floats or the int8 of a quantized network.
+    """
+    last = np.asarray(answers(network, np.asarray(logits, np.float32)))[:, -1]
+    return float(np.mean(np.argmax(last, axis=-1) == labels))
+
+
+def train(config, out_dir, progress=True, resume=False, on_step=None):
+    """Train as `config` says; write model.keras and train.json into `out_dir`.
+
+    The same config gives the same weights on the same machine and versions. While it goes on, a
+    checkpoint lies in `out_dir`; with `resume` it goes on from there, and the result is as if it
+    had never stopped. `progress` shows a bar; `on_step(state)` is called after each step. Returns
+    a `TrainResult`. Raises `Stopped` when the user presses Ctrl-C.
+    """
+    out_dir = Path(out_dir)
+    checkpoint = out_dir / CHECKPOINT
+    saved = load_checkpoint(checkpoint) if resume else None
+    if saved:
+        _refuse_changes(saved[0]["config"], dataclasses.asdict(config))
+    task = load_task(config.task, config.data)
+    if len(task.LABELS) < 2:
+        raise MotionletError(f"{config.task} has one class only, {task.LABELS[0]!r}; want two")
+    keras = import_keras()
+    _make_deterministic(keras, config.seed)
+    model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MotionletError(f"cannot make the directory {out_dir}: {error.strerror}") from None
+
+    normalization = getattr(task, "NORMALIZATION", PIXELS)
+    data, hashes = _load(config, task, normalization)
+    about = {"config": dataclasses.asdict(config), "data_sha256": hashes}
+    teacher = None
+    if config.teacher:
+        teacher, about["teacher_sha256"] = _teacher_logits(config, task, normalization, data)
+    loop = Loop(model, config, data, normalization, teacher)
+    if saved:
+        for name in ("data_sha256", "teacher_sha256"):
+            if saved[0].get(name) != about.get(name):
+                what = name.removesuffix("_sha256")
+                raise MotionletError(f"cannot resume: the {what} changed since; start afresh")
+        loop.restore(*saved[1:])
+    else:
+        checkpoint.unlink(missing_ok=True)
+
+    with _bar(config, loop.steps, on_step) if progress else contextlib.nullcontext(on_step) as step:
+        history = loop.run(lambda: save_checkpoint(checkpoint, about, loop), step)
+
+    record = {
+        **about,
+        "labels": list(task.LABELS),
+        "normalization": normalization.to_dict(),
+        "parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
+        "accuracy": {
+            split: accuracy(config.network, _logits(model, q, normalization), labels)
+            for split, (q, labels) in data.items()
+            if split != "train"
+        },
+        "history": history,
+        "training_seconds": round(loop.state.seconds, 1),
+        "versions": {
+            "motionlet": host_sdk.__version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "scikit-learn")},
+        },
+    }
+    model_path = out_dir / "model.keras"
+    _save_model(model, model_path)
+    write_json(out_dir / "train.json", record)
+    for name in (CHECKPOINT, *DERIVED):  # what was made of an earlier network
+        (out_dir / name).unlink(missing_ok=True)
+    return TrainResult(model, model_path, record)
+
+
+def saved_config(out_dir):
+    """Return the config, a dict, of the training whose checkpoint lies in `out_dir`."""
+    return load_checkpoint(Path(out_dir) / CHECKPOINT)[0]["config"]
+
+
+def train_seeds(config, out_dir, count, progress=True, resume=False):
+    """Train with `count` seeds from `config.seed` on, into out_dir/seed0, seed1 …
+
+    Writes seeds.json beside them and returns what it holds: the test accuracy of each seed, their
+    mean and standard deviation. With `resume`, seeds that are done stay.
+    """
+    out_dir = Path(out_dir)
+    accuracies = {}
+    for seed in range(config.seed, config.seed + count):
+        folder, one = out_dir / f"seed{seed}", dataclasses.replace(config, seed=seed)
+        if resume and _is_done(folder, one):
+            record = open_run(folder).record
+        else:
+            unfinished = (folder / CHECKPOINT).exists()
+            record = train(one, folder, progress, resume and unfinished).record
+        accuracies[seed] = record["accuracy"]["test"]
+    values = list(accuracies.values())
+    summary = {
+        "config": dataclasses.asdict(config),
+        "test_accuracy": accuracies,
+        "mean": float(np.mean(values)),
+        "standard_deviation": float(np.std(values, ddof=1)) if count > 1 else 0.0,
+    }
+    write_json(out_dir / SEEDS, summary)
+    return summary
+
+
+def _is_done(folder, config):
+    if not (folder / "train.json").exists():
+        return False
+    _refuse_changes(open_run(folder).config, dataclasses.asdict(config))
+    return not (folder / CHECKPOINT).exists()
+
+
+def _refuse_changes(old, new):
+    changed = [
+        f"{name} {old.get(name)!r}, now {value!r}"
+        for name, value in new.items()
+        if old.get(name) != value
+    ]
+    if changed:
+        raise MotionletError(f"cannot resume: it was started with {'; '.join(changed)}")
+
+
+def _load(config, task, normalization):
+    """Return ({split: (q, labels)}, {split: SHA-256 of its clips})."""
+    data, hashes = {}, {}
+    for split, count in COUNTS.items():
+        samples, labels = task.make_clips(getattr(config, count), config.frames, split, config.seed)
+        hashes[split] = fingerprint(samples, labels)
+        data[split] = normalization.run(samples), labels
+    if len(np.unique(data["train"][1])) < 2:
+        name = task.LABELS[data["train"][1][0]]
+        raise MotionletError(f"all clips to train on are of one class, {name!r}; want two")
+    return data, hashes
+
+
+def _teacher_logits(config, task, normalization, data):
+    """Return (logits of the teacher for the training clips, SHA-256 of its model)."""
+    run = open_run(config.teacher)
+    if run.labels != list(task.LABELS):
+        raise MotionletError(f"the teacher {config.teacher} knows other classes: {run.labels}")
+    if run.record.get("normalization", PIXELS.to_dict()) != normalization.to_dict():
+        raise MotionletError(f"the teacher {config.teacher} was trained on other input values")
+    model = run.load_network()
+    if tuple(model.inputs[0].shape[2:]) != tuple(task.FRAME_SHAPE):
+        raise MotionletError(
+            f"the teacher {config.teacher} takes frames of {tuple(model.inputs[0].shape[2:])}, "
+            f"the task has {tuple(task.FRAME_SHAPE)}"
+        )
+    logits = answers(run.config["network"], _logits(model, data["train"][0], normalization))
+    digest = hashlib.sha256(read(run.folder / "model.keras")).hexdigest()
+    return np.asarray(logits), digest
+
+
+def _make_deterministic(keras, seed):
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(seed)
+
+
+@contextlib.contextmanager
+def _bar(config, steps, on_step):
+    """Yield a function of the state that moves a bar, and calls `on_step` too."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as bar:
+        task = bar.add_task("training", total=config.epochs * steps, figures="")
+
+        def show(state):
+            figures = f"loss {state.loss / state.clips:.3f}"
+            figures += f"  accuracy {state.right / state.clips:.1%}"
+            if state.history["validation_accuracy"]:
+                figures += f"  validation {state.history['validation_accuracy'][-1]:.1%}"
+            bar.update(
+                task,
+                completed=state.epoch * steps + state.step,
+                description=f"epoch {state.epoch + 1}/{config.epochs}",
+                figures=figures,
+            )
+            if on_step:
+                on_step(state)
+
+        yield show
+
+
+def _save_model(model, path):
+    """Save a Keras model under another name first, so that the file is whole or absent."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        model.save(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise MotionletError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
