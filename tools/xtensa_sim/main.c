@@ -40,14 +40,19 @@ typedef struct run {
 
 static uint32_t trap_instructions, result_end;
 
-// The core's C library.
+// The core's C library, as quick with aligned words as a C library is.
+
+static void memcpy_words(uint32_t *to, const uint32_t *from) {
+    const uint32_t a = from[0], b = from[1], c = from[2], d = from[3];
+    to[0] = a, to[1] = b, to[2] = c, to[3] = d;
+}
 
 void *memcpy(void *to, const void *from, size_t n) {
     uint8_t *d = to;
     const uint8_t *s = from;
     if ((((uintptr_t)d | (uintptr_t)s) & 3) == 0) {
-        for (; n >= 4; n -= 4, d += 4, s += 4) {
-            *(uint32_t *)d = *(const uint32_t *)s;
+        for (; n >= 16; n -= 16, d += 16, s += 16) {
+            memcpy_words((uint32_t *)(void *)d, (const uint32_t *)(const void *)s);
         }
     }
     while (n-- > 0) {
@@ -67,7 +72,16 @@ void *memmove(void *to, const void *from, size_t n) {
 }
 
 void *memset(void *to, int value, size_t n) {
-    for (uint8_t *d = to; n > 0; n--) {
+    uint8_t *d = to;
+    const uint32_t word = 0x01010101u * (uint8_t)value;
+    for (; n > 0 && ((uintptr_t)d & 3) != 0; n--) {
+        *d++ = (uint8_t)value;
+    }
+    for (; n >= 16; n -= 16, d += 16) {
+        uint32_t *words = (uint32_t *)(void *)d;
+        words[0] = words[1] = words[2] = words[3] = word;
+    }
+    while (n-- > 0) {
         *d++ = (uint8_t)value;
     }
     return to;

@@ -4,23 +4,44 @@
 #include "mlet_window.h"
 #include "s3.h"
 #include "s3_matmul.h"
+#include "s3_spread.h"
 
-// Write the window of position (i, j), less the zero point, to a row of zeros.
-static void gather(const mlet_layer_t *layer, const int8_t *x, mlet_window_t rows,
-    mlet_window_t columns, int16_t *row) {
-    const int32_t channels = layer->in.channels;
-    // Neighbouring taps are one run of bytes.
-    const bool joined = layer->dilation_w == 1;
-    const int32_t taps = columns.end - columns.first;
-    const int32_t run = (joined ? taps : 1) * channels;
-    const int32_t runs = joined ? 1 : taps;
-    const int32_t column = columns.origin + columns.first * layer->dilation_w;
-    for (int32_t a = rows.first; a < rows.end; a++) {
-        const int32_t at = (rows.origin + a * layer->dilation_h) * layer->in.width + column;
-        const int8_t *px = x + at * channels;
-        int16_t *to = row + (a * layer->kernel_w + columns.first) * channels;
-        for (int32_t r = 0; r < runs; r++, px += layer->dilation_w * channels, to += run) {
-            s3_widen(px, (uint32_t)run, layer->in_zero, to);
+#define UNIT ((int32_t)sizeof(int16_t))
+
+// Gather the windows of positions (i, j) to (i, j + n - 1), one behind the other.
+static void gather(const mlet_layer_t *layer, const s3_matmul_t *matmul, const int8_t *x,
+    int32_t i, int32_t j, int32_t n, int16_t *to) {
+    const int32_t channels = layer->in.channels, width = layer->in.width;
+    const int32_t reach = (layer->kernel_w - 1) * layer->dilation_w;
+    const int32_t last = (width - 1 + layer->pad_left - reach) / layer->stride_w; // inside the image
+    const bool joined = layer->dilation_w == 1; // neighbouring taps are one run of bytes
+    const mlet_window_t rows = mlet_window(
+        i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
+    const bool all_rows = rows.end - rows.first == layer->kernel_h;
+    s3_spread_t job = {
+        .from_row = layer->stride_w * channels,
+        .to_row = (int32_t)matmul->padded * UNIT,
+        .to_step = UNIT,
+        .zero = layer->in_zero,
+    };
+    for (int32_t end = j + n, count; j < end; j += count, to += count * (int32_t)matmul->padded) {
+        const mlet_window_t columns = mlet_window(
+            j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);
+        const int32_t taps = columns.end - columns.first;
+        const bool all_columns = taps == layer->kernel_w;
+        count = !all_columns ? 1 : last < end ? last + 1 - j : end - j;
+        if (!all_columns || !all_rows) {
+            memset(to, 0, (uint32_t)count * matmul->padded * sizeof(int16_t));
+        }
+        job.n = (uint32_t)((joined ? taps : 1) * channels);
+        job.rows = (uint32_t)count;
+        for (int32_t a = rows.first; a < rows.end; a++) {
+            const int32_t row = rows.origin + a * layer->dilation_h;
+            for (int32_t b = columns.first; b < columns.end; b += joined ? taps : 1) {
+                job.from = x + (row * width + columns.origin + b * layer->dilation_w) * channels;
+                job.to = to + (a * layer->kernel_w + b) * channels;
+                s3_spread(&job);
+            }
         }
     }
 }
@@ -30,22 +51,16 @@ mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, v
         return MLET_E_ARGUMENT;
     }
     const uint32_t taps = (uint32_t)layer->kernel_h * layer->kernel_w * layer->in.channels;
-    const uint32_t padded = s3_padded(taps);
     const s3_matmul_t matmul = s3_matmul_begin(layer, taps, scratch);
-    uint32_t filled = 0;
+    const int32_t width = layer->out.width, block = (int32_t)matmul.positions;
+    int32_t filled = 0;
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const mlet_window_t rows = mlet_window(
-            i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
-        for (int32_t j = 0; j < layer->out.width; j++) {
-            const mlet_window_t columns = mlet_window(j, layer->stride_w, layer->pad_left,
-                layer->kernel_w, layer->dilation_w, layer->in.width);
-            int16_t *row = matmul.x + filled * padded;
-            memset(row, 0, padded * sizeof(int16_t));
-            gather(layer, x, rows, columns, row);
-            filled++;
-            const bool last = i == layer->out.height - 1 && j == layer->out.width - 1;
-            if (filled == matmul.positions || last) {
-                s3_matmul_run(layer, &matmul, filled, y);
+        for (int32_t j = 0, n; j < width; j += n) {
+            n = width - j < block - filled ? width - j : block - filled;
+            gather(layer, &matmul, x, i, j, n, matmul.x + filled * (int32_t)matmul.padded);
+            filled += n;
+            if (filled == block || (i == layer->out.height - 1 && j + n == width)) {
+                s3_matmul_run(layer, &matmul, (uint32_t)filled, y);
                 y += filled * layer->out.channels;
                 filled = 0;
             }

@@ -1,24 +1,33 @@
-// Depthwise convolution, channel by channel.
+// Depthwise convolution, some channels at a time.
 //
-// Of one channel, scratch holds the rows that a window reaches, less the zero point, side by side:
-// [columns][slots] with row r of the padded image in slot r % slots. So a window is one run of
-// numbers, whatever the kernel and its dilation, in which taps that are not the kernel's have a
+// Scratch holds the rows that a window reaches, less the zero point, side by side:
+// [channel][column][slot] with row r of the padded image in slot r % slots. So a window is one run
+// of numbers, whatever the kernel and its dilation, in which taps that are not the kernel's have a
 // weight of 0. A new row takes the slots of the oldest; the weights are laid out for each of the
 // turns that this brings.
 #include <string.h>
 
 #include "s3.h"
-#include "s3_depthwise2d.h"
 #include "s3_dots.h"
+#include "s3_depthwise2d.h"
+#include "s3_spread.h"
+
+#define UNIT ((int32_t)sizeof(int16_t))
 
 // The largest window, dilation included, that is still worth its zeros.
 #define WINDOW_MOST 64
 
+// Numbers in scratch that a group of channels may take; one channel may take more.
+#define GROUP_MOST 2048u
+
 typedef struct shape {
-    int32_t span_h, span_w; // rows and columns that a window reaches over
-    int32_t slots;          // span_h, up to an even number, so that windows start on words
-    int32_t columns;
-    uint32_t taps; // of a window, with the zeros
+    int32_t span_h, span_w;  // rows and columns that a window reaches over
+    int32_t slots;           // span_h, up to an even number, so that windows start on words
+    int32_t columns;         // of the padded image that are used
+    int32_t turns;           // layouts of the weights
+    uint32_t window;         // numbers in a window, with the zeros, up to a whole number of quads
+    uint32_t plane;          // numbers of a channel's rows
+    uint32_t channels;       // of a group
 } shape_t;
 
 static shape_t shape_of(const mlet_layer_t *layer) {
@@ -27,68 +36,107 @@ static shape_t shape_of(const mlet_layer_t *layer) {
     shape.span_w = (layer->kernel_w - 1) * layer->dilation_w + 1;
     shape.slots = (shape.span_h + 1) / 2 * 2;
     shape.columns = (layer->out.width - 1) * layer->stride_w + shape.span_w;
-    shape.taps = (uint32_t)(shape.slots * shape.span_w);
+    shape.turns = layer->out.height < shape.slots ? layer->out.height : shape.slots;
+    shape.window = s3_padded((uint32_t)(shape.slots * shape.span_w));
+    shape.plane = (uint32_t)(shape.columns * shape.slots) + 2; // a window may end 2 behind
+    const uint32_t one = shape.plane + (uint32_t)shape.turns * shape.window;
+    const uint32_t fit = one < GROUP_MOST ? GROUP_MOST / one : 1;
+    shape.channels = fit < layer->in.channels ? fit : layer->in.channels;
     return shape;
 }
 
-static uint32_t map_bytes(const shape_t *shape) {
-    // A window is read up to a whole number of quads.
-    return s3_rows_bytes(1, (uint32_t)(shape->columns * shape->slots) + 2);
+static bool is_tuned(const shape_t *shape) {
+    return shape->window <= WINDOW_MOST;
+}
+
+// Bytes of a group's rows, and of its weights.
+static uint32_t rows_bytes(const shape_t *shape) {
+    return s3_bytes(shape->channels * shape->plane);
+}
+
+static uint32_t weights_bytes(const shape_t *shape) {
+    return s3_bytes(shape->channels * (uint32_t)shape->turns * shape->window);
 }
 
 uint32_t s3_depthwise2d_bytes(const mlet_layer_t *layer) {
     const shape_t shape = shape_of(layer);
-    if (shape.taps > WINDOW_MOST) {
-        return 0;
-    }
-    return map_bytes(&shape) + s3_rows_bytes((uint32_t)shape.slots, shape.taps);
+    return is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
 }
 
-// Lay out channel c's weights for each slot that a window's first row may have.
+// Lay out the weights of n channels from w on: to [turn][channel][window].
 static void lay_weights(
-    const mlet_layer_t *layer, const shape_t *shape, int32_t c, int16_t *weights) {
-    const int32_t channels = layer->in.channels;
-    const int32_t step = layer->dilation_w * shape->slots;
-    for (int32_t i = 0; i < layer->out.height && i < shape->slots; i++) {
-        const int32_t first = i * layer->stride_h % shape->slots;
-        int16_t *turn = weights + (uint32_t)first * s3_padded(shape->taps);
-        const int8_t *w = layer->weights + c;
-        int32_t slot = first;
+    const mlet_layer_t *layer, const shape_t *shape, const int8_t *w, uint32_t n, int16_t *to) {
+    s3_spread_t job = {
+        .n = n,
+        .rows = layer->kernel_w,
+        .from_row = layer->in.channels,
+        .to_row = layer->dilation_w * shape->slots * UNIT,
+        .to_step = (int32_t)shape->window * UNIT,
+    };
+    for (int32_t turn = 0; turn < shape->turns; turn++, to += shape->channels * shape->window) {
+        job.from = w;
         for (int32_t a = 0; a < layer->kernel_h; a++) {
-            int16_t *to = turn + slot;
-            for (int32_t b = 0; b < layer->kernel_w; b++, w += channels, to += step) {
-                *to = *w;
-            }
-            slot += layer->dilation_h;
-            slot -= slot >= shape->slots ? shape->slots : 0;
+            const int32_t row = turn * layer->stride_h + a * layer->dilation_h;
+            job.to = to + row % shape->slots;
+            s3_spread(&job);
+            job.from += layer->kernel_w * layer->in.channels;
         }
     }
 }
 
-// Write row `row` of a channel, at x, to its slot; a row outside the image is zeros.
-static void lay_row(
-    const mlet_layer_t *layer, const shape_t *shape, const int8_t *x, int32_t row, int16_t *slot) {
-    const int32_t width = layer->in.width, channels = layer->in.channels, slots = shape->slots;
-    const int32_t zero = layer->in_zero;
-    const int32_t seen = shape->columns - layer->pad_left; // columns from the image's first
-    int32_t n = seen < width ? seen : width;
+// Write a row of n channels at x to its slots; a row outside the image is zeros.
+static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const int8_t *x, int32_t row,
+    uint32_t n, int16_t *slot) {
     if (row < 0 || row >= layer->in.height) {
-        for (int32_t j = 0; j < shape->columns; j++, slot += slots) {
-            *slot = 0;
+        for (uint32_t c = 0; c < n; c++, slot += shape->plane) {
+            int16_t *to = slot;
+            for (int32_t j = 0; j < shape->columns; j++, to += shape->slots) {
+                *to = 0;
+            }
         }
         return;
     }
-    slot += layer->pad_left * slots; // what lies beside the image stays 0
-    x += row * width * channels;
-    for (; n >= 2; n -= 2) {
-        slot[0] = (int16_t)(*x - zero);
-        x += channels;
-        slot[slots] = (int16_t)(*x - zero);
-        x += channels;
-        slot += 2 * slots;
-    }
-    if (n > 0) {
-        *slot = (int16_t)(*x - zero);
+    const int32_t width = layer->in.width, channels = layer->in.channels;
+    const int32_t seen = shape->columns - layer->pad_left; // columns from the image's first
+    const s3_spread_t job = {
+        .from = x + row * width * channels,
+        .to = slot + layer->pad_left * shape->slots, // what lies beside the image stays 0
+        .n = n,
+        .rows = (uint32_t)(seen < width ? seen : width),
+        .from_row = channels,
+        .to_row = shape->slots * UNIT,
+        .to_step = (int32_t)shape->plane * UNIT,
+        .zero = layer->in_zero,
+    };
+    s3_spread(&job);
+}
+
+// n channels from `first` on.
+static void run_group(const mlet_layer_t *layer, const shape_t *shape, const int8_t *x, int8_t *y,
+    uint32_t first, uint32_t n, int16_t *rows, int16_t *weights) {
+    const int32_t channels = layer->in.channels;
+    lay_weights(layer, shape, layer->weights + first, n, weights);
+    int32_t row = 0; // the next one to lay, of the padded image
+    for (int32_t i = 0, turn = 0; i < layer->out.height; i++, y += layer->out.width * channels) {
+        const int32_t top = i * layer->stride_h;
+        row = row < top ? top : row;
+        for (; row < top + shape->span_h; row++) {
+            lay_row(layer, shape, x + first, row - layer->pad_top, n, rows + row % shape->slots);
+        }
+        s3_dots_t job = {
+            .x = rows,
+            .weights = weights + (uint32_t)turn * shape->channels * shape->window,
+            .y = y + first,
+            .channels = n,
+            .outputs = layer->out.width,
+            .x_step = layer->stride_w * shape->slots * UNIT,
+            .y_step = channels,
+            .x_channel = (int32_t)shape->plane * UNIT,
+            .weights_channel = (int32_t)shape->window * UNIT,
+            .quads = shape->window / 4,
+        };
+        s3_run(&job, layer, first);
+        turn = turn + 1 < shape->turns ? turn + 1 : 0; // the slots are as they were `slots` ago
     }
 }
 
@@ -97,38 +145,20 @@ mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t 
         return MLET_E_ARGUMENT;
     }
     const shape_t shape = shape_of(layer);
-    if (shape.taps > WINDOW_MOST) {
+    if (!is_tuned(&shape)) {
         return mlet_depthwise2d(layer, x, y, NULL);
     }
     if (scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
-    int16_t *map = scratch;
-    int16_t *weights = map + map_bytes(&shape) / sizeof(int16_t);
-    const int32_t channels = layer->in.channels;
-    s3_dots_t job = {
-        .x = map,
-        .outputs = layer->out.width,
-        .x_step = layer->stride_w * shape.slots * (int32_t)sizeof(int16_t),
-        .y_step = channels,
-        .quads = s3_padded(shape.taps) / 4,
-    };
-    // What lies beside the image, and between the taps, is 0 for all channels.
-    memset(scratch, 0, s3_depthwise2d_bytes(layer));
-    for (int32_t c = 0; c < channels; c++) {
-        lay_weights(layer, &shape, c, weights);
-        job.y = y + c;
-        int32_t row = 0; // the next one to lay, of the padded image
-        for (int32_t i = 0; i < layer->out.height; i++) {
-            const int32_t first = i * layer->stride_h;
-            row = row < first ? first : row;
-            for (; row < first + shape.span_h; row++) {
-                lay_row(layer, &shape, x + c, row - layer->pad_top, map + row % shape.slots);
-            }
-            job.weights = weights + (uint32_t)(first % shape.slots) * s3_padded(shape.taps);
-            s3_run_channel(&job, layer, (uint32_t)c);
-            job.y += layer->out.width * channels;
-        }
+    int16_t *rows = scratch;
+    int16_t *weights = rows + rows_bytes(&shape) / UNIT;
+    // What lies beside the image, and between the taps, is 0 for all groups.
+    memset(scratch, 0, rows_bytes(&shape) + weights_bytes(&shape));
+    for (uint32_t first = 0, n; first < layer->in.channels; first += n) {
+        n = layer->in.channels - first;
+        n = n < shape.channels ? n : shape.channels;
+        run_group(layer, &shape, x, y, first, n, rows, weights);
     }
     return MLET_OK;
 }

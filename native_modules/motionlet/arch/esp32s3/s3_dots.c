@@ -1,35 +1,41 @@
 #include "mlet_requantize.h"
 #include "s3_dots.h"
 
-// Sum number i of a job.
-static int32_t sum_of(const s3_dots_t *job, uint32_t i) {
-    const int16_t *x = job->x + (int32_t)i * (job->x_step / (int32_t)sizeof(int16_t));
-    int32_t sum = job->bias;
+// The sum of output i of channel c of a job.
+static int32_t sum_of(const s3_dots_t *job, uint32_t c, uint32_t i) {
+    const int32_t unit = sizeof(int16_t);
+    const int16_t *x =
+        job->x + (int32_t)c * (job->x_channel / unit) + (int32_t)i * (job->x_step / unit);
+    const int16_t *weights = job->weights + (int32_t)c * (job->weights_channel / unit);
+    int32_t sum = job->output.bias[c];
     for (uint32_t e = 0; e < 4 * job->quads; e++) {
-        sum += x[e] * job->weights[e];
+        sum += x[e] * weights[e];
     }
     return sum;
 }
 
 #ifndef __XTENSA__
 // The twin of s3_dots.S.
-void s3_dots(const s3_dots_t *job) {
-    int8_t *y = job->y;
-    for (uint32_t i = 0; i < job->outputs; i++, y += job->y_step) {
-        *y = s3_requantize(&job->output, sum_of(job, i));
+void s3_dots(s3_dots_t *job) {
+    for (uint32_t c = 0; c < job->channels; c++) {
+        int8_t *y = job->y + c;
+        for (uint32_t i = 0; i < job->outputs; i++, y += job->y_step) {
+            *y = s3_requantize(&job->output, c, sum_of(job, c, i));
+        }
     }
 }
 #endif
 
-void s3_run_channel(s3_dots_t *job, const mlet_layer_t *layer, uint32_t o) {
-    job->bias = layer->bias[o];
-    if (s3_is_high(layer, o)) {
-        job->output = s3_output(layer, o);
+void s3_run(s3_dots_t *job, const mlet_layer_t *layer, uint32_t first) {
+    job->output = s3_output(layer, first);
+    if (s3_is_high(&job->output, job->channels)) {
         s3_dots(job);
         return;
     }
-    int8_t *y = job->y;
-    for (uint32_t i = 0; i < job->outputs; i++, y += job->y_step) {
-        *y = mlet_requantize(layer, sum_of(job, i), o);
+    for (uint32_t c = 0; c < job->channels; c++) {
+        int8_t *y = job->y + c;
+        for (uint32_t i = 0; i < job->outputs; i++, y += job->y_step) {
+            *y = mlet_requantize(layer, sum_of(job, c, i), first + c);
+        }
     }
 }

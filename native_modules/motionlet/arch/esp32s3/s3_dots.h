@@ -1,4 +1,4 @@
-// Rows of 16-bit dot products, each requantized to a byte: the inner loops of most kernels.
+// Dot products of 16-bit numbers, each requantized to a byte: the inner loops of most kernels.
 #ifndef MLET_S3_DOTS_H
 #define MLET_S3_DOTS_H
 
@@ -8,42 +8,47 @@
 #define S3_DOTS_X 0
 #define S3_DOTS_WEIGHTS 4
 #define S3_DOTS_Y 8
-#define S3_DOTS_OUTPUTS 12
-#define S3_DOTS_X_STEP 16
-#define S3_DOTS_Y_STEP 20
-#define S3_DOTS_QUADS 24
-#define S3_DOTS_BIAS 28
-#define S3_DOTS_OUTPUT 32
+#define S3_DOTS_CHANNELS 12
+#define S3_DOTS_OUTPUTS 16
+#define S3_DOTS_X_STEP 20
+#define S3_DOTS_Y_STEP 24
+#define S3_DOTS_X_CHANNEL 28
+#define S3_DOTS_WEIGHTS_CHANNEL 32
+#define S3_DOTS_QUADS 36
+#define S3_DOTS_OUTPUT 40
 
 #ifndef __ASSEMBLER__
 
-// One output channel. x and weights start on multiples of 4, and x_step is one. The routine loads,
-// but does not use, 4 bytes behind the last product's x and weight.
+#include "mlet.h"
+
+// Some channels at some positions. x and weights start on multiples of 4, and so do the steps. The
+// routine loads, but does not use, 4 bytes behind the last product's x and weight.
 typedef struct s3_dots {
     const int16_t *x, *weights;
-    int8_t *y;
-    uint32_t outputs;       // at least 1
-    int32_t x_step, y_step; // bytes from one output to the next
-    uint32_t quads;         // products of a sum, in groups of 4; at least 1
-    int32_t bias;           // added to each sum
+    int8_t *y; // of the first channel; the next one's is beside it
+    uint32_t channels, outputs;          // at least 1, of each channel
+    int32_t x_step, y_step;              // bytes from one output to the next
+    int32_t x_channel, weights_channel;  // bytes from one channel to the next
+    uint32_t quads;                      // products of a sum, in groups of 4; at least 1
     s3_output_t output;
 } s3_dots_t;
 
-// y[i] from the sum over e of x[i][e] * weights[e].
-void s3_dots(const s3_dots_t *job);
+// y[i][c] from bias[c] and the sum over e of x[c][i][e] * weights[c][e]. Changes the job. The
+// channels must be s3_is_high().
+void s3_dots(s3_dots_t *job);
 
-// Numbers of 16 bits in a row of `taps`: up to a whole number of quads.
+// The same for channels from `first` of a layer, of any kind; sets job->output.
+void s3_run(s3_dots_t *job, const mlet_layer_t *layer, uint32_t first);
+
+// Numbers in a row of `taps`: up to a whole number of quads.
 static inline uint32_t s3_padded(uint32_t taps) {
     return (taps + 3) / 4 * 4;
 }
 
-// Bytes of scratch for `rows` rows of s3_padded(taps) numbers, with what is loaded behind them.
-static inline uint32_t s3_rows_bytes(uint32_t rows, uint32_t taps) {
-    return MLET_ROUND_UP(rows * s3_padded(taps) * (uint32_t)sizeof(int16_t) + 4);
+// Bytes of scratch for `numbers` of 16 bits, with what is loaded behind them.
+static inline uint32_t s3_bytes(uint32_t numbers) {
+    return MLET_ROUND_UP(numbers * (uint32_t)sizeof(int16_t) + 4);
 }
-
-// Run a job for channel `o` of a layer, which sets `bias` and `output`; for any shift.
-void s3_run_channel(s3_dots_t *job, const mlet_layer_t *layer, uint32_t o);
 
 #endif // __ASSEMBLER__
 #endif

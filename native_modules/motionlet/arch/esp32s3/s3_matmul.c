@@ -2,37 +2,42 @@
 
 #include "mlet_int4.h"
 #include "s3_matmul.h"
+#include "s3_spread.h"
 
-// Positions of a block.
-static uint32_t block_positions(const mlet_layer_t *layer, uint32_t taps) {
+// Numbers of a block's inputs and of a group's weights: the more, the less often the other is
+// walked through. Of the longest rows there are some more.
+#define INPUTS 2048u
+#define WEIGHTS 1024u
+#define POSITIONS_LEAST 4u
+
+static s3_matmul_t shape_of(const mlet_layer_t *layer, uint32_t taps) {
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
-    const uint32_t fit = S3_BLOCK_BYTES / (s3_padded(taps) * (uint32_t)sizeof(int16_t));
-    const uint32_t block = fit < S3_BLOCK_LEAST ? S3_BLOCK_LEAST : fit;
-    return positions < block ? positions : block;
+    const uint32_t padded = s3_padded(taps);
+    const uint32_t fit = INPUTS / padded;
+    const uint32_t block = fit < POSITIONS_LEAST ? POSITIONS_LEAST : fit;
+    const uint32_t group = WEIGHTS / padded + (WEIGHTS < padded);
+    return (s3_matmul_t) {
+        .taps = taps,
+        .padded = padded,
+        .positions = positions < block ? positions : block,
+        .channels = layer->out.channels < group ? layer->out.channels : group,
+    };
 }
 
 uint32_t s3_matmul_bytes(const mlet_layer_t *layer, uint32_t taps) {
-    return s3_rows_bytes(block_positions(layer, taps), taps) + s3_rows_bytes(1, taps);
+    const s3_matmul_t shape = shape_of(layer, taps);
+    return s3_bytes(shape.positions * shape.padded) + s3_bytes(shape.channels * shape.padded);
 }
 
 s3_matmul_t s3_matmul_begin(const mlet_layer_t *layer, uint32_t taps, void *scratch) {
-    const uint32_t positions = block_positions(layer, taps);
-    int8_t *weights = (int8_t *)scratch + s3_rows_bytes(positions, taps);
-    s3_matmul_t matmul = {taps, positions, scratch, (int16_t *)(void *)weights};
-    memset(weights, 0, s3_rows_bytes(1, taps)); // the padding stays 0
+    s3_matmul_t matmul = shape_of(layer, taps);
+    int8_t *weights = (int8_t *)scratch + s3_bytes(matmul.positions * matmul.padded);
+    matmul.x = scratch;
+    matmul.weights = (int16_t *)(void *)weights;
+    if (matmul.padded != taps) { // the padding stays 0
+        memset(scratch, 0, s3_matmul_bytes(layer, taps));
+    }
     return matmul;
-}
-
-void s3_widen(const int8_t *from, uint32_t n, int32_t zero, int16_t *to) {
-    for (; n >= 4; n -= 4, from += 4, to += 4) {
-        to[0] = (int16_t)(from[0] - zero);
-        to[1] = (int16_t)(from[1] - zero);
-        to[2] = (int16_t)(from[2] - zero);
-        to[3] = (int16_t)(from[3] - zero);
-    }
-    while (n-- > 0) {
-        *to++ = (int16_t)(*from++ - zero);
-    }
 }
 
 static void widen_int4(const int8_t *from, uint32_t n, int16_t *to) {
@@ -49,22 +54,35 @@ void s3_matmul_run(
     const mlet_layer_t *layer, const s3_matmul_t *matmul, uint32_t positions, int8_t *y) {
     const bool int4 = layer->weight_bits == 4;
     const uint32_t row_bytes = int4 ? mlet_int4_bytes(matmul->taps) : matmul->taps;
+    const int32_t padded_bytes = (int32_t)(matmul->padded * sizeof(int16_t));
     const int8_t *row = layer->weights;
-    s3_dots_t job = {
-        .x = matmul->x,
-        .weights = matmul->weights,
-        .outputs = positions,
-        .x_step = (int32_t)(s3_padded(matmul->taps) * sizeof(int16_t)),
-        .y_step = layer->out.channels,
-        .quads = s3_padded(matmul->taps) / 4,
-    };
-    for (uint32_t o = 0; o < layer->out.channels; o++, row += row_bytes) {
-        if (int4) {
-            widen_int4(row, matmul->taps, matmul->weights);
+    for (uint32_t first = 0, n; first < layer->out.channels; first += n) {
+        n = layer->out.channels - first;
+        n = n < matmul->channels ? n : matmul->channels;
+        if (!int4 && matmul->padded == matmul->taps) {
+            s3_widen(row, n * row_bytes, 0, matmul->weights);
+            row += n * row_bytes;
         } else {
-            s3_widen(row, matmul->taps, 0, matmul->weights);
+            int16_t *to = matmul->weights;
+            for (uint32_t o = 0; o < n; o++, row += row_bytes, to += matmul->padded) {
+                if (int4) {
+                    widen_int4(row, matmul->taps, to);
+                } else {
+                    s3_widen(row, matmul->taps, 0, to);
+                }
+            }
         }
-        job.y = y + o;
-        s3_run_channel(&job, layer, o);
+        s3_dots_t job = {
+            .x = matmul->x,
+            .weights = matmul->weights,
+            .y = y + first,
+            .channels = n,
+            .outputs = positions,
+            .x_step = padded_bytes,
+            .y_step = layer->out.channels,
+            .weights_channel = padded_bytes,
+            .quads = matmul->padded / 4,
+        };
+        s3_run(&job, layer, first);
     }
 }

@@ -4,14 +4,11 @@
 
 #include "s3_dots.h"
 
-// Positions that are gathered at once: each widened row of weights serves all of them. As many as
-// fit in S3_BLOCK_BYTES, but some even of the longest rows.
-#define S3_BLOCK_BYTES 4096u
-#define S3_BLOCK_LEAST 4u
-
-// In scratch: inputs less their zero point, [positions][s3_padded(taps)], then one row of weights.
+// In scratch: the inputs of a block of positions, less their zero point, [positions][padded], and
+// the weights of a group of channels, [channels][padded].
 typedef struct s3_matmul {
-    uint32_t taps, positions; // of a block
+    uint32_t taps, padded; // a row is padded with zeros
+    uint32_t positions, channels;
     int16_t *x, *weights;
 } s3_matmul_t;
 
@@ -23,8 +20,5 @@ uint32_t s3_matmul_bytes(const mlet_layer_t *layer, uint32_t taps);
 // Compute all channels of the first `positions` gathered, into y [positions][out channels].
 void s3_matmul_run(
     const mlet_layer_t *layer, const s3_matmul_t *matmul, uint32_t positions, int8_t *y);
-
-// to[e] = from[e] - zero.
-void s3_widen(const int8_t *from, uint32_t n, int32_t zero, int16_t *to);
 
 #endif

@@ -1,56 +1,146 @@
+#include <string.h>
+
 #include "s3.h"
+#include "s3_dots.h"
+#include "s3_spread.h"
 #include "s3_temporal_depthwise.h"
+
+#define UNIT ((int32_t)sizeof(int16_t))
+
+// Numbers of a block of positions when there are many taps; one position may take more.
+#define INPUTS 2048u
+
+static bool are_few(const mlet_layer_t *layer) {
+    return layer->frames == 2 || layer->frames == 3;
+}
+
+// Positions of a block.
+static uint32_t block_positions(const mlet_layer_t *layer) {
+    const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
+    const uint32_t one = layer->in.channels * s3_padded(layer->frames);
+    const uint32_t fit = one < INPUTS ? INPUTS / one : 1;
+    return positions < fit ? positions : fit;
+}
+
+// Bytes of the inputs of a block, and of all weights.
+static uint32_t inputs_bytes(const mlet_layer_t *layer) {
+    return s3_bytes(block_positions(layer) * layer->in.channels * s3_padded(layer->frames));
+}
+
+static uint32_t weights_bytes(const mlet_layer_t *layer) {
+    return s3_bytes(layer->in.channels * s3_padded(layer->frames));
+}
+
+uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer) {
+    // Few taps are read where they lie, unless a channel needs requantization by s3_run().
+    return inputs_bytes(layer) + weights_bytes(layer);
+}
+
+// The map that tap a meets.
+static const int8_t *tap_map(
+    const mlet_layer_t *layer, const mlet_ring_t *past, const int8_t *x, uint32_t a) {
+    const uint32_t age = (layer->frames - 1u - a) * layer->frame_dilation;
+    return age == 0 ? x : mlet_ring_frame(past, (uint16_t)age);
+}
 
 #ifndef __XTENSA__
 // The twin of s3_temporal_taps.S.
 void s3_temporal_taps(const s3_temporal_t *job) {
-    const int32_t end = (int32_t)job->positions * job->step;
-    for (int32_t at = 0; at < end; at += job->step) {
-        const int32_t sum = job->weights[0] * job->oldest[at] + job->weights[1] * job->middle[at]
-                            + job->weights[2] * job->x[at];
+    const uint32_t end = job->positions * job->channels;
+    for (uint32_t at = 0; at < end; at++) {
+        const uint32_t c = at % job->channels;
+        const int32_t first = job->weights[c], last = job->last_weights[c];
+        const int32_t middle = job->middle_weights[c] & job->middle_mask;
+        const int32_t sum =
+            first * job->oldest[at] + middle * job->middle[at] + last * job->x[at];
+        const int32_t bias = job->output.bias[c] - job->in_zero * (first + middle + last);
         job->oldest[at] = job->x[at];
-        job->y[at] = s3_requantize(&job->output, job->bias + sum);
+        job->y[at] = s3_requantize(&job->output, c, bias + sum);
     }
 }
 #endif
 
-// Channel c, which has two or three taps, at all positions.
-static void run_channel(const mlet_layer_t *layer, const mlet_ring_t *past, const int8_t *x,
-    int8_t *y, uint32_t c) {
-    const int32_t channels = layer->in.channels;
-    const int8_t *w = layer->weights + c;
-    const int32_t first = w[0], last = w[(layer->frames - 1) * channels];
-    const int32_t middle = layer->frames == 3 ? w[channels] : 0;
-    const uint16_t age = layer->frames == 3 ? layer->frame_dilation : past->count;
+static void run_few(const mlet_layer_t *layer, const mlet_ring_t *past, const s3_output_t *output,
+    const int8_t *x, int8_t *y) {
+    const uint32_t channels = layer->in.channels;
+    const bool three = layer->frames == 3;
     const s3_temporal_t job = {
-        .oldest = mlet_ring_frame(past, past->count) + c,
-        .middle = mlet_ring_frame(past, age) + c,
-        .x = x + c,
-        .y = y + c,
+        .oldest = mlet_ring_frame(past, past->count),
+        .middle = tap_map(layer, past, x, three),
+        .x = x,
+        .y = y,
         .positions = (uint32_t)layer->in.height * layer->in.width,
-        .step = channels,
-        .weights = {(int16_t)first, (int16_t)middle, (int16_t)last},
-        .bias = layer->bias[c] - layer->in_zero * (first + middle + last),
-        .output = s3_output(layer, c),
+        .channels = channels,
+        .weights = layer->weights,
+        .middle_weights = layer->weights + three * channels,
+        .middle_mask = three ? -1 : 0,
+        .last_weights = layer->weights + (layer->frames - 1u) * channels,
+        .in_zero = layer->in_zero,
+        .output = *output,
     };
     s3_temporal_taps(&job);
 }
 
+// Gather the taps of each element in a row, [channels][positions][taps], block by block.
+static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const int8_t *x, int8_t *y,
+    void *scratch) {
+    const uint32_t channels = layer->in.channels, padded = s3_padded(layer->frames);
+    const uint32_t block = block_positions(layer), row = block * padded;
+    int16_t *inputs = scratch;
+    int16_t *weights = inputs + inputs_bytes(layer) / UNIT;
+    memset(scratch, 0, inputs_bytes(layer) + weights_bytes(layer)); // the padding stays 0
+    s3_spread_t spread = {
+        .from = layer->weights,
+        .to = weights,
+        .n = channels,
+        .rows = layer->frames,
+        .from_row = (int32_t)channels,
+        .to_row = UNIT,
+        .to_step = (int32_t)padded * UNIT,
+    };
+    s3_spread(&spread);
+    spread.to_row = (int32_t)padded * UNIT;
+    spread.to_step = (int32_t)row * UNIT;
+    spread.zero = layer->in_zero;
+    uint32_t left = (uint32_t)layer->in.height * layer->in.width;
+    for (uint32_t n, at = 0; left > 0; left -= n, at += n * channels) {
+        n = left < block ? left : block;
+        spread.rows = n;
+        for (uint32_t a = 0; a < layer->frames; a++) {
+            spread.from = tap_map(layer, past, x, a) + at;
+            spread.to = inputs + a;
+            s3_spread(&spread);
+        }
+        // The oldest frame has served its last; x goes there before y may overwrite it.
+        if (past->count > 0) {
+            memcpy(mlet_ring_frame(past, past->count) + at, x + at, n * channels);
+        }
+        s3_dots_t dots = {
+            .x = inputs,
+            .weights = weights,
+            .y = y + at,
+            .channels = channels,
+            .outputs = n,
+            .x_step = (int32_t)padded * UNIT,
+            .y_step = (int32_t)channels,
+            .x_channel = (int32_t)row * UNIT,
+            .weights_channel = (int32_t)padded * UNIT,
+            .quads = padded / 4,
+        };
+        s3_run(&dots, layer, 0);
+    }
+}
+
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (layer == NULL || past == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const uint32_t channels = layer->in.channels;
-    bool tuned = layer->frames == 2 || layer->frames == 3;
-    for (uint32_t c = 0; tuned && c < channels; c++) {
-        tuned = s3_is_high(layer, c);
-    }
-    if (!tuned) {
-        return mlet_temporal_depthwise(layer, past, x, y, scratch);
-    }
-    for (uint32_t c = 0; c < channels; c++) {
-        run_channel(layer, past, x, y, c);
+    const s3_output_t output = s3_output(layer, 0);
+    if (are_few(layer) && s3_is_high(&output, layer->in.channels)) {
+        run_few(layer, past, &output, x, y);
+    } else {
+        run_many(layer, past, x, y, scratch);
     }
     mlet_ring_rotate(past);
     return MLET_OK;

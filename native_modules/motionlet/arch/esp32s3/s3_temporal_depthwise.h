@@ -1,4 +1,4 @@
-// Temporal depthwise convolution of two or three taps, one channel at all positions.
+// Temporal depthwise convolution.
 #ifndef MLET_S3_TEMPORAL_DEPTHWISE_H
 #define MLET_S3_TEMPORAL_DEPTHWISE_H
 
@@ -10,26 +10,36 @@
 #define S3_TEMPORAL_X 8
 #define S3_TEMPORAL_Y 12
 #define S3_TEMPORAL_POSITIONS 16
-#define S3_TEMPORAL_STEP 20
+#define S3_TEMPORAL_CHANNELS 20
 #define S3_TEMPORAL_WEIGHTS 24
-#define S3_TEMPORAL_LAST_WEIGHT 28
-#define S3_TEMPORAL_BIAS 32
-#define S3_TEMPORAL_OUTPUT 36
+#define S3_TEMPORAL_MIDDLE_WEIGHTS 28
+#define S3_TEMPORAL_MIDDLE_MASK 32
+#define S3_TEMPORAL_LAST_WEIGHTS 36
+#define S3_TEMPORAL_IN_ZERO 40
+#define S3_TEMPORAL_OUTPUT 44
 
 #ifndef __ASSEMBLER__
 
+#include "mlet.h"
+
+// Two or three taps, all channels at all positions; each map is [positions][channels].
 typedef struct s3_temporal {
     int8_t *oldest; // x takes its place
     const int8_t *middle, *x;
     int8_t *y;
-    uint32_t positions; // at least 1
-    int32_t step;       // bytes from one position to the next
-    int16_t weights[4]; // of oldest, middle and x
-    int32_t bias;
-    s3_output_t output;
+    uint32_t positions, channels; // at least 1
+    const int8_t *weights;        // of the oldest frame
+    const int8_t *middle_weights; // each is used & middle_mask: 0 if there are two taps, else -1
+    int32_t middle_mask;
+    const int8_t *last_weights; // of x
+    int32_t in_zero;
+    s3_output_t output; // all channels s3_is_high()
 } s3_temporal_t;
 
 void s3_temporal_taps(const s3_temporal_t *job);
+
+// Bytes of scratch.
+uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer);
 
 #endif // __ASSEMBLER__
 #endif
