@@ -148,6 +148,11 @@ def demo_case():
     return Case("demo_frame", graph, per_layer=True)
 
 
+def all_cases():
+    """Return all cases."""
+    return [*kernel_cases(), *more_cases(), demo_case()]
+
+
 def plan_case(case, target):
     """Return the memory plan of a case's model on a target."""
     return planner.plan(case.graph, targets.scratch_bytes(target))
@@ -164,21 +169,26 @@ def random_frame(graph, rng):
 
 
 def measure(device, path, case, target, device_name):
-    """Time a case whose model, packed for `target`, lies at `path` on the device.
+    """Time a case whose model, packed for `target`, lies at `path` on the device; return its rows."""
+    stream = RemoteStream(device, path, case.graph, in_ram=True)
+    frame = random_frame(case.graph, np.random.default_rng(1))
+    cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
+    return rows_of(case, target, device_name, "cycles", cycles)
 
-    Returns rows {case, impl, device, cycles, macs, scratch_bytes}, what bench.json holds: the
-    model's, which also tells its arena with and without chains, and with `per_layer` one for each
-    layer, named "case/layer".
+
+def rows_of(case, target, device_name, unit, figures):
+    """Return a case's rows from the figures of its layers, in `unit` ("cycles", "instructions").
+
+    Rows are {case, impl, device, unit: figure, macs, scratch_bytes}, what benchmarks.json holds:
+    the model's, which also tells its arena with and without chains, and with `per_layer` one for
+    each layer, named "case/layer".
     """
     common = {"impl": target, "device": device_name}
     graph, plan = case.graph, plan_case(case, target)
-    stream = RemoteStream(device, path, graph, in_ram=True)
-    frame = random_frame(graph, np.random.default_rng(1))
-    cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
     whole = {
         "case": case.name,
         **common,
-        "cycles": round(cycles.sum()),
+        unit: round(sum(figures)),
         "macs": graph.macs_per_frame,
         "scratch_bytes": max(plan.scratch_sizes),
     }
@@ -190,7 +200,7 @@ def measure(device, path, case, target, device_name):
         {
             "case": f"{case.name}/{op.name}",
             **common,
-            "cycles": round(cycles[index]),
+            unit: round(figures[index]),
             "macs": graph.macs(op),
             "scratch_bytes": plan.scratch_sizes[index],
         }
@@ -198,15 +208,32 @@ def measure(device, path, case, target, device_name):
     ]
 
 
+def unit_of(row):
+    """Return what a row's figure counts."""
+    return next(unit for unit in ("cycles", "instructions") if unit in row)
+
+
+def figure_of(row):
+    """Return a row's figure."""
+    return row[unit_of(row)]
+
+
 def changes(old, new, least=LOUD):
-    """Return [(row, old cycles)] of the rows of `new` that moved by more than `least`."""
-    before = {_key(row): row["cycles"] for row in old}
+    """Return [(row, old figure)] of the rows of `new` that moved by more than `least`."""
+    before = {_key(row): figure_of(row) for row in old}
     moved = []
     for row in new:
-        cycles = before.get(_key(row))
-        if cycles and abs(row["cycles"] / cycles - 1) > least:
-            moved.append((row, cycles))
+        figure = before.get(_key(row))
+        if figure and abs(figure_of(row) / figure - 1) > least:
+            moved.append((row, figure))
     return moved
+
+
+def merge(old, new):
+    """Return the rows of `new`, and those of `old` from devices that `new` has none of."""
+    measured = {row["device"] for row in new}
+    kept = [row for row in old if row["device"] not in measured]
+    return sorted([*kept, *new], key=lambda row: row["device"])
 
 
 def _key(row):
@@ -224,6 +251,10 @@ Cortex-M0+ cycles exactly, so a figure changes only when the code or the compile
 core and no flash cache, so it shows none of the cycles that real flash costs when its cache
 misses: a Pico will be slower than this where code or weights lie in flash. The tuned kernels run
 from RAM for that reason; the portable ones do not.
+
+On xtensa-sim, QEMU's Xtensa core, what is counted is *instructions*, exactly, of the code that the
+ESP32-S3's core would run. How many cycles they take there was not measured: most take one, but
+loads from flash and PSRAM wait for the cache.
 """
 
 
@@ -251,7 +282,8 @@ def markdown(rows):
 def _table(rows):
     """Return a table with the implementations side by side."""
     impls = list(dict.fromkeys(row["impl"] for row in rows))
-    columns = [f"{impl}{what}" for impl in impls for what in (", cycles", ", a MAC", ", scratch")]
+    unit = unit_of(rows[0])
+    columns = [f"{impl}, {what}" for impl in impls for what in (unit, "a MAC", "scratch")]
     lines = [
         f"| case | MACs | {' | '.join(columns)} | faster |",
         f"|---|--:|{'--:|' * len(columns)}--:|",
@@ -263,11 +295,11 @@ def _table(rows):
             if row is None:
                 cells += ["", "", ""]
                 continue
-            per_mac = f"{row['cycles'] / row['macs']:.2f}" if row["macs"] else "–"
-            cells += [f"{row['cycles']:,}", per_mac, f"{row['scratch_bytes']:,}"]
+            per_mac = f"{row[unit] / row['macs']:.2f}" if row["macs"] else "–"
+            cells += [f"{row[unit]:,}", per_mac, f"{row['scratch_bytes']:,}"]
         macs = next(iter(found.values()))["macs"]
-        cycles = [row["cycles"] for row in found.values()]
-        gain = f"{cycles[0] / cycles[-1]:.2f}×" if len(cycles) > 1 else ""
+        figures = [row[unit] for row in found.values()]
+        gain = f"{figures[0] / figures[-1]:.2f}×" if len(figures) > 1 else ""
         shown = name.split("/", 1)[-1]
         lines.append(f"| {shown} | {macs or '–'} | {' | '.join(cells)} | {gain} |")
     return lines
@@ -292,7 +324,7 @@ def run(spec, progress=None):
 
     The virtual Pico starts with all models in its ROMFS; on a board they are deployed in turn.
     """
-    cases = [*kernel_cases(), *more_cases(), demo_case()]
+    cases = all_cases()
     virtual = spec in ("auto", "virtual") and not (spec == "auto" and list_devices())
     options = {}
     if virtual:

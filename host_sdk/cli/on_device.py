@@ -14,10 +14,12 @@ from host_sdk.cli.common import (
     console,
     device_option,
     json_option,
+    messages,
     model_argument,
     progress_bar,
     read_model,
 )
+from host_sdk.errors import MotionletError
 from host_sdk.files import write
 
 
@@ -196,27 +198,40 @@ def run(model, spec, clip, frames, path, as_json):
 def bench(spec, as_json):
     """Measure kernels and the demo's network on a device; rewrite BENCHMARKS.md.
 
-    Cycles of the virtual Pico are exact and repeatable; a change of more than 2% against the
-    stored table is reported.
+    `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core;
+    without --device that is done too, where its toolchain can be had. Figures of emulators are
+    exact and repeatable; a change of more than 2% against the stored table is reported.
     """
     from host_sdk import bench as benching
+    from host_sdk import bench_xtensa
 
+    rows = []
     if spec in ("auto", "virtual"):
         build_firmware("MOTIONLET_PICO")
+    if spec != "xtensa":
+        with progress_bar("measuring") as progress:
+            rows += benching.run(spec, progress)
+    if spec in ("auto", "xtensa"):
+        try:
+            rows += bench_xtensa.run()
+        except MotionletError as error:
+            if spec == "xtensa":
+                raise
+            messages.print(f"the figures of Xtensa stay as they are: {error}")
     root = paths.repository()
-    with progress_bar("measuring") as progress:
-        rows = benching.run(spec, progress)
     old = benching.read_rows(root / "benchmarks.json")
-    text = json.dumps(rows, indent=1) + "\n"
+    table = benching.merge(old, rows)
+    text = json.dumps(table, indent=1) + "\n"
     (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
     write(paths.build() / "bench/bench.json", text.encode())
     write(root / "benchmarks.json", text.encode())
-    write(root / "BENCHMARKS.md", benching.markdown(rows).encode())
+    write(root / "BENCHMARKS.md", benching.markdown(table).encode())
     if as_json:
         print(text)
         return
-    click.echo(benching.markdown(rows))
+    click.echo(benching.markdown(table))
     for row, before in benching.changes(old, rows):
-        word = "SLOWER" if row["cycles"] > before else "faster"
-        change = row["cycles"] / before - 1
-        console.print(f"{word}: {row['case']}: {before:,} → {row['cycles']:,} ({change:+.1%})")
+        after = benching.figure_of(row)
+        word = "SLOWER" if after > before else "faster"
+        name = f"{row['case']} ({row['impl']})"
+        console.print(f"{word}: {name}: {before:,} → {after:,} ({after / before - 1:+.1%})")

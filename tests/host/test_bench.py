@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from host_sdk import bench, paths
+from host_sdk import bench, bench_xtensa, paths
 
 KERNELS = {
     "pointwise_16x16_32_32": 262_144,
@@ -41,9 +41,18 @@ def test_the_stored_table_is_the_stored_figures():
     root = paths.repository()
     rows = bench.read_rows(root / "benchmarks.json")
     assert (root / "BENCHMARKS.md").read_text(encoding="utf-8") == bench.markdown(rows)
-    measured = {(r["case"], r["impl"]) for r in rows}
+    measured = {(r["case"], r["impl"], r["device"]) for r in rows}
     names = [*(case.name for case in bench.kernel_cases() + bench.more_cases()), "demo_frame"]
-    assert measured >= {(name, impl) for name in names for impl in IMPLS}
+    assert measured >= {(name, impl, "virtual-pico") for name in names for impl in IMPLS}
+    on_xtensa = {(name, impl, "xtensa-sim") for name in names for impl in bench_xtensa.TARGETS}
+    assert measured >= on_xtensa
+    units = {(r["device"], bench.unit_of(r)) for r in rows}
+    assert units == {("virtual-pico", "cycles"), ("xtensa-sim", "instructions")}
+
+
+def test_devices_not_measured_keep_their_figures():
+    old = [row("a", 1), {**row("a", 2), "device": "board"}]
+    assert bench.merge(old, [row("a", 3), row("b", 4)]) == [old[1], row("a", 3), row("b", 4)]
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import strategies
 
-from host_sdk import golden, paths, xtensa_sim
+from host_sdk import bench, bench_xtensa, golden, paths, xtensa_sim
 from host_sdk.deploy import pack_for
 from host_sdk.errors import MotionletError
 
@@ -74,6 +74,22 @@ def test_counts_are_exact(xtensa, make_vectors):
     # Windows that spill at another depth of calls, once a job, are all that may differ.
     np.testing.assert_allclose(counts[0][:2], counts[0][2:], atol=40)
     assert len(set(counts[1][0][1])) > 1
+
+
+def test_measured_anew(xtensa, capsys):
+    """Count the instructions of the kernels; say what moved against the stored table."""
+    rows = bench_xtensa.run(bench.kernel_cases() + bench.more_cases())
+    found = {(r["case"], r["impl"]): r["instructions"] for r in rows}
+    slower = {case for case, _ in found if found[case, "esp32s3"] > found[case, "portable"]}
+    assert not slower  # than the portable kernel
+    for case in ("pointwise_16x16_32_32", "depthwise3x3_16x16x32", "temporal3_16x16x32"):
+        assert found[case, "portable"] > 1.5 * found[case, "esp32s3"]
+    stored = bench.read_rows(paths.repository() / "benchmarks.json")
+    with capsys.disabled():
+        for row, before in bench.changes(stored, rows):
+            after = row["instructions"]
+            word = "SLOWER" if after > before else "faster"
+            print(f"\n{word} than stored: {row['case']} ({row['impl']}): {before:,} → {after:,}")
 
 
 def test_a_crash_is_reported(xtensa, tiny):

@@ -32,8 +32,7 @@ static uint32_t weights_bytes(const mlet_layer_t *layer) {
 }
 
 uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer) {
-    // Few taps are read where they lie, unless a channel needs requantization by s3_run().
-    return inputs_bytes(layer) + weights_bytes(layer);
+    return are_few(layer) ? 0 : inputs_bytes(layer) + weights_bytes(layer); // few: where they lie
 }
 
 // The map that tap a meets.
@@ -133,14 +132,19 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
 
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL || scratch == NULL) {
+    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const s3_output_t output = s3_output(layer, 0);
-    if (are_few(layer) && s3_is_high(&output, layer->in.channels)) {
+    if (are_few(layer)) {
+        const s3_output_t output = s3_output(layer, 0);
+        if (!s3_is_high(&output, layer->in.channels)) {
+            return mlet_temporal_depthwise(layer, past, x, y, NULL);
+        }
         run_few(layer, past, &output, x, y);
-    } else {
+    } else if (scratch != NULL) {
         run_many(layer, past, x, y, scratch);
+    } else {
+        return MLET_E_ARGUMENT;
     }
     mlet_ring_rotate(past);
     return MLET_OK;
