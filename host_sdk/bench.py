@@ -169,7 +169,7 @@ def random_frame(graph, rng):
 
 
 def measure(device, path, case, target, device_name):
-    """Time a case whose model, packed for `target`, lies at `path` on the device; return its rows."""
+    """Time a case whose model, packed for `target`, lies at `path`; return rows_of() it."""
     stream = RemoteStream(device, path, case.graph, in_ram=True)
     frame = random_frame(case.graph, np.random.default_rng(1))
     cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
