@@ -30,7 +30,7 @@ GROUPS = {
         models.pack,
         models.inspect,
     ),
-    "How good it is": (evaluation.evaluate,),
+    "How good it is": (evaluation.evaluate, evaluation.report),
     "On a device": (
         on_device.devices,
         on_device.deploy,

@@ -1,4 +1,4 @@
-"""How good a model is: `evaluate`."""
+"""How good a model is: `evaluate` and `report`."""
 
 import json
 import sys
@@ -56,3 +56,19 @@ def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, h
         console.print(f"\nwrote {run / 'evaluate.json'}")
     if result.get("device") and result["device"]["differing_bytes"]:
         sys.exit(1)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), default="report.html")
+def report(runs, out):
+    """Write one HTML page about run folders that were evaluated.
+
+    It needs no network and no other file, and reads well on a phone, in light and in dark. Runs
+    are shown side by side, then one by one: confusion, frames seen and dropped, reliability, false
+    alarms, controls, memory map, layers, and how to make each once more.
+    """
+    from host_sdk.report import write_report
+
+    size = write_report(runs, out)
+    console.print(f"wrote {out}, {size:,} bytes")

@@ -3,8 +3,10 @@
 HYPOTHESIS_PROFILE=thorough draws many more examples, and other ones in every run.
 """
 
+import contextlib
 import importlib.util
 import os
+import shutil
 import sys
 import warnings
 
@@ -60,7 +62,25 @@ def tiny_run(tmp_path_factory):
         batch=9,
         warm_up=2,
     )
-    with warnings.catch_warnings():
-        # Keras itself trips over numpy's new __array__ protocol.
-        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+    with _keras_warnings_ignored():
         return train(config, tmp_path_factory.mktemp("run"), progress=False).model_path.parent
+
+
+@pytest.fixture(scope="session")
+def evaluated_run(tiny_run, tmp_path_factory):
+    """A copy of `tiny_run` with its evaluate.json."""
+    from host_sdk.evaluation import Options, evaluate_folder
+
+    folder = tmp_path_factory.mktemp("evaluated") / "tiny"
+    shutil.copytree(tiny_run, folder)
+    with _keras_warnings_ignored():
+        evaluate_folder(folder, Options(background_minutes=0.5))
+    return folder
+
+
+@contextlib.contextmanager
+def _keras_warnings_ignored():
+    """Keras itself trips over numpy's new __array__ protocol."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+        yield

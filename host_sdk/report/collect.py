@@ -1,0 +1,86 @@
+"""What the report shows, read from run folders."""
+
+import json
+from pathlib import Path
+
+from host_sdk.errors import MotionletError
+from host_sdk.evaluation.evaluate import VERSION
+from host_sdk.files import read
+from host_sdk.run_folder import open_runs
+
+
+def collect(folders):
+    """Return [{name, run, result, target, memory, cycles, …}] of the runs in `folders`, in order.
+
+    `result` is evaluate.json; `target` the kernels whose memory is shown, those of the device
+    that the run was evaluated on. `cycles` (of a frame) and `layer_cycles` are None when it was on
+    none, or on one that does not tell its clock.
+    """
+    found = []
+    for folder in map(Path, folders):
+        for run in open_runs(folder):
+            inside = run.folder.relative_to(folder)
+            name = str(folder.resolve().name / inside) if inside.parts else folder.resolve().name
+            found.append(_entry(name, run))
+    names = [entry["name"] for entry in found]
+    for entry in found:
+        if names.count(entry["name"]) > 1:
+            entry["name"] = str(entry["run"].folder)
+    return found
+
+
+def _entry(name, run):
+    path = run.folder / "evaluate.json"
+    if not path.exists():
+        raise MotionletError(f"no {path}: `host_sdk evaluate {run.folder}` writes it")
+    try:
+        result = json.loads(read(path))
+        version = result["version"]
+    except (ValueError, KeyError, TypeError):
+        raise MotionletError(f"{path} is not what `host_sdk evaluate` writes") from None
+    if version != VERSION:
+        raise MotionletError(
+            f"{path} is of version {version}, this is {VERSION}: `host_sdk evaluate {run.folder}`"
+        )
+    targets, device = result["cost"]["targets"], result["device"]
+    target = device["target"] if device else next(name for name in targets if name != "portable")
+    clock = device["clock_hz"] if device else 0
+    return {
+        "name": name,
+        "run": run,
+        "result": result,
+        "target": target,
+        "memory": targets[target],
+        "ram_bytes": targets[target]["arena_bytes"] + targets[target]["state_bytes"],
+        "cycles": round(device["microseconds_per_frame"] * clock / 1e6) if clock else None,
+        "layer_cycles": [round(us * clock / 1e6) for us in device["layers"]] if clock else None,
+        "state_of": {place["name"]: place["bytes"] for place in targets[target]["state"]},
+        "quantize": _optional_json(run.folder / "quantize.json"),
+    }
+
+
+def _optional_json(path):
+    return json.loads(read(path)) if path.exists() else None
+
+
+def reproduce(entry):
+    """Return the commands that make a run once more, as text."""
+    config = "\n".join(f"    {name}={value!r}," for name, value in entry["run"].config.items())
+    options = entry["result"]["options"]
+    rule = options["rule"]
+    words = [
+        f"host_sdk evaluate RUN --smooth {rule['smooth']} --threshold {rule['threshold']}",
+        f"--hold {rule['hold']} --minutes {options['background_minutes']:g}",
+        f"--seed {options['seed']}",
+    ]
+    for name in ("clips", "background", "device"):
+        if options[name]:
+            words.append(f"--{name} {options[name]}")
+    return (
+        "# Python\n"
+        "from host_sdk.train import TrainConfig, train\n\n"
+        f"config = TrainConfig(\n{config}\n)\ntrain(config, 'RUN')\n\n"
+        "# Shell\n"
+        "host_sdk quantize RUN\n"
+        "host_sdk pack RUN/model.graph\n" + " ".join(words)
+    )
