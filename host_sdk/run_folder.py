@@ -16,6 +16,7 @@ from pathlib import Path
 
 from host_sdk.errors import MotionletError
 from host_sdk.files import read, write
+from host_sdk.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
 DERIVED = ("model.graph", "quantize.json", "model.mlet", "evaluate.json")  # from the network
@@ -38,6 +39,12 @@ class Run:
     @property
     def labels(self):
         return self.record["labels"]
+
+    @property
+    def normalization(self):
+        """The `Normalization` that the network's samples go through."""
+        saved = self.record.get("normalization")
+        return Normalization.from_dict(saved) if saved else PIXELS
 
     def load_task(self):
         """Return the task that the run was trained on; see `host_sdk.data`."""
@@ -81,6 +88,7 @@ class Run:
 
         samples, _ = self.make_clips("train", clips)
         rate = self.load_task().FRAMES_PER_SECOND
+        options["normalization"] = self.normalization
         return quantize(self.load_network(), samples, self.labels, rate, **options)
 
     def load_model(self):

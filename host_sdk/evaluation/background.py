@@ -4,19 +4,28 @@ from pathlib import Path
 
 import numpy as np
 
-from host_sdk.clips import load_clip
+from host_sdk.data import clip_files
 from host_sdk.errors import MotionletError
 
 STREAM_SECONDS = 30  # of each stream that a task makes
 FROZEN_SECONDS = 10  # that a picture is shown which does not move
 
 
-def folder_streams(folder):
-    """Return the clips of a folder, [samples [T, H, W, C]]."""
-    paths = sorted(path for path in Path(folder).glob("**/*") if path.suffix in (".npy", ".npz"))
+def folder_streams(folder, task):
+    """Return the clips of a folder, videos or arrays, [samples [T, H, W, C]] in the task's form."""
+    suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
+    paths = sorted(p for p in Path(folder).glob("**/*") if p.suffix.lower() in suffixes)
     if not paths:
-        raise MotionletError(f"{folder}: no clips in it (.npy or .npz)")
-    return [load_clip(path) for path in paths]
+        raise MotionletError(f"{folder}: no clips in it, neither videos nor arrays")
+    crop = hasattr(task, "options") and task.options.crop
+    form = clip_files.FrameForm(task.FRAMES_PER_SECOND, task.FRAME_SHAPE, crop)
+    streams = []
+    for path in paths:
+        try:
+            streams.append(clip_files.read_frames(path, clip_files.inspect_clip(path), form))
+        except MotionletError as error:
+            raise MotionletError(f"{path}: {error}") from None
+    return streams
 
 
 def task_streams(task, quiet, clips, labels, minutes):
@@ -26,7 +35,8 @@ def task_streams(task, quiet, clips, labels, minutes):
     order:
     1. streams of the first quiet class of `STREAM_SECONDS` each, `minutes` in all, where the task
        makes streams (`make_stream`, see `data.moving_digits`);
-    2. the clips of the quiet classes, each a stream of its own;
+    2. the test clips of the quiet classes, each a stream of its own: whole, where the task is a
+       folder of clips, as long as the others where it makes them;
     3. without a quiet class, the first frame of each clip, repeated for `FROZEN_SECONDS`.
     """
     rate = task.FRAMES_PER_SECOND
@@ -36,9 +46,14 @@ def task_streams(task, quiet, clips, labels, minutes):
             task.make_stream([quiet[0]], frames, "test", seed)[0] for seed in range(max(count, 1))
         ]
         return f"unseen streams of the class {task.LABELS[quiet[0]]!r}", streams
-    if quiet and np.isin(labels, quiet).any():
-        names = ", ".join(repr(task.LABELS[c]) for c in quiet)
-        return f"unseen clips of the class {names}", list(clips[np.isin(labels, quiet)])
+    names = [task.LABELS[c] for c in quiet]
+    if hasattr(task, "clips"):
+        pairs = zip(task.clips, task.splits, strict=True)
+        streams = [task.frames_of(c) for c, where in pairs if where == "test" and c.label in names]
+    else:
+        streams = list(clips[np.isin(labels, quiet)])
+    if streams:
+        return f"unseen clips of the class {', '.join(map(repr, names))}", streams
     frames = round(FROZEN_SECONDS * rate)
     frozen = [np.broadcast_to(clip[0], (frames, *clip.shape[1:])) for clip in clips]
     return "the first frame of each unseen clip, held: nothing moves", frozen

@@ -96,7 +96,7 @@ def evaluate(run, options=Options(), stage=_silent):
         validation, validation_labels = run.make_clips("validation", options.clips)
         keras_model = run.load_network()
         data = run.load_model()
-        quiet_clips = options.background and background.folder_streams(options.background)
+        quiet_clips = options.background and background.folder_streams(options.background, task)
     network = _Networks(run, keras_model, data)
     rate = task.FRAMES_PER_SECOND
 
@@ -106,7 +106,8 @@ def evaluate(run, options=Options(), stage=_silent):
 
         with stage(f"on the device: {options.device}") as progress:
             name = f"{run.folder.resolve().name}.mlet"
-            device = run_sample(options.device, name, data, test[: options.sample], progress)
+            sample = test[: options.sample]
+            device = run_sample(options.device, name, data, sample, run.normalization, progress)
 
     with stage("int8 in C") as progress:
         frame_logits = network.frame_logits(test, progress)
@@ -161,9 +162,8 @@ def evaluate(run, options=Options(), stage=_silent):
         )
     with stage("leaks"):
         everything = np.concatenate([test, validation])
-        all_labels = np.concatenate([labels, validation_labels])
-        clues = leaks.clues_of_samples(everything)
-        result["leaks"] = leaks.find_leaks(clues, all_labels, seed=options.seed)
+        clues = leaks.clues(task, everything, np.concatenate([labels, validation_labels]))
+        result["leaks"] = leaks.find_leaks(*clues, seed=options.seed)
     result["warnings"] = _warnings(result)
     return result
 
@@ -175,7 +175,11 @@ class _Networks:
     """
 
     def __init__(self, run, keras_model, data):
-        self._run, self._keras, self._packed = run, keras_model, Int8Network(data)
+        self._run, self._keras, self._packed = (
+            run,
+            keras_model,
+            Int8Network(data, run.normalization),
+        )
         self.graph = self._packed.graph
 
     def answers(self, logits):
@@ -196,12 +200,14 @@ class _Networks:
         """Answers of the Keras network."""
         from host_sdk.train import float_logits
 
-        return self.answers(float_logits(self._keras, clips))
+        normalization = self._run.normalization
+        return self.answers(float_logits(self._keras, clips, normalization=normalization))
 
     def narrow(self):
         """Return the network with 4-bit weights wherever that can be, as (method, graph)."""
         graph = self._run.quantize(int4="all")
-        int4 = Int8Network(mlet_file.pack(graph, planner.plan(graph, chains=False)))
+        data = mlet_file.pack(graph, planner.plan(graph, chains=False))
+        int4 = Int8Network(data, self._run.normalization)
         return lambda clips, progress=None: self.answers(int4.logits(clips, progress)), graph
 
 

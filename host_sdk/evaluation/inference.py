@@ -1,16 +1,15 @@
-"""The int8 network on many clips: in C on this machine, and a sample of them on a device."""
+"""The int8 network on many clips, in C on this machine."""
 
 import numpy as np
 
 from host_sdk import mlet_file, native
-from host_sdk.clips import to_tensor
 
 
 class Int8Network:
-    """A packed model in the C core. Clips are the task's samples [T, H, W, C]."""
+    """A packed model in the C core. Clips are samples [T, H, W, C] for `normalization`."""
 
-    def __init__(self, data):
-        self.data = data
+    def __init__(self, data, normalization):
+        self.normalization = normalization
         self.graph = mlet_file.read(data)[0]
         self._stream = native.Stream(native.Model(data))
 
@@ -22,7 +21,7 @@ class Int8Network:
         rows = []
         for done, clip in enumerate(clips):
             self._stream.reset()
-            frames = to_tensor(self.graph, clip)
+            frames = self.normalization.run(clip)
             rows.append(self._real([self._stream.push(frame).ravel() for frame in frames]))
             if progress:
                 progress(done + 1, len(clips))

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import sys
 import types
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from host_sdk import data, native
+from host_sdk import native
 from host_sdk.cli import main
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
@@ -69,50 +68,48 @@ def test_a_network_without_memory_is_caught(result):
     assert any("order of the frames does not matter" in line for line in result["warnings"])
 
 
-@pytest.fixture
-def brightness_task(monkeypatch):
-    """A task that looks like motion and is not: the label shows in how bright a frame is."""
-
-    def make_clips(count, frames, split, seed):
-        rng = np.random.default_rng([seed, len(split)])
-        labels = rng.permutation(np.arange(count) % 2)
-        clips = (
-            rng.integers(0, 120, (count, frames, 8, 8, 1)) + 120 * labels[:, None, None, None, None]
-        )
-        return clips.astype(np.uint8), labels
-
-    task = types.ModuleType("host_sdk.data.brightness")
-    task.LABELS, task.FRAME_SHAPE, task.PIXEL_FORMAT = ["fall", "rise"], (8, 8, 1), "gray8"
-    task.FRAMES_PER_SECOND = 10.0
-    task.make_clips = make_clips
-    monkeypatch.setitem(sys.modules, task.__name__, task)
-    monkeypatch.setattr(data, "TASKS", (*data.TASKS, "brightness"))
+@pytest.fixture(scope="module")
+def leaky_folder(tmp_path_factory):
+    """Clips that look like motion and are not: class, brightness and length go together."""
+    folder = tmp_path_factory.mktemp("leaky")
+    rng = np.random.default_rng(0)
+    for number, label in enumerate(("fall", "none", "rise")):
+        (folder / label).mkdir()
+        for clip in range(20):
+            film = rng.integers(0, 90, (36 + 4 * number, 8, 8)) + 80 * number
+            np.save(folder / label / f"{clip}.npy", film.astype(np.uint8))
+    return folder
 
 
-def test_a_leaky_task_is_caught(brightness_task, tmp_path):
+def test_a_leaky_folder_is_caught(leaky_folder, tmp_path):
+    counts = {"clips": 90, "validation_clips": None, "test_clips": None}
     config = TrainConfig(
-        task="brightness",
+        task=str(leaky_folder),
+        data={"augment": "none"},
         network="tsm",
         frames=4,
-        clips=64,
-        validation_clips=40,
-        test_clips=60,
         epochs=10,
         batch=8,
         warm_up=1,
+        **counts,
     )
     train(config, tmp_path, progress=False)
-    found = evaluate(open_run(tmp_path), Options(background_minutes=0.5))
+    found = evaluate(open_run(tmp_path))
     assert found["accuracy"]["int8"]["value"] > 0.9
     assert found["controls"]["shuffled"]["accuracy"]["value"] > 0.9
     assert found["controls"]["frozen"]["accuracy"]["value"] > 0.9
     said = "\n".join(found["warnings"])
     assert "The order of the frames does not matter" in said
     assert "Single frames tell something of the label" in said
-    assert "The mean brightness of a clip tells something of its label" in said
-    # There is no class of background: pictures that stand still are it.
-    assert found["alarms"]["quiet"] == []
-    assert "nothing moves" in found["alarms"]["background"]
+    for clue in ("mean brightness", "clip length", "file size"):
+        assert f"The {clue} of a clip tells something of its label" in said
+    by_clue = {leak["clue"]: leak for leak in found["leaks"]}
+    assert by_clue["clip length"]["accuracy"]["of"] == 60
+    assert by_clue["picture size"]["accuracy"] is None
+    # Background is the whole of the test clips of the class `none`: 3 of 40 frames.
+    assert found["alarms"]["quiet"] == ["none"]
+    hours = found["alarms"]["thresholds"][0]["false_alarms"]["hours"]
+    assert hours == 3 * 40 / found["frames_per_second"] / 3600
 
 
 def test_seeds_and_that_it_repeats(tiny_run, tmp_path):
@@ -127,15 +124,18 @@ def test_seeds_and_that_it_repeats(tiny_run, tmp_path):
     assert found["spread"]["int8"]["sd"] == 0
 
 
-def test_background_of_a_task_with_a_quiet_class():
+def test_background_of_a_task():
     clips, labels = moving_digits.make_clips(18, 4, "test")
     still = moving_digits.LABELS.index("still")
     what, streams = task_streams(moving_digits, [still], clips, labels, 1)
     assert "'still'" in what
     assert [stream.shape for stream in streams] == [(300, 32, 32, 1)] * 2
     without = types.SimpleNamespace(LABELS=moving_digits.LABELS, FRAMES_PER_SECOND=10)
-    what, streams = task_streams(without, [still], clips, labels, 1)
+    _, streams = task_streams(without, [still], clips, labels, 1)
     assert np.array_equal(streams, clips[labels == still])
+    what, streams = task_streams(without, [], clips, labels, 1)
+    assert "nothing moves" in what
+    assert np.array_equal(streams[3], np.broadcast_to(clips[3, 0], (100, 32, 32, 1)))
 
 
 def test_device(tiny_run, unix_firmware):
@@ -150,12 +150,14 @@ def test_device(tiny_run, unix_firmware):
 
 def test_command(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
-    np.save(tmp_path / "quiet.npy", np.zeros((50, 32, 32), np.uint8))
-    words = ["evaluate", str(tmp_path / "run"), "--clips", "9", "--background", str(tmp_path)]
+    (tmp_path / "quiet").mkdir()
+    np.save(tmp_path / "quiet/dark.npy", np.zeros((50, 20, 30), np.uint8))
+    words = ["evaluate", str(tmp_path / "run"), "--clips", "9"]
+    words += ["--background", str(tmp_path / "quiet")]
     said = CliRunner().invoke(main, words)
     assert said.exit_code == 0, said.stderr
     found = json.loads((tmp_path / "run/evaluate.json").read_text())
-    assert found["alarms"]["background"] == str(tmp_path)
+    assert found["alarms"]["background"] == str(tmp_path / "quiet")
     assert found["alarms"]["thresholds"][0]["false_alarms"]["hours"] == 50 / 10 / 3600
     for text in ("accuracy, int8", "counter-clockwise", "frames shuffled", "false alarms an hour"):
         assert text in said.stdout

@@ -226,7 +226,7 @@ def test_brightness_leaks():
     rng = np.random.default_rng(1)
     labels = np.arange(60) % 2
     clips = rng.integers(0, 100, (60, 3, 4, 4, 1)) + 40 * labels[:, None, None, None, None]
-    found = leaks.find_leaks(leaks.clues_of_samples(clips.astype(np.uint8)), labels)
+    found = leaks.find_leaks(*leaks.clues(None, clips.astype(np.uint8), labels))
     assert {leak["clue"] for leak in found if leak["leak"]} >= {"mean brightness"}
 
 
