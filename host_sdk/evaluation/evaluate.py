@@ -130,7 +130,11 @@ def evaluate(run, options=Options(), stage=_silent):
             for name in ("model.keras", "model.graph", "model.mlet")
         },
         "labels": run.labels,
-        "clips": {"test": len(test), "validation": len(validation)},
+        "clips": {
+            "test": len(test),
+            "validation": len(validation),
+            "test_files": task.splits.count("test") if hasattr(task, "clips") else None,
+        },
         "frames": test.shape[1],
         "frames_per_second": rate,
         "chance": metrics.chance(labels),
@@ -320,6 +324,12 @@ def _warnings(result):
         warnings.append(
             f"Not better than chance: {accuracy['value']:.1%}, where always the same answer gives "
             f"{chance:.1%}."
+        )
+    windows, files = result["clips"]["test"], result["clips"]["test_files"]
+    if files and files < windows:
+        warnings.append(
+            f"The {windows} unseen clips are windows of {files} files. The intervals take them for "
+            "independent of each other; the true ones are wider."
         )
     shuffled, frozen = (result["controls"][name] for name in ("shuffled", "frozen"))
     if shuffled["p_not_worse"] > SURE:

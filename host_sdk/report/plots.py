@@ -132,7 +132,7 @@ def by_frame(curves, chance):
         axes.set(xlabel="frames seen", ylabel="accuracy", ylim=(0, 1.03), xlim=(1, len(shares)))
         _percent_axis(axes.yaxis)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend(loc="lower right")
+        axes.legend()
 
     return _svg("Accuracy against frames seen", draw)
 
@@ -176,7 +176,7 @@ def dropped(rows):
         axes.set_xticks(shown, ["all", *(f"1 of {n}" for n in shown[1:])])
         axes.set(xlabel="frames pushed", ylabel="accuracy", ylim=(0, 1.03))
         _percent_axis(axes.yaxis)
-        axes.legend(loc="lower left")
+        axes.legend()
 
     return _svg("Accuracy against dropped frames", draw)
 

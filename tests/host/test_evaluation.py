@@ -103,6 +103,8 @@ def test_a_leaky_folder_is_caught(leaky_folder, tmp_path):
     assert "Single frames tell something of the label" in said
     for clue in ("mean brightness", "clip length", "file size"):
         assert f"The {clue} of a clip tells something of its label" in said
+    windows = found["clips"]["test"]
+    assert f"The {windows} unseen clips are windows of 9 files." in said
     by_clue = {leak["clue"]: leak for leak in found["leaks"]}
     assert by_clue["clip length"]["accuracy"]["of"] == 60
     assert by_clue["picture size"]["accuracy"] is None
