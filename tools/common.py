@@ -6,6 +6,7 @@ where it is installed.
 
 import ast
 import contextlib
+import hashlib
 import operator
 import os
 import re
@@ -73,6 +74,37 @@ def write_atomically(path, data):
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.write_bytes(data)
     temporary.replace(path)
+
+
+def files_in(*roots):
+    """The files in directories, or named themselves, without hidden ones and Python's caches."""
+    for root in roots:
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+            if path.is_file() and not hidden:
+                yield path
+
+
+def digest(*items):
+    """A hash over texts, and over the names and contents of files (Paths)."""
+    result = hashlib.sha256()
+    for item in items:
+        data = item.read_bytes() if isinstance(item, Path) else b""
+        result.update(f"{item}\0{len(data)}\0".encode() + data)
+    return result.hexdigest()
+
+
+def last_errors(output):
+    """The lines that matter in what a failed compiler, linker or make said."""
+    lines = output.rstrip().splitlines()
+    # Compilers say "error:", linkers "undefined" or "overflowed"; make adds lines of its own.
+    said = [
+        line
+        for line in lines
+        if re.search(r"error|undefined|multiple definition|overflow", line, re.I)
+    ]
+    said = [line for line in said if not line.startswith("make")] or lines
+    return "\n  ".join(said[:12])
 
 
 class Progress:

@@ -2,10 +2,13 @@
 // written in device/_motionlet.pyi.
 //
 // Nothing here is mutable and static, and names of arguments are plain strings, so that this file
-// can be built into a firmware or loaded as a native module.
+// can be built into a firmware or loaded as a native module (natmod/).
 
 #include <string.h>
 
+#if MICROPY_ENABLE_DYNRUNTIME
+#include "natmod/natmod.h"
+#else
 #include "py/binary.h"
 #include "py/gc.h"
 #include "py/mphal.h"
@@ -13,10 +16,24 @@
 #include "py/objstr.h"
 #include "py/objtuple.h"
 #include "py/runtime.h"
+#endif
 
 #include "mlet.h"
 
 #define RAISES __attribute__((noreturn))
+
+#if !MICROPY_ENABLE_DYNRUNTIME
+#define TICKS_MASK UINT32_MAX
+#define METHOD(name, object) {MP_ROM_QSTR(name), MP_ROM_PTR(&object)},
+#define DECLARE_TYPE(type) static const mp_obj_type_t type
+
+// A type of Python: its name, the X-macro of its methods, its slots.
+#define DEFINE_TYPE(type, name, methods, ...) \
+    static const mp_rom_map_elem_t type##_table[] = {methods(METHOD)}; \
+    static MP_DEFINE_CONST_DICT(type##_dict, type##_table); \
+    static MP_DEFINE_CONST_OBJ_TYPE( \
+        type, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, &type##_dict);
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // Buffers
@@ -85,7 +102,9 @@ static void *allocate(const char *who, size_t bytes) {
     void *memory = m_malloc_maybe(bytes == 0 ? 1 : bytes);
     if (memory == NULL) {
         size_t largest = 0;
-        #if MICROPY_ENABLE_GC
+        #if MICROPY_ENABLE_DYNRUNTIME
+        largest = natmod_largest_free(bytes);
+        #elif MICROPY_ENABLE_GC
         gc_info_t info;
         gc_info(&info);
         largest = info.max_free * MICROPY_BYTES_PER_GC_BLOCK;
@@ -406,15 +425,10 @@ static mp_obj_t ring_unary_op(mp_unary_op_t op, mp_obj_t self_in) {
     METHOD(MP_QSTR_push, ring_push_obj)     \
     METHOD(MP_QSTR_reset, ring_reset_obj)
 
-#define METHOD(name, object) {MP_ROM_QSTR(name), MP_ROM_PTR(&object)},
-static const mp_rom_map_elem_t ring_methods_table[] = {RING_METHODS(METHOD)};
-static MP_DEFINE_CONST_DICT(ring_methods, ring_methods_table);
-
-static MP_DEFINE_CONST_OBJ_TYPE(ring_type, MP_QSTR_FrameRing, MP_TYPE_FLAG_NONE,
+DEFINE_TYPE(ring_type, MP_QSTR_FrameRing, RING_METHODS,
     make_new, ring_make_new,
     unary_op, ring_unary_op,
-    subscr, ring_subscr,
-    locals_dict, &ring_methods);
+    subscr, ring_subscr)
 
 // ---------------------------------------------------------------------------------------------
 // Kernels one by one
@@ -491,7 +505,7 @@ static void complete_layer(call_t *call, uint8_t code) {
 }
 
 static mlet_ring_t *get_ring(const char *who, mp_obj_t past, uint32_t count, uint32_t bytes) {
-    if (!mp_obj_is_type(past, &ring_type)) {
+    if (!mp_obj_is_type(past, (const mp_obj_type_t *)&ring_type)) {
         mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: past is not a FrameRing"), who);
     }
     ring_obj_t *self = MP_OBJ_TO_PTR(past);
@@ -555,7 +569,7 @@ static mp_obj_t call_layer(
     int8_t *shifted = NULL, *x1 = NULL;
     size_t n = 0;
     if (code == MLET_OP_TEMPORAL_AVERAGE && !given(&call, FRAMES)
-        && mp_obj_is_type(call.past, &ring_type)) {
+        && mp_obj_is_type(call.past, (const mp_obj_type_t *)&ring_type)) {
         const ring_obj_t *past = MP_OBJ_TO_PTR(call.past);
         layer->frames = past->ring.count + 1;
     }
@@ -793,7 +807,7 @@ static mp_obj_t new_string(const char *string) {
 }
 
 static mp_obj_t new_tensor(const mlet_model_t *model, uint16_t index) {
-    static const qstr fields[] = {
+    const qstr fields[] = {
         MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point};
     const mlet_tensor_t tensor = mlet_model_tensor(model, index);
     const mp_obj_t items[] = {
@@ -806,7 +820,7 @@ static mp_obj_t new_tensor(const mlet_model_t *model, uint16_t index) {
 }
 
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
-    static const qstr fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
+    const qstr fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
     const mlet_op_t op = mlet_model_op(model, index);
     const mp_obj_t items[] = {
         new_string(op.name),
@@ -962,14 +976,10 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(model_stream_obj, 1, model_stream);
 #define MODEL_METHODS(METHOD) \
     METHOD(MP_QSTR_stream, model_stream_obj)
 
-static const mp_rom_map_elem_t model_methods_table[] = {MODEL_METHODS(METHOD)};
-static MP_DEFINE_CONST_DICT(model_methods, model_methods_table);
-
-static MP_DEFINE_CONST_OBJ_TYPE(model_type, MP_QSTR_Model, MP_TYPE_FLAG_NONE,
+DEFINE_TYPE(model_type, MP_QSTR_Model, MODEL_METHODS,
     make_new, model_make_new,
     print, model_print,
-    attr, model_attr,
-    locals_dict, &model_methods);
+    attr, model_attr)
 
 // ---------------------------------------------------------------------------------------------
 // Stream
@@ -997,7 +1007,7 @@ static int8_t *output_values(const stream_obj_t *self, uint16_t index, size_t *c
     return view->items;
 }
 
-static const mp_obj_type_t stream_type;
+DECLARE_TYPE(stream_type);
 
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(args[0]);
@@ -1007,7 +1017,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     if (model->input_count != 1) {
         raise_count("stream", "model", model->input_count, "inputs", 1);
     }
-    stream_obj_t *self = mp_obj_malloc(stream_obj_t, &stream_type);
+    stream_obj_t *self = mp_obj_malloc(stream_obj_t, (const mp_obj_type_t *)&stream_type);
     self->model = args[0];
     self->shape = mlet_model_tensor(model, mlet_model_input(model, 0)).shape;
     self->is_raw = mlet_model_pixel_format(model, 0) == MLET_PIXELS_RAW;
@@ -1110,7 +1120,7 @@ static mlet_status_t profile_hook(
     (void)output;
     (void)bytes;
     profile_t *profile = context;
-    profile->times[op] += mp_hal_ticks_us() - profile->begin;
+    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & TICKS_MASK;
     profile->begin = mp_hal_ticks_us();
     return MLET_OK;
 }
@@ -1236,12 +1246,8 @@ static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     METHOD(MP_QSTR_scores, stream_scores_obj)   \
     METHOD(MP_QSTR_output, stream_output_obj)
 
-static const mp_rom_map_elem_t stream_methods_table[] = {STREAM_METHODS(METHOD)};
-static MP_DEFINE_CONST_DICT(stream_methods, stream_methods_table);
-
-static MP_DEFINE_CONST_OBJ_TYPE(stream_type, MP_QSTR_Stream, MP_TYPE_FLAG_NONE,
-    attr, stream_attr,
-    locals_dict, &stream_methods);
+DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
+    attr, stream_attr)
 
 // ---------------------------------------------------------------------------------------------
 // Module
@@ -1273,6 +1279,7 @@ static MP_DEFINE_CONST_OBJ_TYPE(stream_type, MP_QSTR_Stream, MP_TYPE_FLAG_NONE,
     INTEGER(MP_QSTR_FORMAT_VERSION, MLET_FORMAT_VERSION)            \
     INTEGER(MP_QSTR_TARGET, MLET_TARGET)
 
+#if !MICROPY_ENABLE_DYNRUNTIME
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
 
 #define INTEGER(name, value) {MP_ROM_QSTR(name), MP_ROM_INT(value)},
@@ -1289,3 +1296,4 @@ const mp_obj_module_t motionlet_module = {
     .globals = (mp_obj_dict_t *)&module_globals,
 };
 MP_REGISTER_MODULE(MP_QSTR__motionlet, motionlet_module);
+#endif

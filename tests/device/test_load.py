@@ -17,28 +17,43 @@ def works(model):
         assert motionlet.crc32(stream.push(frame)) == crcs[-1]
 
 
-with open(FILE, "wb") as file:
-    file.write(read("tiny_tsm.mlet"))
-try:
-    model = motionlet.load(FILE)
-    works(model)
-    assert model.in_place
-    assert model.name == FILE
-    assert model.ram_bytes == model.stream_bytes + model.bytes
-    assert model.bytes == len(read("tiny_tsm.mlet"))
-
+def check_files():
     with open(FILE, "wb") as file:
-        file.write(b"no model")
-    raises(ValueError, FILE + ": not a Motionlet model: header", motionlet.load, FILE)
-finally:
-    os.remove(FILE)
+        file.write(read("tiny_tsm.mlet"))
+    try:
+        model = motionlet.load(FILE)
+        works(model)
+        assert model.in_place
+        assert model.name == FILE
+        assert model.ram_bytes == model.stream_bytes + model.bytes
+        assert model.bytes == len(read("tiny_tsm.mlet"))
 
-raises(OSError, FILE, motionlet.load, FILE)
-try:
-    motionlet.load(FILE)
-except OSError as error:
-    errno = error.errno
-assert errno == 2
+        with open(FILE, "wb") as file:
+            file.write(b"no model")
+        raises(ValueError, FILE + ": not a Motionlet model: header", motionlet.load, FILE)
+    finally:
+        os.remove(FILE)
+
+    raises(OSError, FILE, motionlet.load, FILE)
+    try:
+        motionlet.load(FILE)
+    except OSError as error:
+        errno = error.errno
+    assert errno == 2
+
+
+def has_files():
+    try:
+        open(FILE, "wb").close()
+    except OSError as error:
+        if error.errno != 19:  # ENODEV: nothing is mounted there
+            raise
+        return False
+    return True
+
+
+if has_files():
+    check_files()
 
 # A model that lies on no multiple of 16 is copied, and its buffer is not needed any more.
 good = read("tiny_tsm.mlet")

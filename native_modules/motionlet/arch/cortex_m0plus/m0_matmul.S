@@ -294,16 +294,16 @@ m0_matmul_int8_start:
         bne     1f
         movs    r2, #(loop_end - loop_two - 6) / 4
         muls    r1, r2
-        ldr     r0, =loop_two + 1
-        adds    r0, r0, r1
-        bx      lr
+        ldr     r0, to_loop_two
+        b       3f
 1:      movs    r2, #(loop_two - loop_four - 8) / 4
         muls    r1, r2
-        ldr     r0, =loop_four + 1
-        adds    r0, r0, r1
-        bx      lr
-2:      ldr     r0, =tail + 1
-        bx      lr
+        ldr     r0, to_loop_four
+        b       3f
+2:      ldr     r0, to_tail
+3:      adds    r0, r0, r1
+        add     r0, pc
+from:   bx      lr
         .size   m0_matmul_int8_start, . - m0_matmul_int8_start
 
 // uint32_t m0_matmul_int8_end(void)
@@ -311,10 +311,18 @@ m0_matmul_int8_start:
         .type   m0_matmul_int8_end, %function
         .thumb_func
 m0_matmul_int8_end:
-        ldr     r0, =rows_done + 1
+        ldr     r0, to_rows_done
+        add     r0, pc
+from_end:
         bx      lr
         .size   m0_matmul_int8_end, . - m0_matmul_int8_end
-        .ltorg
+
+// Thumb addresses, as distances from pc: a native module has no others.
+        .align  2
+to_loop_two:    .word   loop_two + 1 - (from + 2)
+to_loop_four:   .word   loop_four + 1 - (from + 2)
+to_tail:        .word   tail + 1 - (from + 2)
+to_rows_done:   .word   rows_done + 1 - (from_end + 2)
 
 // ---------------------------------------------------------------------------------------------
 // void m0_matmul_int4(const m0_matmul_t *job, int8_t *y)

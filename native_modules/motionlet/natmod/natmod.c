@@ -1,0 +1,62 @@
+// `_motionlet` as a native module: the binding that the firmware's module is made of, too, and
+// what runs when it is imported. tools/build_natmod.py builds it.
+
+#include "../modmotionlet.c"
+
+// ---------------------------------------------------------------------------------------------
+// The C library that the core and the compiler count on
+
+__attribute__((used)) void *memmove(void *to, const void *from, size_t bytes) {
+    return mp_fun_table.memmove_(to, from, bytes);
+}
+
+__attribute__((used)) void *memcpy(void *to, const void *from, size_t bytes) {
+    return mp_fun_table.memmove_(to, from, bytes);
+}
+
+__attribute__((used)) void *memset(void *to, int value, size_t bytes) {
+    return mp_fun_table.memset_(to, value, bytes);
+}
+
+__attribute__((used)) int memcmp(const void *a, const void *b, size_t bytes) {
+    const uint8_t *x = a, *y = b;
+    for (; bytes > 0 && *x == *y; bytes--) {
+        x++;
+        y++;
+    }
+    return bytes == 0 ? 0 : *x - *y;
+}
+
+__attribute__((used)) int strcmp(const char *a, const char *b) {
+    while (*a == *b && *a != '\0') {
+        a++;
+        b++;
+    }
+    return (uint8_t)*a - (uint8_t)*b;
+}
+
+__attribute__((used)) size_t strlen(const char *string) {
+    size_t length = 0;
+    while (string[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Import
+
+#define STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
+#define STORE_INTEGER(name, value) mp_store_global(name, MP_OBJ_NEW_SMALL_INT(value));
+
+__attribute__((used)) mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
+    MP_DYNRUNTIME_INIT_ENTRY
+    natmod_find_types();
+    ring_type_init();
+    model_type_init();
+    stream_type_init();
+    mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(MLET_VERSION, sizeof(MLET_VERSION) - 1));
+    MODULE_OBJECTS(STORE_OBJECT)
+    MODULE_INTEGERS(STORE_INTEGER)
+    MP_DYNRUNTIME_INIT_EXIT
+}

@@ -1,0 +1,166 @@
+// What modmotionlet.c needs to be built as a native module (.mpy).
+//
+// A native module is loaded into RAM by a firmware that does not know it. It reaches that firmware
+// through the table mp_fun_table alone; py/dynruntime.h gives most of MicroPython's API in terms of
+// it, and this file the rest. Names of Python (MP_QSTR_x) get their numbers when the module is
+// loaded, so what holds them cannot be constant: types and dicts are filled by mpy_init.
+//
+// mpy_ld.py wants every variable that is not constant to be zero at first and not static.
+#ifndef MOTIONLET_NATMOD_H
+#define MOTIONLET_NATMOD_H
+
+#include "py/obj.h"
+
+// ---------------------------------------------------------------------------------------------
+// Types of the firmware, looked up once by mpy_init
+
+struct {
+    const mp_obj_type_t *type_int, *type_memoryview, *type_attrtuple;
+    const mp_obj_type_t *type_IndexError, *type_MemoryError, *type_RuntimeError;
+    const mp_obj_type_t *type_TypeError, *type_ValueError;
+    mp_obj_t ticks_us; // MP_OBJ_NULL until it is needed
+} firmware;
+
+#define mp_type_memoryview (*firmware.type_memoryview) // also in objarray.h
+
+#include "py/dynruntime.h"
+#include "py/objarray.h"
+#include "py/objtuple.h"
+
+#undef mp_type_int
+#undef mp_type_IndexError
+#undef mp_type_RuntimeError
+#undef mp_type_TypeError
+#undef mp_type_ValueError
+#define mp_type_int (*firmware.type_int)
+#define mp_type_IndexError (*firmware.type_IndexError)
+#define mp_type_MemoryError (*firmware.type_MemoryError)
+#define mp_type_RuntimeError (*firmware.type_RuntimeError)
+#define mp_type_TypeError (*firmware.type_TypeError)
+#define mp_type_ValueError (*firmware.type_ValueError)
+
+static mp_obj_t natmod_attribute(qstr module, qstr name) {
+    return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
+}
+
+static void natmod_find_types(void) {
+    firmware.type_int = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_int));
+    firmware.type_memoryview = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_memoryview));
+    firmware.type_IndexError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_IndexError));
+    firmware.type_MemoryError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_MemoryError));
+    firmware.type_RuntimeError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_RuntimeError));
+    firmware.type_TypeError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_TypeError));
+    firmware.type_ValueError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ValueError));
+    // The one that every firmware has at hand.
+    firmware.type_attrtuple = mp_obj_get_type(natmod_attribute(MP_QSTR_sys, MP_QSTR_implementation));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Types of the module
+
+#define DECLARE_TYPE(type) extern mp_obj_full_type_t type
+
+#define FULL_TYPE(...) \
+    MP_DEFINE_CONST_OBJ_TYPE_NARGS(__VA_ARGS__, _INV, 12, _INV, 11, _INV, 10, _INV, 9, _INV, 8, \
+    _INV, 7, _INV, 6, _INV, 5, _INV, 4, _INV, 3, _INV, 2, _INV, 1, _INV, 0) \
+    (mp_obj_full_type_t, __VA_ARGS__)
+
+#define STORE_METHOD(name, object) \
+    mp_obj_dict_store(methods_dict, MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(&object));
+
+#define DEFINE_TYPE(type, name, methods, ...) \
+    mp_obj_full_type_t type; \
+    static void type##_init(void) { \
+        const mp_obj_t methods_dict = mp_obj_new_dict(0); \
+        methods(STORE_METHOD) \
+        FULL_TYPE(filled, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, methods_dict); \
+        type = filled; \
+    }
+
+// ---------------------------------------------------------------------------------------------
+// Memory
+
+#define m_malloc_maybe(bytes) m_realloc_maybe(NULL, bytes, false)
+
+// The largest block that can be had now, below `bytes`, which cannot.
+static size_t natmod_largest_free(size_t bytes) {
+    size_t low = 0;
+    while (bytes - low > sizeof(mp_obj_t)) {
+        const size_t middle = low + (bytes - low) / 2;
+        void *block = m_malloc_maybe(middle);
+        if (block != NULL) {
+            m_free(block);
+            low = middle;
+        } else {
+            bytes = middle;
+        }
+    }
+    return low;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Exceptions with a formatted text, cut off where the text ends
+
+typedef struct {
+    size_t used;
+    char text[160];
+} natmod_text_t;
+
+static void natmod_add_text(void *data, const char *string, size_t length) {
+    natmod_text_t *text = data;
+    for (size_t i = 0; i < length && text->used < sizeof(text->text); i++) {
+        text->text[text->used++] = string[i];
+    }
+}
+
+#define mp_raise_msg_varg natmod_raise
+
+__attribute__((noreturn)) static void natmod_raise(
+    const mp_obj_type_t *type, mp_rom_error_text_t format, ...) {
+    natmod_text_t text;
+    text.used = 0;
+    const mp_print_t print = {&text, natmod_add_text};
+    va_list arguments;
+    va_start(arguments, format);
+    mp_vprintf(&print, format, arguments);
+    va_end(arguments);
+    mp_raise_type_arg(type, mp_obj_new_str(text.text, text.used));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Objects
+
+#define mp_obj_new_attrtuple natmod_new_attrtuple
+
+static mp_obj_t natmod_new_attrtuple(const qstr *fields, size_t count, const mp_obj_t *items) {
+    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count + 1, NULL));
+    tuple->base.type = firmware.type_attrtuple;
+    tuple->len = count;
+    memcpy(tuple->items, items, count * sizeof(*items));
+    qstr *names = m_new(qstr, count); // kept alive by the tuple
+    memcpy(names, fields, count * sizeof(*fields));
+    tuple->items[count] = MP_OBJ_FROM_PTR(names);
+    return MP_OBJ_FROM_PTR(tuple);
+}
+
+#define mp_obj_print_helper(print, object, kind) natmod_print_string(print, object)
+
+static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
+    const mp_obj_t string = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 1, 0, &object);
+    mp_printf(print, "%s", mp_obj_str_get_str(string));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Time
+
+#define mp_hal_ticks_us natmod_ticks_us
+#define TICKS_MASK 0x3fffffff // time.ticks_us() wraps at 2^30, or higher
+
+static mp_uint_t natmod_ticks_us(void) {
+    if (firmware.ticks_us == MP_OBJ_NULL) {
+        firmware.ticks_us = natmod_attribute(MP_QSTR_time, MP_QSTR_ticks_us);
+    }
+    return mp_obj_get_int_truncated(mp_call_function_n_kw(firmware.ticks_us, 0, 0, NULL));
+}
+
+#endif
