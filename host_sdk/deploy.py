@@ -14,18 +14,6 @@ from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import ALIGN, FORMAT_VERSION, TARGETS
 from host_sdk.remote import Remote, require_module
 
-CHECK_RAM = """
-gc.collect()
-_free = gc.mem_free()
-try:
-    _block = bytearray({need})
-    _fits = True
-except MemoryError:
-    _fits = False
-_block = None
-print(json.dumps((_fits, _free)))
-"""
-
 OPEN_ROM = """
 try:
     import vfs
@@ -105,7 +93,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
 def _check_ram(remote, data, in_place):
     need = native.Model(data).stream_bytes
     total = need + (0 if in_place else len(data))
-    fits, free = remote.json(CHECK_RAM.format(need=total))
+    fits, free = remote.can_allocate(total)
     if not fits:
         detail = "" if in_place else f" ({len(data)} for the model, which ROMFS would spare)"
         raise MotionletError(
@@ -182,7 +170,7 @@ class _Partition:
 
 
 def _write_file(remote, path, data, progress):
-    free = remote.json("import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))")
+    free = remote.free_file_bytes()
     if free < len(data) + ALIGN:
         raise MotionletError(
             f"the model has {len(data)} bytes, the filesystem of {remote.device.name} has "

@@ -57,6 +57,19 @@ def _profile(text, repeats):
 """
 
 
+CHECK_RAM = """
+gc.collect()
+_free = gc.mem_free()
+try:
+    _block = bytearray({bytes})
+    _fits = True
+except MemoryError:
+    _fits = False
+_block = None
+print(json.dumps((_fits, _free)))
+"""
+
+
 class Remote:
     """Helpers on a device: `json` runs code there and returns the JSON that it prints."""
 
@@ -76,6 +89,14 @@ class Remote:
             return json.loads(lines[-1])
         except (IndexError, ValueError):
             raise DeviceError(f"{self.device.name} answered {lines[-1:]}, not JSON") from None
+
+    def can_allocate(self, bytes):
+        """Return (whether the heap has so many bytes in one piece, how many are free in all)."""
+        return self.json(CHECK_RAM.format(bytes=bytes))
+
+    def free_file_bytes(self):
+        """Return how many bytes are free in the file system."""
+        return self.json("import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))")
 
     def packed(self, data):
         """Return bytes as the literal that `_unpack` on the device makes them of again."""
@@ -128,11 +149,8 @@ class RemoteStream:
         return self._remote.json(f"_profile({self._text(frame)}, {repeats})")
 
 
-def require_module(device):
-    """Return {"version", "format_version", "target"} of the device's Motionlet.
-
-    Raises MotionletError when the firmware has none.
-    """
+def find_module(device):
+    """Return {"version", "format_version", "target"} of the device's Motionlet, None without."""
     code = """
 import json
 try:
@@ -144,11 +162,18 @@ except ImportError:
 """
     lines = device.exec(code).strip().splitlines()
     found = json.loads(lines[-1]) if lines else None
+    if found is not None:
+        names = {code: name for name, code in TARGETS.items()}
+        found["target"] = names.get(found["target"], f"target {found['target']}")
+    return found
+
+
+def require_module(device):
+    """Return what find_module does; raises MotionletError when the device has no Motionlet."""
+    found = find_module(device)
     if found is None:
         raise MotionletError(
-            f"{device.name} has no module motionlet: put Motionlet's firmware on it "
-            "(`host_sdk firmware build`, `host_sdk firmware flash`)"
+            f"{device.name} has no module motionlet: `host_sdk install` adds it to the firmware "
+            "there (or `deploy --install`), `host_sdk firmware flash` puts Motionlet's own there"
         )
-    names = {code: name for name, code in TARGETS.items()}
-    found["target"] = names.get(found["target"], f"target {found['target']}")
     return found

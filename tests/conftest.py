@@ -29,30 +29,38 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("device_name", names, scope="session")
 
 
-def build_firmware(board):
-    """Build a board's firmware, unless it is up to date; fail with the builder's own words."""
-    tool = paths.repository() / "tools/build_firmware.py"
-    done = subprocess.run([sys.executable, tool, board], capture_output=True, text=True)
-    if done.returncode:
-        pytest.fail(f"build_firmware.py {board}: {done.stderr}", pytrace=False)
+@pytest.fixture(scope="session")
+def build_firmware():
+    """A function that builds a board's firmware, unless it is up to date.
+
+    It fails with the builder's own words.
+    """
+
+    def build(board):
+        tool = paths.repository() / "tools/build_firmware.py"
+        done = subprocess.run([sys.executable, tool, board], capture_output=True, text=True)
+        if done.returncode:
+            pytest.fail(f"build_firmware.py {board}: {done.stderr}", pytrace=False)
+
+    return build
 
 
 @pytest.fixture(scope="session")
-def unix_firmware():
+def unix_firmware(build_firmware):
     """The unix port's program."""
     build_firmware("unix")
     return paths.build() / "firmware/unix/micropython"
 
 
 @pytest.fixture(scope="session")
-def pico_firmware():
+def pico_firmware(build_firmware):
     """The firmware of boards/MOTIONLET_PICO."""
     build_firmware("MOTIONLET_PICO")
     return paths.build() / "firmware/MOTIONLET_PICO/firmware.uf2"
 
 
 @pytest.fixture(scope="session")
-def stock_firmware():
+def stock_firmware(build_firmware):
     """MicroPython's own firmware for the Pico, without Motionlet."""
     build_firmware("RPI_PICO")
     return paths.build() / "firmware/RPI_PICO/firmware.uf2"

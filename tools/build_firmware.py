@@ -4,6 +4,8 @@
     tools/build_firmware.py MOTIONLET_PICO     boards/MOTIONLET_PICO: firmware.uf2
     tools/build_firmware.py unix               the unix port: a program for this machine
     tools/build_firmware.py RPI_PICO           MicroPython's own board, without Motionlet
+    tools/build_firmware.py unix_stock         the unix port without Motionlet
+    tools/build_firmware.py MPS2_AN385         a board of MicroPython's qemu port, without Motionlet
 
 The results are in build/firmware/BOARD, with size.json beside them. Nothing is done when no
 input has changed since the last build.
@@ -11,7 +13,6 @@ input has changed since the last build.
 
 import argparse
 import collections
-import hashlib
 import json
 import os
 import re
@@ -26,7 +27,10 @@ from common import (
     XIP_BASE,
     Progress,
     ToolError,
+    digest,
+    files_in,
     flash_map,
+    last_errors,
     locked,
     need_programs,
     run_main,
@@ -49,6 +53,7 @@ ARM_PACKAGES = [
     "g++",
 ]
 UNIX_PACKAGES = ["gcc", "make"]
+RISCV_PACKAGES = ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", *UNIX_PACKAGES]
 
 RP2040_UF2_FAMILY = 0xE48BFF56
 
@@ -62,12 +67,22 @@ UNIX_OPTIONS = {
     "MICROPY_PY_BTREE": 0,
     "MICROPY_PY_BLUETOOTH": 0,
 }
-UNIX_COMPILATIONS = 290  # about, for the progress bar
+COMPILATIONS = {"unix": 290, "qemu": 240}  # about, for the progress bar
 
+QEMU_HEAP_BYTES = 1024 * 1024  # the port's own 140 KB would not hold what the tests load
+
+# What the rp2 port freezes by itself, without what it would take from micropython-lib.
 STOCK_MANIFEST = """\
 freeze("$(PORT_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
 """
+
+
+def _cross_compiler(board):
+    return "riscv64-unknown-elf-gcc" if board == "VIRT_RV32" else "arm-none-eabi-gcc"
+
+
+RESULTS = {"unix": "micropython", "rp2": "firmware.uf2", "qemu": "firmware.elf"}
 
 
 class Target:
@@ -80,21 +95,31 @@ class Target:
         self.log = self.out / "build.log"
         self.tree, self.sdk = micropython_dir()
         self.board_dir = None
-        self.user_modules = [MODULE, *user_modules]
-        if name == "unix":
-            self.result = self.out / "micropython"
-            return
-        self.result = self.out / "firmware.uf2"
-        self.board_dir = BOARDS / name
-        if not self.board_dir.exists():
-            self.board_dir = self.tree / "ports/rp2/boards" / name
+        self.user_modules = [*user_modules] if name == "unix_stock" else [MODULE, *user_modules]
+        if name in ("unix", "unix_stock"):
+            self.port = "unix"
+        elif (BOARDS / name / "mpconfigboard.cmake").exists():
+            self.port = "rp2"
+            self.board_dir = BOARDS / name
+        else:
+            self.port, self.board_dir = self._board_of_micropython()
             self.user_modules = list(user_modules)
-        if not (self.board_dir / "mpconfigboard.cmake").exists():
-            ours = sorted(path.parent.name for path in BOARDS.glob("*/mpconfigboard.cmake"))
-            raise ToolError(
-                f"no board {name!r}: want unix, one of boards/ ({', '.join(ours)}), "
-                f"or one of MicroPython's rp2 boards"
-            )
+        self.result = self.out / RESULTS[self.port]
+
+    def _board_of_micropython(self):
+        for port, config in (("rp2", "mpconfigboard.cmake"), ("qemu", "mpconfigboard.mk")):
+            board_dir = self.tree / "ports" / port / "boards" / self.name
+            if (board_dir / config).exists():
+                return port, board_dir
+        ours = sorted(path.parent.name for path in BOARDS.glob("*/mpconfigboard.cmake"))
+        raise ToolError(
+            f"no board {self.name!r}: want unix, one of boards/ ({', '.join(ours)}), "
+            f"or one of MicroPython's rp2 boards"
+        )
+
+    @property
+    def compiler(self):
+        return "gcc" if self.port == "unix" else _cross_compiler(self.name)
 
     @property
     def has_motionlet(self):
@@ -132,7 +157,7 @@ def _build(target, clean, quiet):
     target.log.unlink(missing_ok=True)
     with Progress(f"firmware {target.name}") as progress:
         _build_mpy_cross(target, progress)
-        report = (_build_unix if target.name == "unix" else _build_rp2)(target, progress)
+        report = _BUILDERS[target.port](target, progress)
         progress.update(100, "done")
     write_atomically(sizes, json.dumps(report, indent=2).encode() + b"\n")
     write_atomically(stamp, f"{config} {inputs}".encode())
@@ -154,15 +179,20 @@ def _module_path(path):
     return path
 
 
+PACKAGES = {
+    "gcc": UNIX_PACKAGES,
+    "arm-none-eabi-gcc": ARM_PACKAGES,
+    "riscv64-unknown-elf-gcc": RISCV_PACKAGES,
+}
+
+
 def _check_programs(target):
-    if target.name == "unix":
-        need_programs(["gcc", "make"], UNIX_PACKAGES, "; or run again with --install")
+    programs = {target.compiler: None, "gcc": None, "make": None}
+    if target.port == "rp2":
+        programs.update({"arm-none-eabi-g++": None, "cmake": None})
+    need_programs(programs, PACKAGES[target.compiler], "; or run again with --install")
+    if target.port != "rp2":
         return
-    need_programs(
-        ["arm-none-eabi-gcc", "arm-none-eabi-g++", "cmake", "make", "gcc"],
-        ARM_PACKAGES,
-        "; or run again with --install",
-    )
     for library, package in (
         ("libc_nano.a", "libnewlib-arm-none-eabi"),
         ("libstdc++.a", "libstdc++-arm-none-eabi-newlib"),
@@ -177,7 +207,8 @@ def install_packages(name):
     need_programs(["apt-get"], ["apt"])
     if os.geteuid() != 0:
         raise ToolError("--install needs root: run it with sudo, or install the packages yourself")
-    packages = UNIX_PACKAGES if name == "unix" else ARM_PACKAGES
+    compiler = "gcc" if name.startswith("unix") else _cross_compiler(name)
+    packages = PACKAGES[compiler]
     done = subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages])
     if done.returncode:
         raise ToolError(f"apt-get install {' '.join(packages)} failed; see above")
@@ -190,36 +221,19 @@ def _output(*command):
 # When to build
 
 
-def _files(*roots):
-    for root in roots:
-        for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
-            if path.is_file() and not hidden:
-                yield path
-
-
-def _digest(*items):
-    digest = hashlib.sha256()
-    for item in items:
-        data = item.read_bytes() if isinstance(item, Path) else b""
-        digest.update(f"{item}\0{len(data)}\0".encode() + data)
-    return digest.hexdigest()
-
-
 def _hash_of_configuration(target):
     """A hash over what, if it changes, asks for a build from clean."""
-    compiler = "gcc" if target.name == "unix" else "arm-none-eabi-gcc"
     environment = [
         f"{name}={os.environ.get(name, '')}" for name in ("CFLAGS_EXTRA", "MOTIONLET_ARCH")
     ]
-    return _digest(
+    return digest(
         target.name,
         f"{target.tree} {target.sdk} {version_of(target.tree)}",
-        _output(compiler, "--version"),
+        _output(target.compiler, "--version"),
         *environment,
         *map(str, target.user_modules),
-        *_files(*([target.board_dir] if target.board_dir else [])),
-        *_files(BOARDS / "manifest.py"),
+        *files_in(*([target.board_dir] if target.board_dir else [])),
+        *files_in(BOARDS / "manifest.py"),
         *MODULE.glob("micropython.*"),
         Path(__file__),
     )
@@ -227,8 +241,8 @@ def _hash_of_configuration(target):
 
 def _hash_of_inputs(target, config):
     """A hash over everything that goes into the firmware."""
-    package = _files(DEVICE_PACKAGE) if target.has_motionlet else ()
-    return _digest(config, *_files(*target.user_modules), *package)
+    package = files_in(DEVICE_PACKAGE) if target.has_motionlet else ()
+    return digest(config, *files_in(*target.user_modules), *package)
 
 
 # How to build
@@ -264,10 +278,7 @@ def _run(target, command, on_line=lambda line: None, **kwargs):
             tail.append(line.rstrip())
             on_line(line)
     if process.wait() != 0:
-        # Compilers say "error:", linkers "undefined" or "overflowed"; make adds lines of its own.
-        said = [line for line in tail if re.search(r"error|undefined|overflow", line, re.I)]
-        said = [line for line in said if not line.startswith("make")] or list(tail)
-        end = "\n  ".join(said[:12])
+        end = last_errors("\n".join(tail))
         raise ToolError(f"{command[0]} failed; all of it is in {_short(target.log)}:\n  {end}")
 
 
@@ -292,9 +303,7 @@ def _build_rp2(target, progress):
     if "MOTIONLET_ARCH" in os.environ:
         options["MOTIONLET_ARCH"] = os.environ["MOTIONLET_ARCH"]
     if not target.has_motionlet:
-        manifest = target.obj / "manifest.py"
-        manifest.write_text(STOCK_MANIFEST)
-        options["MICROPY_FROZEN_MANIFEST"] = manifest
+        options["MICROPY_FROZEN_MANIFEST"] = _stock_manifest(target)
     definitions = [f"-D{name}={value}" for name, value in options.items()]
 
     progress.update(2, "configuring")
@@ -332,6 +341,28 @@ def _build_rp2(target, progress):
     return report
 
 
+def _stock_manifest(target):
+    manifest = target.obj / "manifest.py"
+    manifest.write_text(STOCK_MANIFEST if target.port == "rp2" else "")
+    return manifest
+
+
+def _make(target, progress, options):
+    """Build a port that builds with make."""
+    compiled = 0
+
+    def on_line(line):
+        nonlocal compiled
+        if line.startswith("CC "):
+            compiled += 1
+            percent = min(99, 2 + 97 * compiled / COMPILATIONS[target.port])
+            progress.update(percent, "compiling")
+
+    definitions = [f"{name}={value}" for name, value in options.items()]
+    port = target.tree / "ports" / target.port
+    _run(target, ["make", "-C", port, "-j", _jobs(), *definitions], on_line)
+
+
 def _build_unix(target, progress):
     # The port looks for modules in the subdirectories of one directory: make one of links.
     modules = target.obj / "modules"
@@ -339,31 +370,41 @@ def _build_unix(target, progress):
     modules.mkdir()
     for path in target.user_modules:
         (modules / path.name).symlink_to(path)
+    manifest = BOARDS / "manifest.py" if target.has_motionlet else _stock_manifest(target)
     options = {
         **UNIX_OPTIONS,
         "BUILD": target.obj,
         "USER_C_MODULES": modules,
-        "FROZEN_MANIFEST": BOARDS / "manifest.py",
+        "FROZEN_MANIFEST": manifest,
     }
     for name in ENVIRONMENT:
         if name in os.environ:
             options[name] = os.environ[name]
-    compiled = 0
-
-    def on_line(line):
-        nonlocal compiled
-        if line.startswith("CC "):
-            compiled += 1
-            progress.update(min(99, 2 + 97 * compiled / UNIX_COMPILATIONS), "compiling")
-
-    definitions = [f"{name}={value}" for name, value in options.items()]
-    unix = target.tree / "ports/unix"
-    _run(target, ["make", "-C", unix, "-j", _jobs(), *definitions], on_line)
+    _make(target, progress, options)
     program = target.obj / "micropython"
     report = _sizes("size", program, target.obj / "micropython.map")
     write_atomically(target.result, program.read_bytes())
     target.result.chmod(0o755)
     return report
+
+
+def _build_qemu(target, progress):
+    options = {
+        "BOARD": target.name,
+        "BUILD": target.obj,
+        "FROZEN_MANIFEST": _stock_manifest(target),
+        "MICROPY_HEAP_SIZE": QEMU_HEAP_BYTES,
+        # With the newer ISA specification, GCC 12 finds no library for what the port asks.
+        "RV32_ARCH": "rv32imac -misa-spec=2.2",
+    }
+    _make(target, progress, options)
+    elf = target.obj / "firmware.elf"
+    report = _sizes(target.compiler.replace("gcc", "size"), elf, target.obj / "firmware.map")
+    write_atomically(target.result, elf.read_bytes())
+    return report
+
+
+_BUILDERS = {"unix": _build_unix, "rp2": _build_rp2, "qemu": _build_qemu}
 
 
 # How large it is
@@ -437,7 +478,9 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("board", help="MOTIONLET_PICO, RPI_PICO, another rp2 board, or unix")
+    parser.add_argument(
+        "board", help="MOTIONLET_PICO, RPI_PICO, another rp2 board, unix or unix_stock"
+    )
     parser.add_argument(
         "--user-module",
         action="append",

@@ -2,7 +2,7 @@
 # Make sure that the programs Motionlet builds with are here.
 #
 #   tools/install_packages.sh              what a build cannot do without
-#   tools/install_packages.sh for-tests    what lets more tests run: libFuzzer
+#   tools/install_packages.sh for-tests    what lets more tests run: libFuzzer, QEMU, RISC-V
 #
 # As root on Debian or Ubuntu, missing packages are installed; anyone else is told their names.
 set -eu
@@ -21,6 +21,10 @@ need_file() { # path, which may hold wildcards; packages
 if [ "${1:-}" = for-tests ]; then
     need clang clang
     need_file "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a" libclang-rt-dev
+    need riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+    need_file /usr/lib/picolibc/riscv64-unknown-elf/picolibc.specs picolibc-riscv64-unknown-elf
+    need qemu-system-arm qemu-system-arm
+    need qemu-system-riscv32 qemu-system-misc
 else
     need gcc gcc
     need cmake cmake

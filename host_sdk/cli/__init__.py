@@ -33,6 +33,7 @@ GROUPS = {
     "How good it is": (evaluation.evaluate, evaluation.report),
     "On a device": (
         on_device.devices,
+        on_device.install,
         on_device.deploy,
         on_device.verify,
         on_device.run,

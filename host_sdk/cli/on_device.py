@@ -1,4 +1,4 @@
-"""On a device: `devices`, `deploy`, `verify`, `run` and `bench`."""
+"""On a device: `devices`, `install`, `deploy`, `verify`, `run` and `bench`."""
 
 import contextlib
 import dataclasses
@@ -57,6 +57,53 @@ def _open(spec):
     return open_device(spec)
 
 
+def _install(device, folder=None):
+    from host_sdk import install as installing
+
+    with progress_bar(f"installing on {device.name}") as progress:
+        return installing.install(device, folder, progress)
+
+
+@click.command()
+@device_option
+@click.option(
+    "--package",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A package's folder; default: what `tools/build_natmod.py` builds for the device.",
+)
+@json_option
+def install(spec, package, as_json):
+    """Add Motionlet to the MicroPython on a device, without flashing it.
+
+    The module for its architecture goes to /lib, where it is loaded from into RAM. Nothing is
+    done where the firmware has Motionlet built in.
+    """
+    with _open(spec) as device:
+        done = _install(device, package)
+    if as_json:
+        print(json.dumps(dataclasses.asdict(done)))
+    elif not done.arch:
+        console.print(f"{done.device}: Motionlet {done.version} is part of the firmware")
+    else:
+        console.print(
+            f"{done.device}: Motionlet {done.version} for {done.arch}, {done.bytes:,} bytes "
+            f"written; imported, it takes {done.ram_bytes:,} bytes of RAM"
+        )
+
+
+def _ensure_module(device, may_install):
+    """Install Motionlet where it is missing, if the user wants it."""
+    from host_sdk.remote import find_module
+
+    if find_module(device) is not None:
+        return
+    if may_install is None and sys.stdin.isatty():
+        question = f"{device.name} has no module motionlet. Install it now?"
+        may_install = click.confirm(question, err=True)
+    if may_install:
+        _install(device)
+
+
 @click.command()
 @model_argument
 @device_option
@@ -70,14 +117,22 @@ def _open(spec):
     help="ROMFS, where the model is used in flash, or the filesystem.",
 )
 @click.option("--erase", is_flag=True, help="Forget all that is in ROMFS first.")
+@click.option(
+    "--install/--no-install",
+    "may_install",
+    default=None,
+    help="Install Motionlet first where it is missing; default: ask.",
+)
 @json_option
-def deploy(model, spec, name, where, erase, as_json):
+def deploy(model, spec, name, where, erase, may_install, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
     from host_sdk import deploy as deploying
 
     data, _ = read_model(model)
-    with _open(spec) as device, progress_bar(f"deploying to {device.name}") as progress:
-        done = deploying.deploy(device, data, name or model.name, where, erase, progress)
+    with _open(spec) as device:
+        _ensure_module(device, may_install)
+        with progress_bar(f"deploying to {device.name}") as progress:
+            done = deploying.deploy(device, data, name or model.name, where, erase, progress)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     else:

@@ -196,7 +196,7 @@ def test_a_truncated_file_is_refused_before_anything_is_sent(device, tiny):
 def test_a_board_without_the_module(stock_firmware, tmp_path, tiny):
     with (
         open_device("virtual", board="RPI_PICO", flash=tmp_path / "flash") as pico,
-        pytest.raises(MotionletError, match=r"has no module motionlet: put Motionlet's firmware"),
+        pytest.raises(MotionletError, match=r"has no module motionlet: `host_sdk install` adds it"),
     ):
         deploy(pico, tiny[1], "model.mlet")
 

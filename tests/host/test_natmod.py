@@ -1,0 +1,306 @@
+"""Motionlet as a native module, on MicroPython that was built without it.
+
+The scripts of tests/device run on the unix port (x64), on the virtual Pico with MicroPython's own
+firmware (armv6m), and on two boards of the qemu port (armv7m, rv32imc).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from littlefs import LittleFS
+from qemu import BOARDS, QemuDevice
+from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
+
+from host_sdk import install, paths
+from host_sdk.deploy import deploy
+from host_sdk.devices import open_device
+from host_sdk.devices.mpremote_port import SerialDevice
+from host_sdk.errors import MotionletError
+from host_sdk.remote import Remote, RemoteStream
+from host_sdk.verify import verify
+
+ROOT = paths.repository()
+TOOLS = ROOT / "tools"
+sys.path.append(str(TOOLS))
+
+import build_natmod  # noqa: E402
+
+ARCHITECTURES = [arch for arch in build_natmod.ARCHITECTURES if arch != "xtensawin"]
+STORAGE_BYTES = 1408 * 1024  # of a stock Pico
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+# On the virtual Pico a script takes many seconds: these touch most of the binding.
+PICO_SCRIPTS = (
+    SCRIPTS if THOROUGH else [s for s in SCRIPTS if s.stem in ("test_errors", "test_model")]
+)
+
+
+def package_folder(arch):
+    """Build the package of an architecture; skip where its compiler is missing."""
+    wanted = build_natmod.ARCHITECTURES[arch]
+    if shutil.which(wanted.compiler) is None:
+        pytest.skip(f"no {wanted.compiler}: apt-get install {' '.join(wanted.packages)}")
+    try:
+        return install.build_package(arch)
+    except MotionletError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def package_files(arch):
+    """{path: bytes} of a package, as it lies in /lib."""
+    return install.read_package(package_folder(arch), arch).files
+
+
+@pytest.fixture(scope="session")
+def unix_stock(build_firmware, tmp_path_factory):
+    """The unix port without Motionlet, with an empty file system."""
+    build_firmware("unix_stock")
+    program = paths.build() / "firmware/unix_stock/micropython"
+    with open_device("unix", directory=tmp_path_factory.mktemp("stock"), program=program) as device:
+        yield device
+
+
+def littlefs_image(files, path):
+    """Write an image of a stock Pico's file system."""
+    image = LittleFS(block_size=4096, block_count=STORAGE_BYTES // 4096, prog_size=256)
+    for name, data in files.items():
+        folder = name.rpartition("/")[0]
+        if folder:
+            image.makedirs(folder, exist_ok=True)
+        with image.open(name, "wb") as file:
+            file.write(data)
+    path.write_bytes(bytes(image.context.buffer))
+
+
+# Packages
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_a_package_is_what_mip_reads(arch):
+    folder = package_folder(arch)
+    listed = json.loads((folder / "package.json").read_text())
+    assert listed["version"]
+    for entry in listed["urls"]:
+        target, source = entry  # mpremote reads no more than two
+        assert target == source
+        assert (folder / source).stat().st_size > 0
+    package = install.read_package(folder, arch)
+    sizes = json.loads((folder / "size.json").read_text())
+    assert len(package.files[install.MODULE]) == sizes["mpy_bytes"] < 44 * 1024
+    assert sizes["bss_bytes"] < 512
+
+
+def test_a_variable_with_an_initial_value_is_named(tmp_path):
+    source, target = tmp_path / "a.c", tmp_path / "a.o"
+    source.write_text("int counter = 5; int zero; const int constant = 3;\n")
+    subprocess.run(["gcc", "-c", source, "-o", target], check=True)
+    with pytest.raises(build_natmod.ToolError, match="the variable counter has an initial value"):
+        build_natmod._refuse_variables(target)
+
+
+def test_a_compiler_that_is_missing_is_named_with_its_package(tmp_path):
+    done = subprocess.run(
+        [sys.executable, TOOLS / "build_natmod.py", "rv32imc"],
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not found: riscv64-unknown-elf-gcc; ")
+    assert "gcc-riscv64-unknown-elf" in done.stderr
+
+
+# The device tests
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_on_the_unix_port(unix_stock, vectors, script):  # noqa: F811
+    install.install(unix_stock)
+    if not unix_stock.eval("'vectors' in __import__('os').listdir('/')"):
+        for name, data in vectors.items():
+            unix_stock.write_file(f"/vectors/{name}", data)
+    run(unix_stock, script.read_text(), {"VECTORS": "/vectors"})
+
+
+@pytest.fixture(scope="module", params=BOARDS)
+def qemu_board(request, build_firmware, vectors, tmp_path_factory):  # noqa: F811
+    board = BOARDS[request.param]
+    if shutil.which(board.program) is None:
+        pytest.skip(f"no {board.program}: apt-get install {board.package}")
+    files = package_files(board.arch)
+    build_firmware(request.param)
+    elf = paths.build() / "firmware" / request.param / "firmware.elf"
+    content = {**vectors, **{f"lib/{path}": data for path, data in files.items()}}
+    with QemuDevice(request.param, elf, content, tmp_path_factory.mktemp("qemu")) as device:
+        yield device
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+def test_on_qemu(qemu_board, script):
+    run(qemu_board, script.read_text(), {"VECTORS": "/rom"})
+
+
+@pytest.fixture(scope="module")
+def stock_pico(stock_firmware, vectors, tmp_path_factory):  # noqa: F811
+    """A Pico with MicroPython's own firmware, the package in /lib and the vectors in /vectors."""
+    folder = tmp_path_factory.mktemp("pico")
+    files = {f"/lib/{path}": data for path, data in package_files("armv6m").items()}
+    files.update({f"/vectors/{name}": data for name, data in vectors.items()})
+    littlefs_image(files, folder / "lfs")
+    options = {"flash": folder / "flash", "littlefs": folder / "lfs"}
+    with open_device("virtual", board="RPI_PICO", **options) as device:
+        yield device
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", PICO_SCRIPTS, ids=lambda script: script.stem)
+def test_on_the_virtual_pico(stock_pico, script):
+    run(stock_pico, script.read_text(), {"VECTORS": "/vectors"})
+
+
+@pytest.mark.slow
+def test_a_model_on_a_stock_pico_gives_what_the_golden_model_gives(stock_pico, tiny):
+    done = install.install(stock_pico)  # all is there: it is only tried
+    assert (done.arch, done.bytes) == ("armv6m", 0)
+    assert 30_000 < done.ram_bytes < 48_000
+    deployed = deploy(stock_pico, tiny[1], "model.mlet")
+    assert (deployed.where, deployed.target) == ("files", "cortex_m0plus")
+    assert differing_bytes(stock_pico, deployed.path, tiny[0]) == 0
+
+
+def differing_bytes(device, path, graph):
+    from test_deploy import clip_for
+
+    return verify(RemoteStream(device, path, graph), graph, clip_for(graph)).differing_bytes
+
+
+@pytest.mark.slow
+def test_mpremote_mip_installs_the_package_where_there_is_room(stock_firmware, tmp_path):
+    package = package_folder("armv6m")
+    littlefs_image({"/filler": bytes(STORAGE_BYTES - 50_000)}, tmp_path / "lfs")
+    options = {"flash": tmp_path / "flash", "littlefs": tmp_path / "lfs"}
+    with open_device("virtual", board="RPI_PICO", **options) as pico:
+        with pytest.raises(MotionletError, match=r"the filesystem of virtual Pico has \d+ free"):
+            install.install(pico)
+        assert pico.eval("__import__('os').listdir('/')") == ["filler"]
+        pico.exec("import os\nos.remove('/filler')")
+        port = pico.port
+        SerialDevice.close(pico)  # one client at a time; the board runs on
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "mpremote", "connect", port),
+                *("mip", "install", "--no-mpy", package / "package.json"),
+            ],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        with SerialDevice(port) as again:
+            assert install.install(again).bytes == 0
+
+
+# Installing
+
+
+def test_what_is_there_is_not_written_again_and_works(unix_stock, tiny):
+    first = install.install(unix_stock)
+    seen = []
+    again = install.install(unix_stock, progress=lambda *count: seen.append(count))
+    assert (again.arch, again.bytes, seen) == ("x64", 0, [])
+    assert again.version == first.version
+    deployed = deploy(unix_stock, tiny[1], "model.mlet", where="files")
+    assert differing_bytes(unix_stock, deployed.path, tiny[0]) == 0
+
+
+def test_a_firmware_with_motionlet_needs_nothing(unix_device):
+    done = install.install(unix_device)
+    assert (done.arch, done.bytes) == ("", 0)
+
+
+def test_an_old_module_stays_until_the_new_one_is_whole(unix_stock):
+    install.install(unix_stock)
+    old = unix_stock.read_file("/lib/motionlet/__init__.py")
+    unix_stock.write_file("/lib/motionlet/__init__.py", old + b"\n# older\n")
+
+    class PulledOut(Exception):
+        pass
+
+    def progress(done, total):
+        raise PulledOut
+
+    with pytest.raises(PulledOut):
+        install.install(unix_stock, progress=progress)
+    assert unix_stock.read_file("/lib/motionlet/__init__.py").endswith(b"# older\n")
+    assert install.install(unix_stock).bytes == len(old)
+    assert unix_stock.read_file("/lib/motionlet/__init__.py") == old
+
+
+FACTS = {"name": "micropython", "version": "1.25.0", "mpy": 6 | 3 << 8 | 4 << 10}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "circuitpython"}, "a board runs circuitpython, not MicroPython"),
+        ({"mpy": 0}, "a board: its MicroPython 1.25.0 loads no .mpy files"),
+        ({"mpy": 6 | 3 << 8}, "a board: its MicroPython 1.25.0 loads no native modules"),
+        (
+            {"mpy": 6 | 2 << 8 | 4 << 10, "version": "1.22.2"},
+            r"loads .mpy files of version 6.2, the package has 6.3: update its firmware to 1.23",
+        ),
+        ({"version": "1.23.0"}, "1.23.0 does not load modules of this size on armv6m: update"),
+    ],
+)
+def test_a_firmware_that_cannot_load_it_is_refused(changes, message):
+    class Board:
+        name = "a board"
+
+    with pytest.raises(MotionletError, match=message):
+        install.package_arch(Board, {**FACTS, **changes})
+
+
+@pytest.mark.parametrize(
+    ("number", "arch"), [(4, "armv6m"), (6, "armv7m"), (8, "armv7emsp"), (10, "xtensawin")]
+)
+def test_every_processor_gets_a_module_it_can_run(number, arch):
+    class Board:
+        name = "a board"
+
+    assert install.package_arch(Board, {**FACTS, "mpy": 6 | 3 << 8 | number << 10}) == arch
+
+
+def test_an_architecture_without_a_package_is_named():
+    with pytest.raises(MotionletError, match=r"no package for x86: .*choose from"):
+        install.build_package("x86")
+
+
+def test_a_package_for_another_processor_is_refused(unix_stock):
+    before = unix_stock.exec("import os; print(os.listdir('/'))")
+    with pytest.raises(MotionletError, match=r"_motionlet.mpy is for armv6m, the device takes x64"):
+        install.install(unix_stock, package_folder("armv6m"))
+    assert unix_stock.exec("import os; print(os.listdir('/'))") == before
+
+
+def test_what_is_no_package_is_refused(tmp_path):
+    with pytest.raises(MotionletError, match="is no package of Motionlet"):
+        install.read_package(tmp_path, "x64")
+    (tmp_path / "package.json").write_text('{"urls": [["_motionlet.mpy", "_motionlet.mpy"]]}')
+    (tmp_path / "_motionlet.mpy").write_bytes(b"\x7fELF")
+    with pytest.raises(MotionletError, match=r"_motionlet.mpy is not a .mpy file"):
+        install.read_package(tmp_path, "x64")
+    (tmp_path / "_motionlet.mpy").write_bytes(bytes([77, 6, 2 | 2 << 2, 31]))
+    with pytest.raises(MotionletError, match=r"has version 6.2, the device loads 6.3"):
+        install.read_package(tmp_path, "x64")
+
+
+def test_a_heap_without_room_is_refused(unix_stock):
+    package = install.read_package(package_folder("x64"), "x64")
+    unix_stock.reset()
+    remote = Remote(unix_stock)
+    install._check_room(remote, package)
+    large = install.Package("x64", {}, 1 << 25)
+    with pytest.raises(MotionletError, match=r"needs 33554432 bytes of memory in one piece"):
+        install._check_room(remote, large)
