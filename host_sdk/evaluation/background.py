@@ -12,7 +12,10 @@ FROZEN_SECONDS = 10  # that a picture is shown which does not move
 
 
 def folder_streams(folder, task):
-    """Return the clips of a folder, videos or arrays, [samples [T, H, W, C]] in the task's form."""
+    """Return (what they are, [samples [T, H, W, C]]) of a folder's clips, in the task's form.
+
+    They are videos or arrays, see `data.clip_files`.
+    """
     suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
     paths = sorted(p for p in Path(folder).glob("**/*") if p.suffix.lower() in suffixes)
     if not paths:
@@ -25,7 +28,7 @@ def folder_streams(folder, task):
             streams.append(clip_files.read_frames(path, clip_files.inspect_clip(path), form))
         except MotionletError as error:
             raise MotionletError(f"{path}: {error}") from None
-    return streams
+    return str(folder), streams
 
 
 def task_streams(task, quiet, clips, labels, minutes):

@@ -25,4 +25,9 @@ def frozen(clips, seed=0):
     return np.broadcast_to(one[:, None], clips.shape)
 
 
-CONTROLS = {"shuffled": shuffled, "backwards": backwards, "frozen": frozen}
+# name: function (clips, seed)
+CONTROLS = {
+    "shuffled": shuffled,
+    "backwards": lambda clips, seed: backwards(clips),
+    "frozen": frozen,
+}

@@ -24,7 +24,8 @@ from host_sdk.evaluation.inference import Int8Network
 from host_sdk.files import read, write_json
 from host_sdk.run_folder import open_runs
 
-VERSION = 1  # of evaluate.json
+FILE_NAME = "evaluate.json"
+VERSION = 1  # of that file
 EVERY = (1, 2, 3, 4)  # push every n-th frame
 SURE = 0.001  # a control counts as worse when that is this unlikely to be by chance
 
@@ -61,10 +62,10 @@ def evaluate_folder(folder, options=Options(), stage=_silent):
     [folder names], spread: {"int8": …, "float": …, each control: …}}, where each is a
     `metrics.spread` of accuracies.
     """
-    runs = open_runs(folder)
-    results = [evaluate(run, options, stage) for run in runs]
-    for run, result in zip(runs, results, strict=True):
-        write_json(run.folder / "evaluate.json", result)
+    runs, results = open_runs(folder), []
+    for run in runs:
+        results.append(evaluate(run, options, stage))
+        write_json(run.folder / FILE_NAME, results[-1])
     if runs[0].folder == Path(folder):
         return results[0]
     summary = {
@@ -73,7 +74,7 @@ def evaluate_folder(folder, options=Options(), stage=_silent):
         "seeds": [run.folder.name for run in runs],
         "spread": _spread(results),
     }
-    write_json(Path(folder) / "evaluate.json", summary)
+    write_json(Path(folder) / FILE_NAME, summary)
     return summary
 
 
@@ -96,7 +97,7 @@ def evaluate(run, options=Options(), stage=_silent):
         validation, validation_labels = run.make_clips("validation", options.clips)
         keras_model = run.load_network()
         data = run.load_model()
-        quiet_clips = options.background and background.folder_streams(options.background, task)
+        quiet = options.background and background.folder_streams(options.background, task)
     network = _Networks(run, keras_model, data)
     rate = task.FRAMES_PER_SECOND
 
@@ -125,10 +126,7 @@ def evaluate(run, options=Options(), stage=_silent):
         "motionlet": host_sdk.__version__,
         "config": run.config,
         "options": {**asdict(options), "background": str(options.background or "") or None},
-        "sha256": {
-            name: hashlib.sha256(read(run.folder / name)).hexdigest()
-            for name in ("model.keras", "model.graph", "model.mlet")
-        },
+        "sha256": hashes(run),
         "labels": run.labels,
         "clips": {
             "test": len(test),
@@ -161,15 +159,26 @@ def evaluate(run, options=Options(), stage=_silent):
     result["controls"] = _controls(run, network, test, labels, last, options, stage)
     result["dropped"] = _dropped(network, test, labels, rate, device, stage)
     with stage("false alarms") as progress:
-        result["alarms"] = _alarms(
-            network, task, test, labels, frame_logits, options, quiet_clips, progress
+        what, streams = quiet or background.task_streams(
+            task, background_classes(task.LABELS), test, labels, options.background_minutes
         )
+        stream_logits = network.frame_logits(streams, progress)
+        result["alarms"] = {
+            "background": what,
+            **_alarms(task, options.rule, stream_logits, labels, frame_logits),
+        }
     with stage("leaks"):
         everything = np.concatenate([test, validation])
         clues = leaks.clues(task, everything, np.concatenate([labels, validation_labels]))
         result["leaks"] = leaks.find_leaks(*clues, seed=options.seed)
     result["warnings"] = _warnings(result)
     return result
+
+
+def hashes(run):
+    """Return {name: SHA-256} of the files that an evaluation is of, those that are there."""
+    paths = [run.folder / name for name in ("model.keras", "model.graph", "model.mlet")]
+    return {p.name: hashlib.sha256(read(p)).hexdigest() for p in paths if p.exists()}
 
 
 class _Networks:
@@ -179,11 +188,8 @@ class _Networks:
     """
 
     def __init__(self, run, keras_model, data):
-        self._run, self._keras, self._packed = (
-            run,
-            keras_model,
-            Int8Network(data, run.normalization),
-        )
+        self._run, self._keras = run, keras_model
+        self._packed = Int8Network(data, run.normalization)
         self.graph = self._packed.graph
 
     def answers(self, logits):
@@ -242,9 +248,8 @@ def _decision(labels, answers, every, rate, device):
 def _controls(run, network, clips, labels, answers, options, stage):
     found = {}
     for name, change in CONTROLS.items():
-        changed = change(clips) if name == "backwards" else change(clips, seed=options.seed)
         with stage(f"control: {name}") as progress:
-            others = network.packed(changed, progress)[:, -1].argmax(-1)
+            others = network.packed(change(clips, options.seed), progress)[:, -1].argmax(-1)
         found[name] = {
             "accuracy": metrics.accuracy(labels, others),
             "same_answer": metrics.accuracy(answers, others),
@@ -286,31 +291,28 @@ def _weight_bytes(graph):
     return sum(op.weights.size * op.weight_bits // 8 for op in graph.ops if op.weights is not None)
 
 
-def _alarms(network, task, clips, labels, frame_logits, options, streams, progress):
-    """`streams` are the user's own clips of background, or None."""
-    quiet, what = background_classes(task.LABELS), str(options.background)
-    if streams is None:
-        what, streams = background.task_streams(
-            task, quiet, clips, labels, options.background_minutes
-        )
-    streams = [metrics.softmax(logits) for logits in network.frame_logits(streams, progress)]
+def _alarms(task, rule, stream_logits, labels, frame_logits):
+    """What `rule` says on streams of background and on clips, at several thresholds."""
+    quiet = background_classes(task.LABELS)
+    streams = [metrics.softmax(logits) for logits in stream_logits]
     probabilities = metrics.softmax(frame_logits)
     found = []
-    for threshold in sorted({*THRESHOLDS, options.rule.threshold}):
-        rule = replace(options.rule, threshold=threshold)
-        at_events = events(rule, labels, probabilities, quiet)
+    for threshold in sorted({*THRESHOLDS, rule.threshold}):
+        other = replace(rule, threshold=threshold)
+        at_events = events(other, labels, probabilities, quiet)
         frames = at_events.pop("frames")
         found.append(
             {
                 "threshold": threshold,
-                "false_alarms": false_alarms(rule, streams, quiet, task.FRAMES_PER_SECOND),
-                "events": at_events
-                | {"median_frames": float(np.median(frames)) if frames else None},
+                "false_alarms": false_alarms(other, streams, quiet, task.FRAMES_PER_SECOND),
+                "events": {
+                    **at_events,
+                    "median_frames": float(np.median(frames)) if frames else None,
+                },
             }
         )
     return {
-        "rule": asdict(options.rule),
-        "background": what,
+        "rule": asdict(rule),
         "quiet": [task.LABELS[c] for c in quiet],
         "thresholds": found,
     }

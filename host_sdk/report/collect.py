@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
-from host_sdk.evaluation.evaluate import VERSION
+from host_sdk.evaluation.evaluate import FILE_NAME, VERSION, hashes
 from host_sdk.files import read
 from host_sdk.run_folder import open_runs
 
@@ -30,7 +30,7 @@ def collect(folders):
 
 
 def _entry(name, run):
-    path = run.folder / "evaluate.json"
+    path = run.folder / FILE_NAME
     if not path.exists():
         raise MotionletError(f"no {path}: `host_sdk evaluate {run.folder}` writes it")
     try:
@@ -42,6 +42,12 @@ def _entry(name, run):
         raise MotionletError(
             f"{path} is of version {version}, this is {VERSION}: `host_sdk evaluate {run.folder}`"
         )
+    for file, digest in hashes(run).items():
+        if result["sha256"].get(file) != digest:
+            raise MotionletError(
+                f"{run.folder / file} has changed since {path} was written: "
+                f"`host_sdk evaluate {run.folder}`"
+            )
     targets, device = result["cost"]["targets"], result["device"]
     target = device["target"] if device else next(name for name in targets if name != "portable")
     clock = device["clock_hz"] if device else 0

@@ -81,6 +81,7 @@ def leaky_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_leaky_folder_is_caught(leaky_folder, tmp_path):
     counts = {"clips": 90, "validation_clips": None, "test_clips": None}
     config = TrainConfig(

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from host_sdk.cli import main
+from host_sdk.errors import MotionletError
 from host_sdk.report import plots, render, write_report
 from host_sdk.report.collect import collect, reproduce
 from host_sdk.run_folder import open_run
@@ -158,6 +159,14 @@ def test_a_run_that_was_not_evaluated(tiny_run, tmp_path, monkeypatch, content, 
     assert message in said.stderr
     assert len(said.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_model_that_changed_since(evaluated, tmp_path):
+    shutil.copytree(evaluated, tmp_path / "run")
+    with (tmp_path / "run/model.graph").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(MotionletError, match=r"model\.graph has changed since .*evaluate\.json"):
+        collect([tmp_path / "run"])
 
 
 def test_command(evaluated, tmp_path):
