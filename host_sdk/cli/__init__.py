@@ -26,6 +26,7 @@ GROUPS = {
         data.data,
         training.networks,
         training.train,
+        quantize.prune,
         quantize.quantize,
         models.pack,
         models.inspect,

@@ -1,11 +1,40 @@
-"""From a network to a graph of integers: `quantize`."""
+"""From a network to a smaller one, and to a graph of integers: `prune` and `quantize`."""
 
 from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console
+from host_sdk.cli.common import console, progress_bar
+from host_sdk.errors import MotionletError
 from host_sdk.run_folder import CALIBRATION_CLIPS
+
+
+class Bytes(click.ParamType):
+    """A number of bytes; `8k` is 8 × 1024."""
+
+    name = "BYTES"
+
+    def convert(self, value, param, ctx):
+        """Return it as an int."""
+        text = str(value).lower().removesuffix("b")
+        factor = {"k": 1024, "m": 1024**2}.get(text[-1:], 1)
+        try:
+            return int(float(text.rstrip("km")) * factor)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a number of bytes, such as 8192 or 8k")
+
+
+class Percent(click.ParamType):
+    """A share, such as `65%`."""
+
+    name = "PERCENT"
+
+    def convert(self, value, param, ctx):
+        """Return it as a float, 1 for 100%."""
+        try:
+            return value if isinstance(value, float) else float(value.removesuffix("%")) / 100
+        except ValueError:
+            self.fail(f"{value!r} is not a share, such as 65%")
 
 
 @click.command()
@@ -21,18 +50,103 @@ from host_sdk.run_folder import CALIBRATION_CLIPS
     "--clips", default=CALIBRATION_CLIPS, show_default=True, help="Clips to calibrate with."
 )
 @click.option(
+    "--equalize/--no-equalize",
+    default=None,
+    help="Bring the channels of a tensor to one width. By default: if it helps, as measured.",
+)
+@click.option(
+    "--correct-bias/--no-correct-bias",
+    default=None,
+    help="Let biases make up for rounded weights. By default: if it helps, as measured.",
+)
+@click.option(
     "--int4",
     multiple=True,
     metavar="NAME",
     help="A layer to give weights of 4 bits, or `all`. Can be repeated.",
 )
-def quantize(folder, out, method, clips, int4):
-    """Quantize what `train` left in FOLDER to int8, calibrated on streams of training clips."""
+@click.option(
+    "--bytes",
+    "file_bytes",
+    type=Bytes(),
+    help="Give weights of 4 bits to those layers that bear it best, until the `.mlet` file has at "
+    "most so many bytes, such as `8k`.",
+)
+@click.option(
+    "--budget",
+    type=Percent(),
+    help="The same, until the weights take at most this share of their bytes with 8 bits, such "
+    "as `65%`.",
+)
+@click.option(
+    "--qat",
+    default=0,
+    metavar="EPOCHS",
+    help="Quantization-aware training: so many passes over the training clips with the rounding "
+    "in place.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
+def quantize(
+    folder, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed
+):
+    """Quantize what `train` left in FOLDER to int8, calibrated on streams of training clips.
+
+    Writes the graph, and beside it `quantize.json`, which says how it was made.
+    """
+    from host_sdk.files import write_json
     from host_sdk.graph import save_graph
+    from host_sdk.quantize.recipe import Recipe, quantize_run
     from host_sdk.run_folder import open_run
 
-    int4 = "all" if "all" in int4 else int4
-    graph = open_run(folder).quantize(clips, method=method, int4=int4)
+    recipe = Recipe(
+        method=method,
+        clips=clips,
+        equalize=equalize,
+        correct_bias=correct_bias,
+        int4="all" if "all" in int4 else int4,
+        bytes=file_bytes,
+        weights_share=budget,
+        qat_epochs=qat,
+        seed=seed,
+    )
+    run = open_run(folder)
+    with progress_bar("quantizing") as tell:
+        graph, record = quantize_run(run, recipe, tell)
     out = out or folder / "model.graph"
+    if not out.parent.is_dir():
+        raise MotionletError(f"{out.parent}: no such folder")
     save_graph(graph, out)
-    console.print(f"{len(graph.ops)} ops, {graph.parameters:,} parameters; wrote {out}")
+    write_json(out.with_name("quantize.json"), record)
+    narrow = f", 4 bits in {', '.join(record['int4'])}" if record["int4"] else ""
+    console.print(
+        f"{len(graph.ops)} ops, {graph.parameters:,} parameters, weights of "
+        f"{record['weight_bytes']:,} bytes{narrow}; wrote {out}"
+    )
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--keep", type=float, required=True, metavar="SHARE", help="Channels to keep, such as `0.7`."
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@click.option("--epochs", default=4, show_default=True, help="Passes over the training clips.")
+@click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
+def prune(folder, keep, out, epochs, seed):
+    """Remove the least important channels of the network in FOLDER; write the run folder OUT.
+
+    What is left is a smaller network of the same layers. It then learns to answer as the larger
+    one does, and can be quantized like any other.
+    """
+    from host_sdk.prune import prune_run
+    from host_sdk.run_folder import open_run
+
+    run = open_run(folder)
+    with progress_bar("fine-tuning") as tell:
+        record = prune_run(run, keep, out, epochs, seed, tell)
+    before, after = record["pruned"]["macs"]
+    console.print(
+        f"{run.record['parameters']:,} → {record['parameters']:,} parameters, "
+        f"{before:,} → {after:,} MACs a frame, test accuracy "
+        f"{run.record['accuracy']['test']:.1%} → {record['accuracy']['test']:.1%}; wrote {out}"
+    )

@@ -13,6 +13,7 @@ cost, layer by layer.
 """
 
 from host_sdk.quantize.adjust import correct_bias, equalize
+from host_sdk.quantize.aware import train_rounded
 from host_sdk.quantize.float_ops import FloatOp, trace
 from host_sdk.quantize.integers import make_graph, make_tensors, scale_and_zero_point
 from host_sdk.quantize.post_training import (
@@ -44,4 +45,5 @@ __all__ = [
     "report_layers",
     "scale_and_zero_point",
     "trace",
+    "train_rounded",
 ]

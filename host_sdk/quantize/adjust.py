@@ -58,7 +58,7 @@ def correct_bias(ops, graph, clips):
     bias takes this shift back. `graph` was made of `ops`.
     """
     real, rounded = Simulation(ops), Simulation(ops, graph)
-    reals, integers = [real.enter(clips)], [rounded.enter(clips)]
+    reals, integers, better = [real.enter(clips)], [rounded.enter(clips)], list(ops)
     for index, op in enumerate(ops):
         xs, qs = ([values[i] for i in op.inputs] for values in (reals, integers))
         if op.weights is not None:
@@ -68,13 +68,14 @@ def correct_bias(ops, graph, clips):
                 np.mean(sums, axis=(0, 1, 2, 3), dtype=np.float64)
                 for sums in (
                     linear(op, qs[0], weights) * step,
-                    linear(op, xs[0], real.parameters[index][0]),
+                    linear(op, xs[0], real.weights_and_bias(index)[0]),
                 )
             ]
-            rounded.parameters[index][1].assign(op.bias - (means[0] - means[1]))
+            better[index] = replace(op, bias=op.bias - (means[0] - means[1]))
+            rounded.set_bias(index, better[index].bias)
         reals.append(real.step(index, op, xs))
         integers.append(rounded.step(index, op, qs))
-    return rounded.trained()
+    return better
 
 
 def _reader(ops, first, readers):

@@ -57,6 +57,15 @@ def trace(model):
     return _Tracer(model).ops
 
 
+def trace_tensors(model):
+    """Return (`trace(model)`, a function from a Keras tensor of the model to our tensor's index).
+
+    The index is that of `FloatOp.inputs`. What folding or copying leaves as it is keeps its index.
+    """
+    tracer = _Tracer(model)
+    return tracer.ops, tracer.tensor
+
+
 _IMAGES_ONLY = (
     "Conv2D",
     "DepthwiseConv2D",
@@ -66,7 +75,8 @@ _IMAGES_ONLY = (
 )
 
 
-def _unwrap(layer):
+def unwrap(layer):
+    """Return the layer for images inside an EachFrame, or else the layer itself."""
     return layer.layer if type(layer).__name__ == "EachFrame" else layer
 
 
@@ -98,13 +108,13 @@ class _Tracer:
         layers = [x for x in model.layers if type(x).__name__ != "InputLayer"]
         for layer in layers:
             xs = self._inputs(layer)
-            if type(_unwrap(layer)).__name__ in ("Dropout", "Flatten"):
+            if type(unwrap(layer)).__name__ in ("Dropout", "Flatten"):
                 self.alias[id(layer.output)] = self._origin(xs[0])
             else:
                 self.uses.update(self._origin(x) for x in xs)
         for layer in layers:
             self._trace_layer(layer)
-        if not self.ops or self._tensor(model.outputs[0]) != len(self.ops):
+        if not self.ops or self.tensor(model.outputs[0]) != len(self.ops):
             raise MotionletError("the model's output is not what its last layer gives")
 
     def _inputs(self, layer):
@@ -113,7 +123,7 @@ class _Tracer:
     def _origin(self, x):
         return self.alias.get(id(x), id(x))
 
-    def _tensor(self, x):
+    def tensor(self, x):
         """Return the index of our tensor that a Keras tensor is."""
         origin = self._origin(x)
         if origin not in self.index:  # Keras tells the first use of a layer only
@@ -124,7 +134,7 @@ class _Tracer:
         raise MotionletError(f"layer {layer.name!r} ({type(layer).__name__}) {why}")
 
     def _trace_layer(self, layer):
-        inner = _unwrap(layer)
+        inner = unwrap(layer)
         kind = type(inner).__name__
         handler = getattr(self, f"_{kind}", None)
         if handler is None or self.known.get(kind) is not type(inner):
@@ -137,7 +147,7 @@ class _Tracer:
         self.layer, self.value = layer, layer.output
         self.xs = self._inputs(layer)
         for x in self.xs:
-            flat = x.shape[-1] != self.shapes[self._tensor(x)][2]
+            flat = x.shape[-1] != self.shapes[self.tensor(x)][2]
             if flat and kind not in ("Dense", "Dropout", "Flatten"):
                 self._refuse(inner, "behind Flatten cannot be exported; only Dense can follow it")
         handler(inner)
@@ -145,7 +155,7 @@ class _Tracer:
     # What handlers use
 
     def _append(self, kind, shape, weights=None, bias=None, **geometry):
-        inputs = [self._tensor(x) for x in self.xs]
+        inputs = [self.tensor(x) for x in self.xs]
         if weights is not None:
             weights = np.asarray(weights, np.float64)
             bias = np.zeros(shape[2]) if bias is None else np.asarray(bias, np.float64)
@@ -156,11 +166,11 @@ class _Tracer:
         self.index[id(self.value)] = len(self.ops)
 
     def _source_shape(self):
-        return self.shapes[self._tensor(self.xs[0])]
+        return self.shapes[self.tensor(self.xs[0])]
 
     def _fold(self, layer, allowed):
         """Return the op in front of `layer`, which takes over its output, if that is allowed."""
-        index = self._tensor(self.xs[0])
+        index = self.tensor(self.xs[0])
         op = self.ops[index - 1] if index else None
         if op is None or not allowed(op) or self.uses[self._origin(self.xs[0])] != 1:
             self._refuse(layer, "must come right behind an op that it can be folded into")

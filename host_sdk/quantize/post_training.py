@@ -16,10 +16,11 @@ from host_sdk.quantize.simulation import Simulation
 
 @dataclass
 class Quantized:
-    """A graph, the float ops that it was made of, and how far its answers are from theirs."""
+    """A graph, what it was made of, and how far its answers are from the float network's."""
 
     graph: Graph
-    ops: list
+    ops: list  # rounded, they are the graph: with biases corrected, later with weights trained
+    float_ops: list  # the network as it was, but for equalization, which changes no answer
     error: float  # mean square of the difference of the logits, per mean square of the logits
     equalized: bool = False
     bias_corrected: bool = False
@@ -78,11 +79,13 @@ def _both_biases(ops, frames, clips, wanted, method, int4, equalized, corrected)
     tensors = make_tensors(ops, frames, calibrate(ops, clips, method))
     graph = make_graph(ops, tensors, int4)
     if corrected is not True:
-        yield Quantized(graph, ops, logit_error(ops, graph, clips, wanted), equalized)
+        error = logit_error(ops, graph, clips, wanted)
+        yield Quantized(graph, ops, ops, error, equalized)
     if corrected is not False:
-        ops = correct_bias(ops, graph, clips)
-        graph = make_graph(ops, tensors, int4)
-        yield Quantized(graph, ops, logit_error(ops, graph, clips, wanted), equalized, True)
+        better = correct_bias(ops, graph, clips)
+        graph = make_graph(better, tensors, int4)
+        error = logit_error(better, graph, clips, wanted)
+        yield Quantized(graph, better, ops, error, equalized, bias_corrected=True)
 
 
 def logit_error(ops, graph, clips, wanted):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from host_sdk.networks import import_keras
 from host_sdk.quantize.integers import channel_scales, largest_weight
 
 BATCH = 16  # clips
@@ -23,29 +24,43 @@ class Simulation:
     that is exact where the multipliers are short (`requantize.short_multiplier`); with "float32"
     a sum that lies next to a tie may round to the other side, one step away.
 
-    `variables` are what can be trained: by op with weights, the real weights, the real bias and
-    the logarithm of how the scale of each channel's weights has changed.
+    `variables` (of Keras) are what can be trained: by op with weights, weights, bias, and the
+    logarithm of what became of the scale of each channel's weights. In fake quantization the
+    weights are in units of the largest that the scale allows and the bias in units of the
+    output's range, so that one learning rate suits them all.
     """
 
     def __init__(self, ops, graph=None, dtype="float32"):
-        import tensorflow as tf
-
+        keras = import_keras()
         self.ops, self.graph, self.dtype = ops, graph, dtype
         self.input_scale = graph.tensors[0].scale if graph else 1.0
         self.output_scale = graph.tensors[len(ops)].scale if graph else 1.0
-        self.parameters = {}  # index of an op -> its variables
-        self.scales = {}  # index of an op -> what the scales of its weights were at first
+        self._parameters = {}  # index of an op -> its three variables
+        self._units = {}  # index of an op -> what they are in units of
         for index, op in enumerate(ops):
-            if op.weights is None:
-                continue
-            start = (op.weights, op.bias, np.zeros_like(op.bias))
-            self.parameters[index] = [tf.Variable(value, dtype=dtype) for value in start]
-            if graph:
-                source, target = graph.tensors[op.inputs[0]], graph.tensors[index + 1]
-                self.scales[index] = channel_scales(
-                    op, source, target, graph.ops[index].weight_bits
-                )
-        self.variables = [v for three in self.parameters.values() for v in three]
+            if op.weights is not None:
+                units = self._units[index] = self._units_of(index, op)
+                start = (op.weights / units[0], op.bias / units[1], np.zeros_like(op.bias))
+                self._parameters[index] = [keras.Variable(v, dtype=dtype) for v in start]
+        self.variables = [v for three in self._parameters.values() for v in three]
+
+    def _units_of(self, index, op):
+        """Return the units of weights and bias, and the scale of each channel's weights."""
+        if not self.graph:
+            return 1.0, 1.0, None
+        source, target = self.graph.tensors[op.inputs[0]], self.graph.tensors[index + 1]
+        bits = self.graph.ops[index].weight_bits
+        scales = channel_scales(op, source, target, bits)
+        return op.by_channel(scales * largest_weight(bits)), 255 * target.scale, scales
+
+    def weights_and_bias(self, index):
+        """Return the real weights and bias of an op, as TensorFlow's tensors."""
+        weights, bias, _ = self._parameters[index]
+        return weights.value * self._units[index][0], bias.value * self._units[index][1]
+
+    def set_bias(self, index, bias):
+        """Set an op's real bias."""
+        self._parameters[index][1].assign(bias / self._units[index][1])
 
     def run(self, clips):
         """Return the output of every op over `clips`, real [N, T, H, W, C], as a list.
@@ -73,8 +88,8 @@ class Simulation:
         import tensorflow as tf
 
         op = self.ops[index]
-        weights, bias, change = self.parameters[index]
-        scales = tf.constant(self.scales[index], self.dtype) * tf.exp(change)
+        weights, bias = self.weights_and_bias(index)
+        scales = self._units[index][2] * tf.exp(self._parameters[index][2].value)
         most = largest_weight(self.graph.ops[index].weight_bits)
         weights = tf.clip_by_value(weights / op.by_channel(scales), -most, most)
         bias = bias / (self.graph.tensors[op.inputs[0]].scale * scales)
@@ -103,9 +118,11 @@ class Simulation:
     def trained(self):
         """Return the float ops as the variables have them now, scales of the weights included."""
         ops = list(self.ops)
-        for index, three in self.parameters.items():
-            weights, bias, change = (v.numpy().astype(np.float64) for v in three)
-            scales = self.scales[index] * np.exp(change) if self.graph else None
+        for index, (*_, change) in self._parameters.items():
+            weights, bias = (v.numpy().astype(np.float64) for v in self.weights_and_bias(index))
+            scales = self._units[index][2]
+            if scales is not None:
+                scales = scales * np.exp(change.numpy().astype(np.float64))
             ops[index] = replace(ops[index], weights=weights, bias=bias, scales=scales)
         return ops
 
@@ -119,7 +136,7 @@ class Simulation:
         elif op.weights is None:
             y = linear(op, xs[0], None) / op.averaged
         else:
-            weights, bias, _ = self.parameters[index]
+            weights, bias = self.weights_and_bias(index)
             y = linear(op, xs[0], weights) + bias
         if op.low > -math.inf:
             y = tf.maximum(y, tf.constant(op.low, y.dtype))
@@ -143,7 +160,7 @@ class Simulation:
                 y = linear(op, xs[0], None) * factor
             else:
                 weights, bias, _ = self.rounded(index)
-                change = self.parameters[index][2]
+                change = self._parameters[index][2].value
                 y = (linear(op, xs[0], weights) + bias) * (factor * tf.exp(change))
         y = _half_up(y)
         return tf.clip_by_value(y, quantized.act_min - zero, quantized.act_max - zero)

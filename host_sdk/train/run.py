@@ -118,7 +118,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
         },
     }
     model_path = out_dir / "model.keras"
-    _save_model(model, model_path)
+    save_model(model, model_path)
     write_json(out_dir / "train.json", record)
     for name in (CHECKPOINT, *DERIVED):  # what was made of an earlier network
         (out_dir / name).unlink(missing_ok=True)
@@ -243,7 +243,7 @@ def _bar(config, steps, on_step):
         yield show
 
 
-def _save_model(model, path):
+def save_model(model, path):
     """Save a Keras model under another name first, so that the file is whole or absent."""
     partial = path.with_name(f"partial-{path.name}")
     try:
