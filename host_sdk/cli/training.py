@@ -1,11 +1,13 @@
 """From clips to a network: `networks` and `train`."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, json_option, set_option
+from host_sdk.cli.common import console, folder_options, json_option, messages, set_option
+from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 
 
@@ -31,6 +33,7 @@ def networks():
 @click.option(
     "--data", "folder", metavar="DIR", help="A folder of clips to learn from, not a built-in task."
 )
+@folder_options
 @click.option("--network", help="Default: separable3d.")
 @set_option
 @click.option("--frames", type=int, help="Length of a clip; default: 16.")
@@ -49,11 +52,14 @@ def networks():
 @click.option("--resume", is_flag=True, help="Go on where training in OUT was stopped.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @json_option
-def train(folder, seeds, resume, out, as_json, **given):
+def train(folder, data_options, seeds, resume, out, as_json, **given):
     """Train a network; write `model.keras` and `train.json` into the folder OUT.
 
     `host_sdk networks` lists the networks and what can be `--set`. Ctrl-C stops after the step
     under way; `--resume` goes on with it, and leads to the same network as if it had not stopped.
+
+    The options from `--size` to `--split-seed` are for `--data`; `host_sdk data inspect` takes
+    them too, and shows what comes of them.
     """
     from host_sdk.train import TrainConfig, saved_config, train_seeds
     from host_sdk.train import train as run
@@ -62,7 +68,11 @@ def train(folder, seeds, resume, out, as_json, **given):
     if folder:
         if "task" in given:
             raise MotionletError("want --task or --data, not both")
-        given |= {"task": folder, "validation_clips": None, "test_clips": None}
+        options = _resolved_options(folder, data_options)
+        given |= {"task": folder, "data": options, "validation_clips": None, "test_clips": None}
+    elif data_options:
+        name = next(iter(data_options)).replace("_", "-")
+        raise MotionletError(f"--{name} is for clips of your own: give --data too")
     if resume and not seeds:
         given = saved_config(out) | given
     config = TrainConfig(**given)
@@ -76,3 +86,11 @@ def train(folder, seeds, resume, out, as_json, **given):
         print(json.dumps(record))
     else:
         console.print(f"{text}; wrote {out}")
+
+
+def _resolved_options(folder, data_options):
+    """Return the options of a folder's task with nothing left to choose, to be written down."""
+    task = load_task(folder, data_options)
+    if task.skipped:
+        messages.print(f"files skipped: {len(task.skipped)}; host_sdk data inspect says why")
+    return dataclasses.asdict(task.options)

@@ -431,3 +431,69 @@ def test_jitter_stays_in_the_clip():
     rng = np.random.default_rng(0)
     starts = {settings(jitter=3).move(rng, 4, 5) for _ in range(200)}
     assert starts == {1, 2, 3, 4, 5}
+
+
+# From a folder to a quantized network
+
+
+def bars(folder, thermal=False):
+    """Write clips of a bar that goes left or right, 20 of each: a task that is learned quickly."""
+    rng = np.random.default_rng(0)
+    for label, step in (("left", -1), ("right", 1)):
+        (folder / label).mkdir(parents=True)
+        for number in range(20):
+            clip = rng.normal(80, 6, (12, 16, 16))
+            for time in range(12):
+                clip[time, :, (5 * number + step * time) % 16] += 120
+            clip = 20 + clip.astype(np.float32) / 100 if thermal else clip.astype(np.uint8)
+            np.save(folder / label / f"{number}.npy", clip)
+    return folder
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("thermal", [False, True])
+def test_train_and_quantize(tmp_path, thermal):
+    from click.testing import CliRunner
+
+    from host_sdk.cli import main
+    from host_sdk.graph import load_graph
+    from host_sdk.run_folder import open_run
+
+    folder, out = bars(tmp_path / "bars", thermal), tmp_path / "run"
+    (folder / "left/broken.mp4").write_bytes(b"")
+    words = f"train --data {folder} --frames 8 --fps 8 --clips 64 --epochs 1 --batch 16 --out {out}"
+    said = CliRunner().invoke(main, [*words.split(), "--set", "width=0.5", "--json"])
+    assert said.exit_code == 0, said.output
+    assert said.stderr.startswith("files skipped: 1; host_sdk data inspect")
+    run = open_run(out)
+    assert run.config["data"] == {
+        "size": "16x16",
+        "color": "gray",
+        "crop": False,
+        "fps": 8.0,
+        "array_fps": 8.0,
+        "stride": None,
+        "normalization": "background:2" if thermal else "pixels",
+        "augment": "default",
+        "split_seed": 0,
+    }
+    samples, labels = run.make_clips("test")
+    assert fingerprint(samples, labels) == run.record["data_sha256"]["test"]
+    assert len(labels) == 6
+    if thermal:
+        return
+    said = CliRunner().invoke(main, ["quantize", str(out), "--clips", "16"])
+    assert said.exit_code == 0, said.output
+    graph = load_graph(out / "model.graph")
+    assert graph.labels == ["left", "right"]
+    assert graph.frames_per_second == 8
+
+
+def test_data_options_without_a_folder(tmp_path):
+    from click.testing import CliRunner
+
+    from host_sdk.cli import main
+
+    said = CliRunner().invoke(main, ["train", "--out", str(tmp_path / "x"), "--array-fps", "3"])
+    assert said.exit_code == 1
+    assert said.stderr == "error: --array-fps is for clips of your own: give --data too\n"
