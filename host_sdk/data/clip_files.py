@@ -236,7 +236,9 @@ def _fit(pixels, form):
         convert = golden.grey if channels == 1 else golden.rgb
         pixels = convert(pixels.tobytes(), source, pixels.shape[1], pixels.shape[0])
     dtype = np.int16 if pixels.dtype == np.int16 else np.uint8
-    return golden.area_resize(pixels.astype(np.int64), height, width).astype(dtype)
+    if pixels.shape[:2] != (height, width):
+        pixels = golden.area_resize(pixels.astype(np.int64), height, width)
+    return pixels.astype(dtype)
 
 
 def middle(height, width, target_height, target_width):
