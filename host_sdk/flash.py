@@ -1,19 +1,22 @@
 """Put firmware onto a board: a UF2 by copying or picotool, an ESP32 image by esptool."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from host_sdk import paths
+from host_sdk import partitions, paths
 from host_sdk.devices import find_bootsel_drives, is_bootsel_drive
 from host_sdk.errors import MotionletError
 
 UF2_MAGIC = b"UF2\n\x57\x51\x5d\x9e"
 UF2_FAMILY_RP2040 = 0xE48BFF56
 DRIVE_SECONDS = 15
+ESP32_MAGIC = b"\xe9"  # of a bootloader or an application
 
 
 def board_description(board):
@@ -70,20 +73,87 @@ def flash_uf2(uf2, drive=None, wait=DRIVE_SECONDS):
     )
 
 
-def esptool_command(chip, port, image, offset):
-    """Return the command line that writes `image` to an ESP32 and checks it."""
-    return [
-        *(sys.executable, "-m", "esptool", "--chip", chip, "--port", port, "--baud", "460800"),
-        *("write-flash", hex(offset), str(image)),
-    ]
+def esptool_command(chip, port, *words):
+    """Return a command line of esptool; it refuses a chip that is not `chip`."""
+    start = [sys.executable, "-m", "esptool", "--chip", chip, "--port", port, "--baud", "460800"]
+    return [*start, *map(str, words)]
 
 
-def flash_esp32(chip, port, image, offset):
-    """Write an ESP32 image with esptool; nothing but what the image covers is erased."""
-    if not Path(image).is_file():
-        raise MotionletError(f"{image}: no such file")
-    _run(esptool_command(chip, port, image, offset))
+def flash_esp32(chip, port, image, erase_all=False):
+    """Write an ESP32 image (bootloader, partition table and firmware; from offset 0) with esptool.
+
+    esptool checks that the chip is `chip`, and what it wrote. The board's file system stays, unless
+    `erase_all`. Raises MotionletError, having written nothing, when the image is for a larger flash
+    than the chip has, or when its file system would lie elsewhere than the board's.
+    """
+    table = check_esp32_image(image)
+    needed = max(part.end for part in table)
+    has = flash_bytes(_ask(esptool_command(chip, port, "flash-id")))
+    if has < needed:
+        raise MotionletError(
+            f"{port}: its flash has {has:,} bytes, {image} is for {needed:,}: flash a board of "
+            f"that size, or build for yours"
+        )
+    if not erase_all:
+        check_file_system(table, _read_table(chip, port), port)
+    if erase_all:
+        _run(esptool_command(chip, port, "erase-flash"))
+    _run(esptool_command(chip, port, "write-flash", "0", image))
     return f"written with esptool through {port}"
+
+
+def check_esp32_image(image):
+    """Return the Partitions of an ESP32 image; raises MotionletError if it is none."""
+    try:
+        data = Path(image).read_bytes()
+    except OSError as error:
+        raise MotionletError(f"{image}: {error.strerror}") from None
+    start = partitions.TABLE_OFFSET
+    table = partitions.read_binary(data[start : start + partitions.TABLE_BYTES])
+    if data[:1] != ESP32_MAGIC or not table:
+        raise MotionletError(
+            f"{image} is not an ESP32 image that starts with its bootloader and partition table"
+        )
+    return table
+
+
+def check_file_system(new, old, port):
+    """Raise MotionletError if a flash with the partitions `old` lost its file system to `new`."""
+    before, after = partitions.find(old, "vfs"), partitions.find(new, "vfs")
+    if before is not None and before != after:
+        raise MotionletError(
+            f"{port}: its file system lies at {before.offset:#x} ({before.size:,} bytes), this "
+            f"firmware has it at {after.offset:#x} ({after.size:,}), so its files would be lost: "
+            f"save them, then flash with --erase-all"
+        )
+
+
+def flash_bytes(said):
+    """Return the size of the flash from what `esptool flash-id` said."""
+    found = re.search(r"Detected flash size: *(\d+)([KM])B", said)
+    if found is None:
+        raise MotionletError(
+            f"esptool does not say how large the flash is: {said.strip()[-200:]!r}"
+        )
+    return int(found.group(1)) * {"K": 1024, "M": 1024 * 1024}[found.group(2)]
+
+
+def _read_table(chip, port):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "table"
+        place = (hex(partitions.TABLE_OFFSET), hex(partitions.TABLE_BYTES), path)
+        _ask(esptool_command(chip, port, "read-flash", *place))
+        return partitions.read_binary(path.read_bytes())
+
+
+def _ask(command):
+    """Run esptool and return what it printed; its last line is the error."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        fatal = [line for line in lines if "error" in line.lower()] or lines[-1:]
+        raise MotionletError(f"esptool: {fatal[0] if fatal else 'failed'}")
+    return done.stdout
 
 
 def _run(command):

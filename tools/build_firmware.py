@@ -2,6 +2,7 @@
 """Build firmware with Motionlet in it.
 
     tools/build_firmware.py MOTIONLET_PICO     boards/MOTIONLET_PICO: firmware.uf2
+    tools/build_firmware.py MOTIONLET_ESP32_S3 boards/MOTIONLET_ESP32_S3: firmware.bin; by ESP-IDF
     tools/build_firmware.py unix               the unix port: a program for this machine
     tools/build_firmware.py RPI_PICO           MicroPython's own board, without Motionlet
     tools/build_firmware.py unix_stock         the unix port without Motionlet
@@ -16,11 +17,13 @@ import collections
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import esp_idf
 from common import (
     BUILD,
     ROOT,
@@ -82,15 +85,23 @@ def _cross_compiler(board):
     return "riscv64-unknown-elf-gcc" if board == "VIRT_RV32" else "arm-none-eabi-gcc"
 
 
-RESULTS = {"unix": "micropython", "rp2": "firmware.uf2", "qemu": "firmware.elf"}
+RESULTS = {
+    "unix": "micropython",
+    "rp2": "firmware.uf2",
+    "qemu": "firmware.elf",
+    "esp32": "firmware.bin",
+}
 
 
 class Target:
     """One thing to build, and the directories of its build."""
 
-    def __init__(self, name, user_modules, out=None):
+    def __init__(self, name, user_modules, out=None, variant=None):
         self.name = name
-        self.out = Path(out).resolve() if out else FIRMWARE / name
+        self.variant = variant
+        self.out = (
+            Path(out).resolve() if out else FIRMWARE / "-".join(filter(None, [name, variant]))
+        )
         self.obj = self.out / "obj"
         self.log = self.out / "build.log"
         self.tree, self.sdk = micropython_dir()
@@ -99,12 +110,23 @@ class Target:
         if name in ("unix", "unix_stock"):
             self.port = "unix"
         elif (BOARDS / name / "mpconfigboard.cmake").exists():
-            self.port = "rp2"
             self.board_dir = BOARDS / name
+            config = (self.board_dir / "mpconfigboard.cmake").read_text()
+            self.port = "esp32" if "IDF_TARGET" in config else "rp2"
         else:
             self.port, self.board_dir = self._board_of_micropython()
             self.user_modules = list(user_modules)
         self.result = self.out / RESULTS[self.port]
+        if variant and not self._variant_file.exists():
+            found = self.board_dir.glob("mpconfigvariant_*.cmake") if self.board_dir else ()
+            known = sorted(path.stem.partition("_")[2] for path in found)
+            raise ToolError(
+                f"{name} has no variant {variant!r}; there is: {', '.join(known) or '-'}"
+            )
+
+    @property
+    def _variant_file(self):
+        return (self.board_dir or self.tree) / f"mpconfigvariant_{self.variant}.cmake"
 
     def _board_of_micropython(self):
         for port, config in (("rp2", "mpconfigboard.cmake"), ("qemu", "mpconfigboard.mk")):
@@ -118,21 +140,28 @@ class Target:
         )
 
     @property
+    def user_c_modules(self):
+        """What USER_C_MODULES names: without Motionlet, where the manifest names it already."""
+        named = "def c_module" in (self.tree / "tools/manifestfile.py").read_text()
+        return [path for path in self.user_modules if not (named and path == MODULE)]
+
+    @property
     def compiler(self):
-        return "gcc" if self.port == "unix" else _cross_compiler(self.name)
+        return "gcc" if self.port in ("unix", "esp32") else _cross_compiler(self.name)
 
     @property
     def has_motionlet(self):
         return MODULE in self.user_modules
 
 
-def build(name, user_modules=(), clean=False, quiet=False, out=None):
+def build(name, user_modules=(), clean=False, quiet=False, out=None, variant=None):
     """Build one target; return its sizes, the content of size.json.
 
     user_modules: directories or files of further MicroPython user C modules.
-    out: the directory for the results, by default build/firmware/NAME.
+    out: the directory for the results, by default build/firmware/NAME or NAME-VARIANT.
+    variant: of the board, such as SPIRAM_OCT.
     """
-    target = Target(name, [_module_path(path) for path in user_modules], out)
+    target = Target(name, [_module_path(path) for path in user_modules], out, variant)
     _check_programs(target)
     with locked(target.out / ".lock"):
         return _build(target, clean, quiet)
@@ -187,10 +216,14 @@ PACKAGES = {
 
 
 def _check_programs(target):
-    programs = {target.compiler: None, "gcc": None, "make": None}
+    if target.port == "esp32":
+        esp_idf.command(target.tree, "")
+    programs = [target.compiler, "gcc", "make"]
     if target.port == "rp2":
-        programs.update({"arm-none-eabi-g++": None, "cmake": None})
-    need_programs(programs, PACKAGES[target.compiler], "; or run again with --install")
+        programs += ["arm-none-eabi-g++", "cmake"]
+    need_programs(
+        dict.fromkeys(programs), PACKAGES[target.compiler], "; or run again with --install"
+    )
     if target.port != "rp2":
         return
     for library, package in (
@@ -228,6 +261,7 @@ def _hash_of_configuration(target):
     ]
     return digest(
         target.name,
+        str(target.variant),
         f"{target.tree} {target.sdk} {version_of(target.tree)}",
         _output(target.compiler, "--version"),
         *environment,
@@ -297,11 +331,7 @@ def _build_rp2(target, progress):
         "PICO_NO_PICOTOOL": 1,
         "PICO_BUILD_DOCS": 0,
     }
-    if target.user_modules:
-        files = [path / "micropython.cmake" for path in target.user_modules]
-        options["USER_C_MODULES"] = ";".join(map(str, files))
-    if "MOTIONLET_ARCH" in os.environ:
-        options["MOTIONLET_ARCH"] = os.environ["MOTIONLET_ARCH"]
+    options.update(_module_options(target))
     if not target.has_motionlet:
         options["MICROPY_FROZEN_MANIFEST"] = _stock_manifest(target)
     definitions = [f"-D{name}={value}" for name, value in options.items()]
@@ -341,6 +371,57 @@ def _build_rp2(target, progress):
     return report
 
 
+def _module_options(target):
+    """CMake's options for the user modules."""
+    options = {}
+    if target.user_c_modules:
+        files = [path / "micropython.cmake" for path in target.user_c_modules]
+        options["USER_C_MODULES"] = ";".join(map(str, files))
+    if "MOTIONLET_ARCH" in os.environ:
+        options["MOTIONLET_ARCH"] = os.environ["MOTIONLET_ARCH"]
+    return options
+
+
+def _build_esp32(target, progress):
+    options = {
+        "MICROPY_BOARD": target.name,
+        "MICROPY_BOARD_DIR": target.board_dir,
+        **_module_options(target),
+    }
+    if target.variant:
+        options["MICROPY_BOARD_VARIANT"] = target.variant
+    idf = ["idf.py", "-C", target.tree / "ports/esp32", "-B", target.obj]
+    idf += [f"-D{name}={value}" for name, value in options.items()]
+    parts = ["bootloader/bootloader.bin", "partition_table/partition-table.bin", "micropython.bin"]
+    inputs = [target.obj / name for name in ("sdkconfig", *parts)]
+    outputs = [target.obj / "firmware.bin", target.obj / "firmware.uf2"]
+    make_image = ["python", target.tree / "ports/esp32/makeimg.py", *inputs, *outputs]
+    script = " && ".join(shlex.join(map(str, words)) for words in ([*idf, "build"], make_image))
+
+    def on_line(line):
+        done = re.match(r"\[(\d+)/(\d+)\]", line)
+        if done:
+            progress.update(2 + 96 * int(done.group(1)) / int(done.group(2)), "compiling")
+
+    progress.update(2, "configuring")
+    _run(target, esp_idf.command(target.tree, script), on_line)
+
+    sys.path.append(str(ROOT))
+    from host_sdk import partitions
+
+    table = partitions.read_binary((target.obj / parts[1]).read_bytes())
+    image_bytes = (target.obj / parts[2]).stat().st_size
+    report = {
+        **sizes_in_map((target.obj / "micropython.map").read_text()),
+        "image_bytes": image_bytes,
+        "image_bytes_free": partitions.app(table).size - image_bytes,
+        "romfs_bytes": partitions.find(table, "romfs").size,
+        "storage_bytes": partitions.find(table, "vfs").size,
+    }
+    write_atomically(target.result, outputs[0].read_bytes())
+    return report
+
+
 def _stock_manifest(target):
     manifest = target.obj / "manifest.py"
     manifest.write_text(STOCK_MANIFEST if target.port == "rp2" else "")
@@ -368,7 +449,7 @@ def _build_unix(target, progress):
     modules = target.obj / "modules"
     shutil.rmtree(modules, ignore_errors=True)
     modules.mkdir()
-    for path in target.user_modules:
+    for path in target.user_c_modules:
         (modules / path.name).symlink_to(path)
     manifest = BOARDS / "manifest.py" if target.has_motionlet else _stock_manifest(target)
     options = {
@@ -404,7 +485,12 @@ def _build_qemu(target, progress):
     return report
 
 
-_BUILDERS = {"unix": _build_unix, "rp2": _build_rp2, "qemu": _build_qemu}
+_BUILDERS = {
+    "unix": _build_unix,
+    "rp2": _build_rp2,
+    "qemu": _build_qemu,
+    "esp32": _build_esp32,
+}
 
 
 # How large it is
@@ -491,6 +577,7 @@ def main():
     parser.add_argument(
         "--out", metavar="DIR", help="where to put the results (build/firmware/BOARD)"
     )
+    parser.add_argument("--variant", help="of the board, such as SPIRAM_OCT")
     parser.add_argument("--clean", action="store_true", help="build everything again")
     parser.add_argument("--json", action="store_true", help="print the sizes as JSON")
     parser.add_argument(
@@ -499,7 +586,12 @@ def main():
     args = parser.parse_args()
     if args.install:
         install_packages(args.board)
-    report = build(args.board, args.user_module, args.clean, quiet=args.json, out=args.out)
+    report = build(
+        *(args.board, args.user_module, args.clean),
+        quiet=args.json,
+        out=args.out,
+        variant=args.variant,
+    )
     if args.json:
         print(json.dumps(report, indent=2))
 

@@ -79,7 +79,12 @@ ARCHITECTURES = {
         "arm-none-eabi-gcc",
         ["-mthumb", "-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"],
     ),
-    "xtensawin": Arch("xtensa-esp32s3-elf-gcc", ["-mlongcalls"], packages=("ESP-IDF's tools",)),
+    "xtensawin": Arch(
+        "xtensa-esp32s3-elf-gcc",
+        ["-mlongcalls"],
+        target="esp32s3",
+        packages=("ESP-IDF's tools",),
+    ),
     "rv32imc": Arch(
         "riscv64-unknown-elf-gcc",
         ["-march=rv32imc", "-mabi=ilp32", "-mno-relax", "-specs=picolibc.specs"],

@@ -114,7 +114,7 @@ def read_model(path):
         raise MotionletError(f"{path}: {error}") from None
 
 
-def build_firmware(board, user_modules=(), clean=False):
+def build_firmware(board, user_modules=(), clean=False, variant=None):
     """Build a board's firmware; what is already built stays."""
     tool = paths.repository() / "tools/build_firmware.py"
     command = [sys.executable, str(tool), board]
@@ -122,5 +122,7 @@ def build_firmware(board, user_modules=(), clean=False):
         command += ["--user-module", str(module)]
     if clean:
         command.append("--clean")
+    if variant:
+        command += ["--variant", variant]
     if subprocess.run(command).returncode:
         raise MotionletError(f"the firmware {board} was not built; the reason is above")

@@ -8,6 +8,8 @@ from host_sdk import paths
 from host_sdk.cli.common import build_firmware, console
 from host_sdk.errors import MotionletError
 
+variant_option = click.option("--variant", help="Of the board, such as SPIRAM_OCT (ESP32-S3).")
+
 
 @click.group()
 def firmware():
@@ -23,24 +25,30 @@ def firmware():
     type=click.Path(exists=True, path_type=Path),
     help="A further user C module, such as ulab/code; may be repeated.",
 )
+@variant_option
 @click.option("--clean", is_flag=True, help="Build everything again.")
-def build(board, user_modules, clean):
-    """Build firmware into `build/firmware/BOARD`; its sources are fetched when missing."""
-    build_firmware(board, user_modules, clean)
+def build(board, user_modules, variant, clean):
+    """Build firmware into `build/firmware/BOARD`; its sources are fetched when missing.
+
+    For an ESP32 an installed ESP-IDF (`IDF_PATH`) builds, or its container image.
+    """
+    build_firmware(board, user_modules, clean, variant)
 
 
 @firmware.command()
 @click.option("--board", default="MOTIONLET_PICO", show_default=True)
 @click.option("--image", type=click.Path(path_type=Path), help="Default: what `build` made.")
 @click.option("--drive", type=click.Path(path_type=Path), help="Drive of a Pico in BOOTSEL mode.")
+@variant_option
 @click.option("--port", help="Serial port (ESP32).")
-def flash(board, image, drive, port):
+@click.option("--erase-all", is_flag=True, help="Erase the board's file system too (ESP32).")
+def flash(board, image, drive, variant, port, erase_all):
     """Write firmware to a board: a UF2 copy or picotool (RP2040), esptool (ESP32)."""
     from host_sdk import flash as flashing
 
     description = flashing.board_description(board)
     chip = description["mcu"]
-    folder = paths.build() / "firmware" / board
+    folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
     if chip.startswith("rp2"):
         image = image or folder / "firmware.uf2"
         console.print(f"{image}: {flashing.flash_uf2(image, drive)}")
@@ -48,4 +56,4 @@ def flash(board, image, drive, port):
     if port is None:
         raise MotionletError(f"{board} has an {chip}: say which --port it is on")
     image = image or folder / "firmware.bin"
-    console.print(f"{image}: {flashing.flash_esp32(chip, port, image, 0)}")
+    console.print(f"{image}: {flashing.flash_esp32(chip, port, image, erase_all)}")

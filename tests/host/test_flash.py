@@ -1,8 +1,5 @@
 """Flashing: everything but the board itself."""
 
-import subprocess
-import sys
-
 import pytest
 
 from host_sdk import flash
@@ -52,17 +49,3 @@ def test_what_is_no_uf2_for_this_chip_is_refused(pico_firmware, drive, tmp_path)
     with pytest.raises(MotionletError, match="No such file"):
         flash.flash_uf2(tmp_path / "none.uf2", drive)
     assert [path.name for path in drive.iterdir()] == ["INFO_UF2.TXT"]
-
-
-def test_esptool_takes_the_command_line(tmp_path):
-    """The real esptool parses it, and gets as far as the port that is not there."""
-    image = tmp_path / "firmware.bin"
-    image.write_bytes(b"\xe9" + bytes(1023))
-    command = flash.esptool_command("esp32s3", "/dev/not-there", image, 0)
-    assert command[:3] == [sys.executable, "-m", "esptool"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "/dev/not-there" in done.stdout + done.stderr
-    assert "Usage" not in done.stdout + done.stderr
-    with pytest.raises(MotionletError, match="no such file"):
-        flash.flash_esp32("esp32s3", "/dev/not-there", tmp_path / "none.bin", 0)
