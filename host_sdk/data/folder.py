@@ -118,7 +118,7 @@ class FolderTask:
         self.FRAME_SHAPE = self.options.shape()
         self.FRAMES_PER_SECOND = self.options.fps
         self.PIXEL_FORMAT = (
-            "raw" if self.thermal else "rgb888" if self.FRAME_SHAPE[2] == 3 else "gray8"
+            "int16" if self.thermal else "rgb888" if self.FRAME_SHAPE[2] == 3 else "gray8"
         )
         self.NORMALIZATION = normalization.parse(
             self.options.normalization, "int16" if self.thermal else "uint8"

@@ -105,7 +105,7 @@ def make_clips(count, frames=16, split="train", seed=0):
         pick = rng.integers(len(times))
         part = _part(rng, rows[pick], columns[pick], film.shape[1:])
         shown = begin + margin + times[pick] + _shown(rng, LABELS[label], frames)
-        clip = _shrink(film[shown][:, part[0], part[1]])
+        clip = _shrink(film[:, part[0], part[1]][shown])
         if rng.random() < 0.5:
             clip = clip[:, :, ::-1]
         clip = clip * rng.uniform(0.8, 1.2) + rng.uniform(-20, 20)
