@@ -1,6 +1,7 @@
 """What the report shows, read from run folders."""
 
 import json
+import shlex
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
@@ -12,6 +13,7 @@ from host_sdk.run_folder import open_runs
 def collect(folders):
     """Return [{name, run, result, target, memory, cycles, …}] of the runs in `folders`, in order.
 
+    `seeds_of` is the folder that a run is one seed of, else None.
     `result` is evaluate.json; `target` the kernels whose memory is shown, those of the device
     that the run was evaluated on. `cycles` (of a frame) and `layer_cycles` are None when it was on
     none, or on one that does not tell its clock.
@@ -21,7 +23,7 @@ def collect(folders):
         for run in open_runs(folder):
             inside = run.folder.relative_to(folder)
             name = str(folder.resolve().name / inside) if inside.parts else folder.resolve().name
-            found.append(_entry(name, run))
+            found.append({"seeds_of": str(folder) if inside.parts else None, **_entry(name, run)})
     names = [entry["name"] for entry in found]
     for entry in found:
         if names.count(entry["name"]) > 1:
@@ -81,12 +83,12 @@ def reproduce(entry):
     ]
     for name in ("clips", "background", "device"):
         if options[name]:
-            words.append(f"--{name} {options[name]}")
+            words.append(f"--{name} {shlex.quote(str(options[name]))}")
     return (
         "# Python\n"
         "from host_sdk.train import TrainConfig, train\n\n"
         f"config = TrainConfig(\n{config}\n)\ntrain(config, 'RUN')\n\n"
         "# Shell\n"
-        "host_sdk quantize RUN\n"
+        f"host_sdk quantize RUN{'  # as quantize.json says' if entry['quantize'] else ''}\n"
         "host_sdk pack RUN/model.graph\n" + " ".join(words)
     )

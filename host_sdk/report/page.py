@@ -85,9 +85,9 @@ def _spreads(entries):
     """Return [(folder, spread of the int8 accuracy)] of the folders that hold several seeds."""
     folders = {}
     for entry in entries:
-        if "/" in entry["name"]:
+        if entry["seeds_of"]:
             value = entry["result"]["accuracy"]["int8"]["value"]
-            folders.setdefault(entry["name"].rsplit("/", 1)[0], []).append(value)
+            folders.setdefault(entry["seeds_of"], []).append(value)
     return [(name, metrics.spread(values)) for name, values in folders.items()]
 
 
