@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
-"""Compile one file for the ESP32-S3's core, as a C compiler would be called.
+"""Compile one file for the ESP32-S3's core, called as GCC would be.
 
-    xtensa-cc [-O2 -Wall -I… -D… -std=…] [-mattr=LIST] -c SOURCE -o OBJECT
+    xtensa-cc [-O2 -Wall -I… -D… -f… -std=…] [-mattr=LIST] -c SOURCE -o OBJECT
 
 `xtensa-cc` is written by tools/xtensa_toolchain.py. LLVM's clang makes bitcode of C, llc makes
 assembly of that, and llvm-mc an object: straight to an object fails on alignment in LLVM 22.
--mattr, such as -mattr=-fp, goes to llc.
+Options that are GCC's alone are left out. -mattr, such as -mattr=-fp, goes to llc.
+
+What comes out is as GCC's assembler would have it, so that binutils and MicroPython's mpy_ld.py
+can link it: literals in a section .literal, constants that hold addresses in .data.rel.ro, and
+offsets from a section in the word that is relocated.
 """
 
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -15,15 +21,29 @@ from pathlib import Path
 
 CPU = "esp32"  # LLVM has no esp32s3 yet; all of the ESP32's LX6 core that is used here is in LX7
 TARGET = ("--target=xtensa", "-ffreestanding", "-fno-pic", "-nostdinc")
+# Calls go through a literal anyhow, and so do addresses: all code may be loaded anywhere.
+LEFT_OUT = re.compile(r"-mlongcalls|-f(pic|PIC)|-fno-tree-loop-distribute-patterns|-mattr=.*")
+
+INSTRUCTION = re.compile(
+    r"^\t(?P<name>or|add|addi|l32i|s32i|movi)\t(?P<operands>[^\s#,]+(?:, [^\s#,]+)*)", re.MULTILINE
+)
+ELF_HEADER = struct.Struct("<16s2H5I6H")
+ELF_SECTION = struct.Struct("<10I")
+ELF_RELA = struct.Struct("<2Ii")
+SHT_RELA = 4
+R_XTENSA_32 = 1
 
 
 def main():
-    root, *arguments = sys.argv[1:]
-    binaries = Path(root).parent.parent / "bin"
-    (headers,) = Path(root).glob("lib/llvm-*/lib/clang/*/include")
-    include = ["-isystem", headers, "-isystem", Path(root) / "lib/xtensa-lx106-elf/include"]
-    attributes = [a for a in arguments if a.startswith("-mattr=")]
-    arguments = [a for a in arguments if not a.startswith("-mattr=")]
+    root, *given = sys.argv[1:]
+    root = Path(root)
+    binaries = root.parent.parent / "bin"
+    if given == ["--version"]:
+        run(binaries / "clang", "--version")
+        return
+    (headers,) = root.glob("lib/llvm-*/lib/clang/*/include")
+    include = ["-isystem", headers, "-isystem", root / "lib/xtensa-lx106-elf/include"]
+    arguments = [a for a in given if not LEFT_OUT.fullmatch(a)]
     try:
         at = arguments.index("-o")
         target = arguments[at + 1]
@@ -39,12 +59,67 @@ def main():
             run(*clang, "-o", assembly)
         else:
             bitcode = Path(folder) / "out.bc"
-            optimize = [a for a in arguments if a in ("-O0", "-O1", "-O2", "-O3")]
             run(*clang, "-emit-llvm", "-o", bitcode)
             llc = [binaries / "llc", "-march=xtensa", f"-mcpu={CPU}", "-relocation-model=static"]
-            run(*llc, *attributes, *optimize[-1:], bitcode, "-o", assembly)
+            llc += [a for a in given if a.startswith("-mattr=")]
+            llc += ["--data-sections"] if "-fdata-sections" in arguments else []
+            llc += [a for a in arguments if a in ("-O0", "-O1", "-O2", "-O3")][-1:]
+            run(*llc, bitcode, "-o", assembly)
+            assembly.write_text(narrow(name_sections(assembly.read_text())))
         assemble = [binaries / "llvm-mc", "--arch=xtensa", f"--mcpu={CPU}", "-filetype=obj"]
         run(*assemble, assembly, "-o", target)
+    Path(target).write_bytes(move_addends(Path(target).read_bytes()))
+
+
+def name_sections(assembly):
+    """Put literals into .literal, and constants that hold addresses into .data.rel.ro."""
+    # Otherwise literals go to a section named after the one before them.
+    assembly = re.sub(r"^\t\.literal_position", r"\t.text\n\g<0>", assembly, flags=re.M)
+    parts = re.split(r"^(?=\s*\.(?:section|text|data|bss)\b)", assembly, flags=re.M)
+    for index, part in enumerate(parts):
+        if re.search(r"^\s*\.long\s+[A-Za-z_.]", part, re.M):
+            part = re.sub(
+                r'^(\s*\.section\s+"?)\.rodata(\S*?"?),"a"', r'\1.data.rel.ro\2,"aw"', part
+            )
+            parts[index] = part
+    return "".join(parts)
+
+
+def narrow(assembly):
+    """Use the short forms of instructions, of 2 bytes in place of 3; LLVM does so seldom."""
+    return INSTRUCTION.sub(_short_form, assembly)
+
+
+def _short_form(found):
+    name, operands = found["name"], re.split(r",\s*", found["operands"])
+    number = int(operands[-1]) if re.fullmatch(r"-?\d+", operands[-1]) else None
+    if name == "or" and operands[1] == operands[2]:
+        return f"\tmov.n\t{operands[0]}, {operands[1]}"
+    short = {
+        "add": number is None,
+        "addi": number is not None and (number == -1 or 1 <= number <= 15),
+        "l32i": number is not None and 0 <= number <= 60,
+        "s32i": number is not None and 0 <= number <= 60,
+        "movi": number is not None and -32 <= number <= 95,
+    }
+    return f"\t{name}.n\t{found['operands']}" if short.get(name) else found[0]
+
+
+def move_addends(content):
+    """Move the addends of the relocations of words in an object into these words."""
+    content = bytearray(content)
+    header = ELF_HEADER.unpack_from(content)
+    table, size, count = header[6], header[11], header[12]
+    sections = [ELF_SECTION.unpack_from(content, table + i * size) for i in range(count)]
+    for _, kind, _, _, at, length, _, target, _, entry in sections:
+        for place in range(at, at + length, entry) if kind == SHT_RELA else ():
+            offset, info, addend = ELF_RELA.unpack_from(content, place)
+            if info & 0xFF == R_XTENSA_32:
+                word = sections[target][4] + offset
+                (value,) = struct.unpack_from("<I", content, word)
+                struct.pack_into("<I", content, word, (value + addend) & 0xFFFFFFFF)
+                ELF_RELA.pack_into(content, place, offset, info, 0)
+    return content
 
 
 def run(*command):
