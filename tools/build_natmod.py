@@ -2,6 +2,7 @@
 """Build Motionlet as a native module (.mpy), for MicroPython that was built without it.
 
     tools/build_natmod.py armv6m       RP2040, and other Cortex-M0+
+    tools/build_natmod.py xtensawin    ESP32, ESP32-S3; with LLVM where Espressif's GCC is not
     tools/build_natmod.py all          every architecture whose compiler is here
 
 The result is a package for `mpremote mip install`, in build/dist/ARCH_6.3: the module _motionlet,
@@ -34,6 +35,7 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
+from xtensa_toolchain import toolchain
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
@@ -101,10 +103,12 @@ def directory(arch):
 def build(name, compiler=None, quiet=False):
     """Build the package of one architecture; return its sizes, the content of size.json.
 
-    compiler: a command to call in place of GCC, with GCC's options -c -o -I -D -O -f. Nothing of
-    its own library is linked then.
+    compiler: a command to call in place of GCC, with GCC's options -c -o -I -D -O -f. Of its own
+    library nothing is linked then, but natmod/runtime.c.
     """
     arch = ARCHITECTURES[name]
+    if compiler is None and name == "xtensawin" and shutil.which(arch.compiler) is None:
+        compiler = shlex.quote(str(toolchain() / "xtensa-cc"))
     command = shlex.split(compiler) if compiler else [arch.compiler]
     need_programs(command[:1], arch.packages)
     out = directory(name)
@@ -131,7 +135,8 @@ def build(name, compiler=None, quiet=False):
 
 def _hash_of_inputs(name, tree, command):
     version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    sources = files_in(MODULE, DEVICE / "motionlet", Path(__file__), tree / "tools/mpy_ld.py")
+    tools = (Path(__file__), Path(__file__).with_name("xtensa_cc.py"), tree / "tools/mpy_ld.py")
+    sources = files_in(MODULE, DEVICE / "motionlet", *tools)
     return digest(name, str(tree), *command, version, *sources)
 
 
@@ -161,6 +166,8 @@ def _build(name, arch, tree, command, own_library, progress):
     for_binding += [f"-I{tree}", f"-DMP_CONFIGFILE=<{config}>"]
 
     sources = [binding, *_sources(arch)]
+    if not own_library and arch.runtime:
+        sources.append(MODULE / "natmod/runtime.c")
     objects = [obj / f"{source.name}.o" for source in sources]
 
     def compile(source, target):

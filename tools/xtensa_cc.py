@@ -43,7 +43,8 @@ def main():
         return
     (headers,) = root.glob("lib/llvm-*/lib/clang/*/include")
     include = ["-isystem", headers, "-isystem", root / "lib/xtensa-lx106-elf/include"]
-    arguments = [a for a in given if not LEFT_OUT.fullmatch(a)]
+    # GCC's -Os is as small as it can be; clang's is not.
+    arguments = ["-Oz" if a == "-Os" else a for a in given if not LEFT_OUT.fullmatch(a)]
     try:
         at = arguments.index("-o")
         target = arguments[at + 1]

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import strategies
+import toolchains
 
 from host_sdk import bench, bench_xtensa, golden, paths, xtensa_sim
 from host_sdk.deploy import pack_for
@@ -18,15 +19,12 @@ from host_sdk.errors import MotionletError
 
 TARGETS = ("portable", "esp32s3")
 EXAMPLES = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 40
-TOOL = paths.repository() / "tools/xtensa_toolchain.py"
 
 
 @pytest.fixture(scope="session")
 def xtensa():
     """xtensa_sim, with its toolchain in place."""
-    done = subprocess.run([sys.executable, TOOL], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(done.stderr.strip().splitlines()[-1])
+    toolchains.need_xtensa()
     return xtensa_sim
 
 
@@ -102,7 +100,10 @@ def test_a_crash_is_reported(xtensa, tiny):
 
 def test_no_toolchain_is_one_line(tmp_path):
     done = subprocess.run(
-        [sys.executable, TOOL, "--dest", tmp_path], capture_output=True, text=True, env={"PATH": ""}
+        [sys.executable, toolchains.XTENSA, "--dest", tmp_path],
+        capture_output=True,
+        text=True,
+        env={"PATH": ""},
     )
     assert done.returncode == 1
     assert done.stderr == (
