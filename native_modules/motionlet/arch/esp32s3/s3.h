@@ -22,6 +22,11 @@ mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, vo
 mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+mlet_status_t s3_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
+mlet_status_t s3_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_temporal_average(
+    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 
 // Bytes of scratch these kernels need, a multiple of MLET_ALIGN. Scratch starts on a multiple of
 // MLET_ALIGN.

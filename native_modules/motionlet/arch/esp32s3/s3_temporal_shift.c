@@ -1,0 +1,40 @@
+// Temporal shift, words at a time.
+#include "s3.h"
+
+// Copy n words.
+static inline void copy(uint32_t *to, const uint32_t *from, uint32_t n) {
+    for (; n >= 2; n -= 2, to += 2, from += 2) {
+        const uint32_t a = from[0], b = from[1];
+        to[0] = a;
+        to[1] = b;
+    }
+    if (n > 0) {
+        *to = *from;
+    }
+}
+
+mlet_status_t s3_temporal_shift(
+    const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y) {
+    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+        return MLET_E_ARGUMENT;
+    }
+    const uint32_t places = (uint32_t)((uintptr_t)past | (uintptr_t)x | (uintptr_t)y);
+    if (((places | layer->in.channels | layer->shift_channels) & 3) != 0) {
+        return mlet_temporal_shift(layer, past, x, y);
+    }
+    const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
+    const uint32_t words = layer->in.channels / 4u, shifted = layer->shift_channels / 4u;
+    uint32_t *kept = (uint32_t *)(void *)past, *to = (uint32_t *)(void *)y;
+    const uint32_t *from = (const uint32_t *)(const void *)x;
+    for (uint32_t p = 0; p < positions; p++, from += words, to += words) {
+        for (uint32_t c = 0; c < shifted; c++, kept++) {
+            const uint32_t present = from[c];
+            to[c] = *kept;
+            *kept = present;
+        }
+        if (to != from) {
+            copy(to + shifted, from + shifted, words - shifted);
+        }
+    }
+    return MLET_OK;
+}
