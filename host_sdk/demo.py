@@ -12,6 +12,7 @@ from host_sdk.bench import MHZ
 from host_sdk.clips import pixels_to_int8
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
+from host_sdk.quantize.recipe import quantize_run
 from host_sdk.remote import RemoteStream
 from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig, accuracy, train
@@ -124,7 +125,7 @@ def _trained(console, config, folder, fresh):
 
 
 def _quantized(folder):
-    graph = open_run(folder).quantize()
+    graph, _ = quantize_run(open_run(folder))
     data = mlet_file.pack(graph, planner.plan(graph))
     return mlet_file.read(data)[0], data
 

@@ -3,7 +3,7 @@
 | file | written by |
 |---|---|
 | `model.keras`, `train.json` | `host_sdk train --out RUN` |
-| `model.graph` | `host_sdk quantize RUN` |
+| `model.graph`, `quantize.json` | `host_sdk quantize RUN` |
 | `model.mlet` | `host_sdk pack RUN/model.graph` |
 | `evaluate.json` | `host_sdk evaluate RUN` |
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
-from host_sdk.files import read, write
+from host_sdk.files import read, write, write_json
 from host_sdk.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
@@ -73,23 +73,14 @@ class Run:
     def load_graph(self):
         """Return the quantized graph. It is made first when the folder has none."""
         from host_sdk.graph import load_graph, save_graph
+        from host_sdk.quantize.recipe import quantize_run
 
         path = self.folder / "model.graph"
         if not path.exists():
-            save_graph(self.quantize(), path)
+            graph, record = quantize_run(self)
+            save_graph(graph, path)
+            write_json(self.folder / "quantize.json", record)
         return load_graph(path)
-
-    def quantize(self, clips=CALIBRATION_CLIPS, **options):
-        """Return the int8 graph of the network, calibrated on training clips.
-
-        `options` are those of `host_sdk.quantize.quantize`. Writes nothing.
-        """
-        from host_sdk.quantize import quantize
-
-        samples, _ = self.make_clips("train", clips)
-        rate = self.load_task().FRAMES_PER_SECOND
-        options["normalization"] = self.normalization
-        return quantize(self.load_network(), samples, self.labels, rate, **options)
 
     def load_model(self):
         """Return the bytes of model.mlet. It is packed anew when it is not of model.graph."""

@@ -215,7 +215,9 @@ class _Networks:
 
     def narrow(self):
         """Return the network with 4-bit weights wherever that can be, as (method, graph)."""
-        graph = self._run.quantize(int4="all")
+        from host_sdk.quantize.recipe import Recipe, quantize_run
+
+        graph, _ = quantize_run(self._run, Recipe(int4="all"))
         data = mlet_file.pack(graph, planner.plan(graph, chains=False))
         int4 = Int8Network(data, self._run.normalization)
         return lambda clips, progress=None: self.answers(int4.logits(clips, progress)), graph

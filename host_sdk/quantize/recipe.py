@@ -11,6 +11,7 @@ from host_sdk.quantize.aware import train_rounded
 from host_sdk.quantize.bit_widths import choose_int4, file_bytes, weight_bytes
 from host_sdk.quantize.float_ops import trace
 from host_sdk.quantize.post_training import describe, input_tensor, post_training, real_input
+from host_sdk.run_folder import CALIBRATION_CLIPS
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Recipe:
     """Everything that decides how a trained network is quantized."""
 
     method: str = "mse"  # how the ranges of activations are chosen
-    clips: int = 64  # of the training, to calibrate with
+    clips: int = CALIBRATION_CLIPS  # of the training, to calibrate with
     equalize: bool | None = None  # None: what brings the answers nearer to the float ones
     correct_bias: bool | None = None
     int4: tuple = ()  # names of ops, or "all"
