@@ -16,7 +16,8 @@ but only people who do not move.
 
 The splits are of different times of the film, with `_GAP` between them. But the place is always
 the same, and who stays long is seen in two splits. So this task says how well networks tell the
-playback of *this camera's* film at other times; not how well they would do elsewhere.
+playback of *this camera's* film at other times; not how well they would do elsewhere. docs/data.md
+has figures.
 """
 
 import subprocess
@@ -38,7 +39,7 @@ NORMALIZATION = Normalization.pixels()
 
 _GAP = 24  # frames of the film between two splits
 _SHARES = (0.55, 0.2, 0.25)  # of the film's time, for training, validation and testing
-_SCALES = (2, 3, 4)  # pixels of the film, across, that become one
+_SCALES = (2, 3)  # pixels of the film, across, that become one
 _BLOCK = 8  # pixels: where something moves is known for blocks of this side
 _MOVES = 6  # grey levels by which the mean of a block changes where something moves
 _NOISE = 3.0  # grey levels, standard deviation
