@@ -51,12 +51,10 @@ def test_figures_agree_with_each_other(result, tiny_run):
 
 def test_accuracy_is_that_of_the_core(result, tiny_run):
     """The same clips once more, by the plainest way to run them."""
-    from host_sdk.clips import pixels_to_int8
-
     run = open_run(tiny_run)
     clips, labels = run.make_clips("test")
     model = native.Model(run.load_model())
-    logits = np.stack([native.run_clip(model, pixels_to_int8(clip)) for clip in clips])
+    logits = np.stack([native.run_clip(model, run.normalization.run(clip)) for clip in clips])
     expected = accuracy("per_frame", logits.reshape(*clips.shape[:2], -1), labels)
     assert result["accuracy"]["int8"]["value"] == expected
 
