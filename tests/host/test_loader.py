@@ -359,7 +359,7 @@ def test_frames_in_exact_blocks():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", [None, "cortex_m0plus"])
+@pytest.mark.parametrize("arch", [None, "cortex_m0plus", "esp32s3"])
 def test_fuzz(models, arch, tmp_path):
     """libFuzzer for some seconds, from the small models; needs clang with its fuzzer runtime.
 

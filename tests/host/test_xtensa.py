@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 import strategies
 import toolchains
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_chains import row_graphs
 
-from host_sdk import bench, bench_xtensa, golden, paths, xtensa_sim
+from host_sdk import bench, bench_xtensa, golden, mlet_file, paths, planner, targets, xtensa_sim
 from host_sdk.deploy import pack_for
 from host_sdk.errors import MotionletError
 
@@ -28,14 +31,18 @@ def xtensa():
     return xtensa_sim
 
 
-def jobs_of(cases, targets=TARGETS):
+def jobs_of(cases):
     """The jobs of cases [(graph, clip)], for each target."""
-    return [(graph, pack_for(graph, target), clip) for graph, clip in cases for target in targets]
+    return [(graph, pack_for(graph, target), clip) for graph, clip in cases for target in TARGETS]
 
 
 def check(xtensa, cases):
     """Run cases for each target; compare every byte of every op and frame with golden."""
-    jobs = jobs_of(cases)
+    check_jobs(xtensa, jobs_of(cases))
+
+
+def check_jobs(xtensa, jobs):
+    """The same for jobs."""
     for (graph, _, clip), frames in zip(jobs, xtensa.run(jobs), strict=True):
         expected = golden.run_clip(graph, clip)
         for index in range(len(graph.ops)):
@@ -56,6 +63,30 @@ def test_models_equal_golden(xtensa, make_vectors):
         shape = (6, *graph.tensors[graph.inputs[0]].shape)
         cases.append((graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8)))
     check(xtensa, cases)
+
+
+def test_chains_equal_golden(xtensa):
+    jobs = []
+
+    @settings(max_examples=EXAMPLES)
+    @given(row_graphs(), st.data())
+    def collect(made, data):
+        graph, chains = made
+        clip = data.draw(strategies.frames_of(graph.tensors[0], 3))
+        for target in TARGETS:
+            plan = planner.plan(graph, targets.scratch_bytes(target), chains=chains)
+            jobs.append((graph, mlet_file.pack(graph, plan, target), clip))
+
+    collect()
+    check_jobs(xtensa, jobs)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_the_demos_network_equals_golden(xtensa):
+    graph = bench.demo_case().graph
+    shape = (3, *graph.tensors[graph.inputs[0]].shape)
+    check(xtensa, [(graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8))])
 
 
 def test_counts_are_exact(xtensa, make_vectors):
