@@ -1,4 +1,4 @@
-"""Playback: people filmed in a street; is the film played forward, backward, frozen or fast?
+"""Playback: people filmed in a yard; is the film played forward, backward, frozen or fast?
 
 The film is `vtest.avi`, an example of OpenCV's (79 s of people who walk over a yard, 768x576, 10
 frames a second, camera fixed). It is no part of this project: tools/get_videos.py fetches it.
