@@ -4,6 +4,7 @@ Words and layouts:
 
     Buffer   anything with the buffer protocol that holds bytes: bytes, bytearray, array of typecode
              'b' or 'B', memoryview, a ulab array of uint8 or int8. Lists are not buffers.
+    samples  what a model's input takes: pixels of 8 bits, or int16 (temperatures and the like)
     map      int8 values [height, width, channels], channels innermost, as a Buffer
     Shape    (height, width, channels)
     int32    array('i'), or a Buffer of little-endian int32
@@ -37,6 +38,14 @@ RGB565_BE: int
 """2 bytes a pixel, the high byte first, as the ESP32's camera driver gives them."""
 YUV422: int
 """2 bytes a pixel: Y0 U Y1 V. Of even width, and only for gray inputs."""
+INT16: int
+"""An int16 a pixel: array of typecode 'h', or bytes. For inputs of int16, as is FLOAT32."""
+FLOAT32: int
+"""A float a pixel, in the unit of the model (degrees C): array of typecode 'f', or bytes.
+
+It is rounded to the nearest sample; what is beyond int16, as are infinities, becomes its end. A
+frame with a NaN is refused with a ValueError, and the stream stays as it was.
+"""
 
 class Tensor(NamedTuple):
     """An input or output; real value = scale * (q - zero_point). Not a name of the module."""
@@ -101,7 +110,8 @@ class Model:
         """Return a new stream: the state of one video. A model serves any number of them.
 
         width, height: of the camera's frames, in pixels; by default those of the input.
-        format: GRAY8, RGB888, RGB565_LE, RGB565_BE or YUV422; by default that of the input.
+        format: GRAY8, RGB888, RGB565_LE, RGB565_BE or YUV422; by default that of the input. An
+            input of int16 takes INT16 (the default) or FLOAT32 instead.
         crop: (x, y, width, height), the part of the frame to use; by default all of it. It is
             resized by area to the input's size; its shape may differ, then the image is stretched.
 
@@ -114,7 +124,8 @@ class Stream:
 
     A frame is a Buffer that holds exactly the bytes of one frame, or of the input tensor when the
     model's input is raw; signed or not is the same. Anything else raises before the stream changes:
-    ValueError with both numbers, TypeError for None, which cameras give when they fail.
+    ValueError with both numbers, TypeError for None, which cameras give when they fail. Frames are
+    cropped, resized and normalized as the model says (SPEC.md, section 3).
     """
 
     model: Model

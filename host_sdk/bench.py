@@ -164,8 +164,9 @@ def pack_case(case, target):
 
 
 def random_frame(graph, rng):
-    """Return a frame for the graph's first input, int8 [H, W, C]."""
-    return rng.integers(-128, 128, graph.tensors[graph.inputs[0]].shape).astype(np.int8)
+    """Return a frame for the graph's first input [H, W, C]: 8-bit pixels, or int8 if it is raw."""
+    bits = rng.integers(0, 256, graph.tensors[graph.inputs[0]].shape).astype(np.uint8)
+    return bits.view(np.int8) if graph.pixel_format == "raw" else bits
 
 
 def measure(device, path, case, target, device_name):

@@ -9,7 +9,6 @@ import numpy as np
 
 from host_sdk import deploy, devices, golden, mlet_file, native, paths, planner, targets, verify
 from host_sdk.bench import MHZ
-from host_sdk.clips import pixels_to_int8
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 from host_sdk.quantize.recipe import quantize_run
@@ -50,14 +49,14 @@ def run(console, build_firmware, fresh=False):
     build_firmware("unix")
 
     step(console, 4, "Verify every layer of every frame against the golden model")
-    tensors = pixels_to_int8(clips[:DEVICE_CLIPS])
-    reports = [_verify(console, verify.NativeTarget(data), graph, tensors)]
+    sample = clips[:DEVICE_CLIPS]
+    reports = [_verify(console, verify.NativeTarget(data), graph, sample)]
     with devices.open_device("unix") as unix:
         remote, _ = _deployed(console, unix, data, graph)
-        reports.append(_verify(console, remote, graph, tensors))
+        reports.append(_verify(console, remote, graph, sample))
     with devices.open_device("virtual") as pico:
         remote, deployed = _deployed(console, pico, data, graph)
-        report = _verify(console, remote, graph, tensors)
+        report = _verify(console, remote, graph, sample)
         reports.append(report)
 
         step(console, 5, "Stream unseen motions to the virtual Pico")
@@ -140,7 +139,7 @@ def _accuracy_int8(console, config, data, clips, labels):
     bar = track(clips, "  evaluating in C", console=console, transient=True)
     for index, clip in enumerate(bar):
         stream.reset()
-        for t, frame in enumerate(pixels_to_int8(clip)):
+        for t, frame in enumerate(clip):
             logits[index, t] = stream.push(frame).ravel()
     share = accuracy(config.network, logits, labels)
     console.print(f"  int8, C core on this machine: {share:.1%} of {len(clips)} unseen clips")
@@ -192,8 +191,7 @@ def _stream(console, remote, film):
 
     remote.reset()
     pushed = [
-        remote.push(frame)
-        for frame in track(pixels_to_int8(film), "  streaming", console=console, transient=True)
+        remote.push(frame) for frame in track(film, "  streaming", console=console, transient=True)
     ]
     logits, microseconds = zip(*pushed, strict=True)
     console.print(f"  {len(film)} frames, {np.mean(microseconds) / 1000:.1f} ms each on the device")

@@ -44,9 +44,12 @@ def pack_for(graph, target, format_version=FORMAT_VERSION):
     For firmware that reads only an older `format_version`, or has kernels unknown here, the file
     does without what came later, if that can be.
     """
-    if format_version < FORMAT_VERSION or target not in TARGETS:
-        return mlet_file.pack(graph, planner.plan(graph, chains=False))
-    return mlet_file.pack(graph, planner.plan(graph, targets.scratch_bytes(target)), target)
+    if target in TARGETS:
+        plan = planner.plan(graph, targets.scratch_bytes(target))
+        data = mlet_file.pack(graph, plan, target)
+        if mlet_file.version_of(data) <= format_version:
+            return data
+    return mlet_file.pack(graph, planner.plan(graph, chains=False))
 
 
 def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):

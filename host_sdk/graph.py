@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.normalization import PIXELS, Normalization
 
 
 @dataclass
@@ -75,6 +76,7 @@ class Graph:
     outputs: list = field(default_factory=list)
     labels: list = field(default_factory=list)
     pixel_format: str = "gray8"  # of the first input
+    normalization: Normalization = PIXELS  # of its samples; a raw input has none
     frames_per_second: float = 0.0
 
     def macs(self, op):
@@ -121,6 +123,8 @@ def load_graph(path):
         with np.load(path) as archive:
             description = json.loads(str(archive["graph"]))
             graph = Graph(**description)
+            if not isinstance(graph.normalization, Normalization):
+                graph.normalization = Normalization.from_dict(graph.normalization)
             graph.tensors = [Tensor(**tensor) for tensor in graph.tensors]
             graph.ops = [Op(**op) for op in graph.ops]
             for index, op in enumerate(graph.ops):

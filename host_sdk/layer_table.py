@@ -1,6 +1,7 @@
 """What `host_sdk inspect` shows: every layer of a model, with its cost."""
 
 from host_sdk import mlet_file, native
+from host_sdk.planner import background_bytes
 
 
 def describe(data):
@@ -44,6 +45,8 @@ def describe(data):
         "inputs": [tensors[i] for i in graph.inputs],
         "outputs": [tensors[i] for i in graph.outputs],
         "pixel_format": graph.pixel_format,
+        "normalization": None if graph.pixel_format == "raw" else str(graph.normalization),
+        "background_bytes": background_bytes(graph),
         "frames_per_second": graph.frames_per_second,
         "labels": graph.labels,
         "layers": layers,
@@ -101,6 +104,9 @@ def print_table(console, description):
             f"input {d['pixel_format']} {_shape(tensor['shape'])}, scale {tensor['scale']:.6g}, "
             f"zero point {tensor['zero_point']}{rate}"
         )
+    if d["normalization"]:
+        state = f" ({d['background_bytes']:,} bytes of state)" if d["background_bytes"] else ""
+        console.print(f"normalization {d['normalization']}{state}")
     for tensor in d["outputs"]:
         console.print(
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "

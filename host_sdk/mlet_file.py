@@ -6,7 +6,7 @@ but the graph, the plan and the target.
 
 import math
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,11 +15,12 @@ from host_sdk.errors import MotionletError
 from host_sdk.golden import check
 from host_sdk.golden.check import RecordError
 from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.normalization import PIXELS, Normalization, field_ranges
 from host_sdk.planner import Plan, check_chains, check_plan, lifetimes
 from host_sdk.targets import check_target, relayout
 from host_sdk.weights import unpack_int4
 
-SECTIONS = ("tensors", "ops", "inputs", "outputs", "labels", "strings", "data")
+SECTIONS = ("tensors", "ops", "inputs", "outputs", "labels", "strings", "data", "normalization")
 ARRAY_ALIGN = {"weights": fmt.ALIGN, "bias": 4, "multiplier": 4, "shift": 1}
 PLAN_FIELDS = ("state_offset", "state_bytes", "scratch_offset", "scratch_bytes")
 CODECS = {name: fmt.codec(fields) for name, fields in fmt.RECORDS.items()}
@@ -80,6 +81,7 @@ def pack(graph, plan, target="portable"):
     }
     sections["strings"] = strings.bytes()
     sections["data"] = data
+    sections["normalization"] = _normalization_record(graph, plan)
     return _assemble(graph, plan, target, sections)
 
 
@@ -104,6 +106,7 @@ def read(data):
         formats.append(_name_of(fmt.PIXEL_FORMATS, "input", index, "pixel_format", fields))
         graph.inputs.append(fields["tensor"])
     graph.pixel_format = formats[0] if formats else "raw"
+    background_offset = _read_normalization(graph, sections["normalization"])
     for index, record in enumerate(CODECS["output"].iter_unpack(sections["outputs"])):
         fields = _fields("output", record)
         _zero("output", index, fields, "reserved")
@@ -126,6 +129,7 @@ def read(data):
         offsets,
         *([fields[name] for fields in records] for name in PLAN_FIELDS),
         rows=[fields["rows"] for fields in records],
+        background_offset=background_offset,
     )
     check_chains(graph, plan.rows)
     plan.lifetimes = lifetimes(graph, plan.rows)
@@ -202,7 +206,7 @@ def _pack_arrays(graph, target):
     ]
 
 
-def _record(kind, **values):
+def _record(kind, /, **values):
     """Return one record; fields not given are 0."""
     return CODECS[kind].pack(*(values.get(field, 0) for field, _, _ in fmt.RECORDS[kind]))
 
@@ -238,10 +242,24 @@ def _op_record(op, plan, index, arrays, strings):
     return _record("op", **values, **arrays)
 
 
+def _normalization_record(graph, plan):
+    """Return the record of the input's normalization, empty when it needs none."""
+    if graph.pixel_format == "raw" or graph.normalization.is_pixels:
+        return b""
+    values = {
+        **graph.normalization.to_dict(),
+        "kind": fmt.NORMALIZATION_KINDS[graph.normalization.kind],
+        "state_offset": plan.background_offset,
+    }
+    return _record("normalization", **values)
+
+
 def _version(graph, plan, target):
     """Return the oldest version of the format that can hold this file."""
+    if _normalization_record(graph, plan):
+        return 3
     new = target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops)
-    return fmt.FORMAT_VERSION if new else fmt.OLDEST_VERSION
+    return 2 if new else fmt.OLDEST_VERSION
 
 
 def _assemble(graph, plan, target, sections):
@@ -259,6 +277,8 @@ def _assemble(graph, plan, target, sections):
     for name in ("tensor", "op", "input", "output", "label"):
         header[f"{name}_count"] = len(getattr(graph, f"{name}s"))
     for name in SECTIONS:
+        if name == "normalization" and not sections[name]:
+            continue
         align = fmt.ALIGN if name == "data" else 4
         out += bytes(-len(out) % align)
         header[f"{name}_offset"] = len(out)
@@ -335,8 +355,9 @@ def _read_header(data):
     if header["crc32"] != crc:
         wrong("crc32", f"{header['crc32']:08x}, but the bytes give {crc:08x}: the file is damaged")
     _read_target(header)
-    for name in ("reserved0", "reserved1"):
-        _zero("header", 0, header, name)
+    _zero("header", 0, header, "reserved0")
+    if version < 3:
+        _zero("header", 0, header, "normalization_offset")
     for name in ("tensor", "op", "input", "output", "label"):
         count, most = header[f"{name}_count"], fmt.LIMITS[f"max_{name}s"]
         if count > most:
@@ -361,7 +382,12 @@ def _read_sections(data, header):
     for name in SECTIONS:
         field, align = f"{name}_offset", fmt.ALIGN if name == "data" else 4
         start = header[field]
-        if name in ("strings", "data"):
+        if name == "normalization":
+            size = CODECS[name].size
+            if not start:
+                sections[name] = b""
+                continue
+        elif name in ("strings", "data"):
             size = header[f"{name}_bytes"]
         else:
             each = 2 if name == "labels" else CODECS[name[:-1]].size
@@ -389,6 +415,33 @@ def _read_tensor(index, fields, text):
     )
     check.check_tensor(index, tensor)
     return tensor, fields["arena_offset"]
+
+
+def _read_normalization(graph, content):
+    """Set the graph's normalization; return where it keeps its state."""
+    if not graph.inputs or graph.inputs[0] >= len(graph.tensors):
+        return 0  # refused later
+    tensor = graph.tensors[graph.inputs[0]]
+    if not content:
+        graph.normalization = replace(PIXELS, scale=tensor.scale)
+        return 0
+    fields = _fields("normalization", CODECS["normalization"].unpack(content))
+    if graph.pixel_format == "raw":
+        raise RecordError("normalization", 0, "kind", "a raw input has no normalization")
+    kind = _name_of(fmt.NORMALIZATION_KINDS, "normalization", 0, "kind", fields)
+    ranges = field_ranges(kind)
+    for name, (least, most) in ranges.items():
+        if not least <= fields[name] <= most:
+            message = f"{fields[name]} is not in {least} to {most}"
+            raise RecordError("normalization", 0, name, message)
+    graph.normalization = Normalization(
+        kind,
+        "int16" if graph.pixel_format == "int16" else "uint8",
+        zero_point=tensor.zero_point,
+        scale=tensor.scale,
+        **{name: fields[name] for name in ranges},
+    )
+    return fields["state_offset"] if kind == "background" else 0
 
 
 def _read_op(index, fields, text, version):

@@ -7,7 +7,7 @@ from this file, so that host, device and document cannot disagree. Everything is
 import struct
 
 MAGIC = b"MLET"
-FORMAT_VERSION = 2  # the newest; a writer uses the oldest that can hold the file
+FORMAT_VERSION = 3  # the newest; a writer uses the oldest that can hold the file
 OLDEST_VERSION = 1
 ALIGN = 16  # bytes: blobs in the file, tensors in the arena, slots of the state
 NO_TENSOR = 0xFFFF  # an op's second input when it has one
@@ -32,11 +32,22 @@ DTYPES = {"int8": 1}
 
 WEIGHT_FORMATS = {"int8": 0, "int4": 1}
 
-# What a pixel means; an 8-bit pixel v enters the network as v - 128.
-PIXEL_FORMATS = {"raw": 0, "gray8": 1, "rgb888": 2}
+# What an input takes: int8 elements as they are, or samples of 8 or 16 bits.
+PIXEL_FORMATS = {"raw": 0, "gray8": 1, "rgb888": 2, "int16": 3}
+
+# How samples become int8. Without a normalization, an 8-bit sample v enters as v - 128.
+NORMALIZATION_KINDS = {"window": 1, "background": 2}
 
 # Layout of a camera's frame in memory.
-FRAME_FORMATS = {"gray8": 0, "rgb888": 1, "rgb565_le": 2, "rgb565_be": 3, "yuv422": 4}
+FRAME_FORMATS = {
+    "gray8": 0,
+    "rgb888": 1,
+    "rgb565_le": 2,
+    "rgb565_be": 3,
+    "yuv422": 4,
+    "int16": 5,
+    "float32": 6,
+}
 
 LIMITS = {
     "max_dim": 4096,  # height, width, channels
@@ -89,7 +100,7 @@ HEADER = [
     ("data_bytes", "I", ""),
     ("arena_bytes", "I", "scratch memory of one frame; holds the input tensor too"),
     ("state_bytes", "I", "what a stream keeps from frame to frame"),
-    ("reserved1", "I", "0"),
+    ("normalization_offset", "I", "the normalization record of input 0; 0: there is none"),
 ]
 
 TENSOR = [
@@ -108,6 +119,16 @@ INPUT = [
     ("tensor", "H", ""),
     ("pixel_format", "B", ""),
     ("reserved", "B", "0"),
+]
+
+NORMALIZATION = [
+    ("kind", "B", ""),
+    ("rate", "B", "background: 0 to 15; else 0"),
+    ("shift", "B", "1 to 30"),
+    ("samples_per_unit", "B", "at least 1: how many samples make 1 in a frame of float32"),
+    ("offset", "h", "window: subtracted from a sample; else 0"),
+    ("multiplier", "H", "1 to 16383"),
+    ("state_offset", "I", "background: in the state; a multiple of 16"),
 ]
 
 OUTPUT = [
@@ -148,7 +169,14 @@ OP = [
     ("reserved", "H", "0"),
 ]
 
-RECORDS = {"header": HEADER, "tensor": TENSOR, "input": INPUT, "output": OUTPUT, "op": OP}
+RECORDS = {
+    "header": HEADER,
+    "tensor": TENSOR,
+    "input": INPUT,
+    "normalization": NORMALIZATION,
+    "output": OUTPUT,
+    "op": OP,
+}
 
 
 def codec(fields):

@@ -11,9 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.mlet_format import LIMITS
+from host_sdk.mlet_format import LIMITS, NORMALIZATION_KINDS
 
-KINDS = ("window", "background")
 SAMPLE_TYPES = ("uint8", "int16")
 HUNDREDTHS = 100  # samples in a degree
 
@@ -41,20 +40,11 @@ class Normalization:
     samples_per_unit: int = 1  # how many samples make 1 in the user's unit (1 degree C)
 
     def __post_init__(self):
-        low, high = sample_range(self.sample_type)
-        offset = (low, high) if self.kind == "window" else (0, 0)
-        rate = LIMITS["normalization_rate_max"] if self.kind == "background" else 0
-        ranges = {
-            "multiplier": (1, LIMITS["normalization_multiplier_max"]),
-            "shift": (1, LIMITS["normalization_shift_max"]),
-            "zero_point": (-128, 127),
-            "offset": offset,
-            "rate": (0, rate),
-            "samples_per_unit": (1, 255 if self.sample_type == "int16" else 1),
-        }
-        if self.kind not in KINDS:
-            raise MotionletError(f"normalization {self.kind!r}; there is: {', '.join(KINDS)}")
-        for name, (least, most) in ranges.items():
+        sample_range(self.sample_type)
+        if self.kind not in NORMALIZATION_KINDS:
+            known = ", ".join(NORMALIZATION_KINDS)
+            raise MotionletError(f"normalization {self.kind!r}; there is: {known}")
+        for name, (least, most) in {**field_ranges(self.kind), "zero_point": (-128, 127)}.items():
             value = getattr(self, name)
             if not isinstance(value, int) or not least <= value <= most:
                 raise MotionletError(
@@ -207,6 +197,18 @@ def parse(text, sample_type="uint8"):
         rate = values.pop()
         values.append(int(rate) if rate.is_integer() else rate)
     return getattr(Normalization, kind)(*values, sample_type=sample_type)
+
+
+def field_ranges(kind):
+    """Return {name: (least, most)} of the integers of a normalization, as a file has them."""
+    window = kind == "window"
+    return {
+        "rate": (0, 0 if window else LIMITS["normalization_rate_max"]),
+        "shift": (1, LIMITS["normalization_shift_max"]),
+        "samples_per_unit": (1, 255),
+        "offset": (-(2**15), 2**15 - 1) if window else (0, 0),
+        "multiplier": (1, LIMITS["normalization_multiplier_max"]),
+    }
 
 
 def sample_range(sample_type):

@@ -29,6 +29,7 @@ class Plan:
     scratch_sizes: list
     lifetimes: list = field(default_factory=list)  # (first, last) op of each tensor, inclusive
     rows: list = field(default_factory=list)  # kept of each op's output; 0: a whole map
+    background_offset: int = 0  # in the state: what the input's normalization keeps
 
 
 @dataclass
@@ -58,7 +59,7 @@ def plan(graph, scratch_bytes=None, chains=True):
     scratch = needs.of(rows)
     arena, offsets, scratch_offsets = _plan_arena(graph, rows, needs)
     sizes = [state_bytes(graph, op) for op in graph.ops]
-    total, state_offsets = 0, []
+    total, state_offsets = round_up(background_bytes(graph)), []
     for size in sizes:
         state_offsets.append(total if size else 0)
         total += size
@@ -115,6 +116,13 @@ def state_bytes(graph, op):
     if op.kind == "temporal_shift":
         slot = source.height * source.width * op.shift_channels
     return frames_kept(op) * round_up(slot)
+
+
+def background_bytes(graph):
+    """Return the bytes that the normalization of the input keeps."""
+    if graph.pixel_format == "raw":
+        return 0
+    return graph.normalization.state_bytes(graph.tensors[graph.inputs[0]].size)
 
 
 def lifetimes(graph, rows=None):
@@ -208,7 +216,9 @@ def _check_regions(graph, plan):
     for index, offset in enumerate(plan.tensor_offsets):
         size = sizes[index]
         inside("tensor", index, "arena_offset", offset, size, plan.arena_bytes)
-    taken = []
+    size, offset = background_bytes(graph), plan.background_offset
+    inside("normalization", 0, "state_offset", offset, size, plan.state_bytes)
+    taken = [(offset, offset + size)]
     for index, op in enumerate(graph.ops):
         size = plan.scratch_sizes[index]
         inside("op", index, "scratch_offset", plan.scratch_offsets[index], size, plan.arena_bytes)
@@ -219,7 +229,7 @@ def _check_regions(graph, plan):
         inside("op", index, "state_offset", offset, size, plan.state_bytes)
         region = (offset, offset + size)
         if any(_overlap(region, other) for other in taken):
-            raise RecordError("op", index, "state_offset", "overlaps the state of another op")
+            raise RecordError("op", index, "state_offset", "overlaps another state")
         taken.append(region)
 
 

@@ -9,7 +9,6 @@ import zlib
 
 import numpy as np
 
-from host_sdk.clips import int8_to_pixels
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.mlet_format import TARGETS
 
@@ -108,18 +107,20 @@ class Remote:
 
 
 class RemoteStream:
-    """One stream of a deployed model. Frames are int8 [H, W, C], as the golden model takes them."""
+    """One stream of a deployed model. Frames are samples [H, W, C] of the input's size and type.
+
+    For a raw input they are int8.
+    """
 
     def __init__(self, device, path, graph, in_ram=False):
         self.name = device.name
         self.graph = graph
-        self._raw = graph.pixel_format == "raw"
         self._remote = Remote(device)
         device.exec(STREAM.format(path=path, in_ram=in_ram))
 
     def _text(self, frame):
-        pixels = np.asarray(frame) if self._raw else int8_to_pixels(frame)
-        return self._remote.packed(pixels.tobytes())
+        frame = np.asarray(frame)
+        return self._remote.packed(frame.astype(frame.dtype.newbyteorder("<")).tobytes())
 
     def reset(self):
         """Forget all frames."""

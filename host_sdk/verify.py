@@ -51,17 +51,21 @@ class NativeTarget:
         self._stream.reset()
 
     def trace(self, frame):
-        outputs = self._stream.push_trace(frame)
-        return [_crc(frame), *(_crc(output) for output in outputs)]
+        return [_crc(tensor) for tensor in self._trace(frame)]
 
     def tap(self, frame, op):
-        outputs = self._stream.push_trace(frame)
-        return frame if op < 0 else outputs[op]
+        return self._trace(frame)[op + 1]
+
+    def _trace(self, frame):
+        x = self._stream.normalize(frame)
+        return [x, *self._stream.push_trace(x)]
 
 
 def verify(target, graph, clip, progress=None):
-    """Stream `clip`, int8 [T, H, W, C], through `target` from a reset state; return a Report.
+    """Stream `clip` through `target` from a reset state; return a Report.
 
+    `clip` [T, H, W, C] holds samples of the input's size (see `clips.to_input`), or int8 for a raw
+    input. The input tensor is compared too: it shows whether they were normalized alike.
     `target` has `name`, `reset()`, `trace(frame)` and `tap(frame, op)`: a `NativeTarget` or a
     `remote.RemoteStream`. Stops at the first difference, and fetches both tensors there.
     `progress(done, total)` counts frames.
@@ -70,7 +74,8 @@ def verify(target, graph, clip, progress=None):
     stream = golden.Stream(graph)
     target.reset()
     for index, frame in enumerate(clip):
-        expected = [frame, *stream.push_trace(frame)]
+        x = stream.normalize(frame)
+        expected = [x, *stream.push_trace(x)]
         crcs = target.trace(frame)
         for op, (tensor, crc) in enumerate(zip(expected, crcs, strict=True), start=-1):
             if _crc(tensor) != crc:

@@ -23,6 +23,7 @@ TYPES = {
     "4s": "char[4]",
     "B": "uint8",
     "b": "int8",
+    "h": "int16",
     "H": "uint16",
     "I": "uint32",
     "f": "float32",
@@ -44,6 +45,7 @@ def c_defines():
         ("DTYPE", fmt.DTYPES),
         ("WEIGHTS", fmt.WEIGHT_FORMATS),
         ("PIXELS", fmt.PIXEL_FORMATS),
+        ("NORMALIZE", fmt.NORMALIZATION_KINDS),
         ("FRAME", fmt.FRAME_FORMATS),
         ("LIMIT", fmt.LIMITS),
     ]
@@ -94,6 +96,7 @@ def spec_tables():
         codes("Targets", fmt.TARGETS),
         codes("Weight formats", fmt.WEIGHT_FORMATS),
         codes("Pixel formats of inputs", fmt.PIXEL_FORMATS),
+        codes("Kinds of normalization", fmt.NORMALIZATION_KINDS),
         f"**Limits**: {limits}.\n",
     ]
     return "\n" + "\n".join(parts) + "\n"

@@ -13,9 +13,13 @@ each case the struct `CASE` and its arrays, each array padded with zeros to a mu
 `frames.vec`: magic "MFRM", uint16 0, uint16 number of cases; for each the struct `FRAME_CASE`,
 then pixels uint8[], tensor int8[H][W][C], padded likewise.
 
+`thermal.vec`: magic "MTHM", uint16 frames in a clip, uint16 number of cases: how clips of int16 and
+float32 enter tiny_thermal. For each case the struct `FRAME_CASE`, then for each frame pixels
+uint8[], tensor int8[H][W][C], padded likewise.
+
 `<model>.mlet`, a whole model, `<model>_m0.mlet`, the same packed for the Cortex-M0+, and
 `<model>.trace`, what both compute: magic "MTRC", uint16 frames, uint16 ops,
-uint32 bytes of a frame; then for each frame its bytes (pixels, as a camera of the input's size
+uint32 bytes of a frame; then for each frame its bytes (samples, as a camera of the input's size
 gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
 
 `damage.vec`: magic "MDMG", uint16 0, uint16 number of cases. Each is a way to spoil tiny_tsm.mlet:
@@ -39,6 +43,7 @@ from host_sdk import golden, mlet_file, targets  # noqa: E402
 from host_sdk import mlet_format as fmt  # noqa: E402
 from host_sdk.golden.check import RecordError, array_shapes, check_graph  # noqa: E402
 from host_sdk.graph import Graph, Op, Tensor  # noqa: E402
+from host_sdk.normalization import PIXELS, Normalization, to_samples  # noqa: E402
 from host_sdk.planner import plan  # noqa: E402
 
 INT32_MAX = 2**31 - 1
@@ -66,6 +71,7 @@ def all_files():
     """Return {file name: bytes} of every vector file."""
     files = {f"{kind}.vec": op_vectors(kind) for kind in fmt.OP_CODES}
     files["frames.vec"] = frame_vectors()
+    files["thermal.vec"] = thermal_vectors()
     for name, make in MODELS.items():
         graph = make()
         files[f"{name}.mlet"] = mlet_file.pack(graph, plan(graph))
@@ -304,6 +310,35 @@ def frame_vectors():
     return bytes(out)
 
 
+# frame format, width and height, crop
+THERMAL_CASES = [
+    ("int16", (8, 6), (0, 0, 8, 6)),
+    ("float32", (8, 6), (0, 0, 8, 6)),
+    ("int16", (9, 7), (2, 1, 5, 4)),
+    ("float32", (16, 12), (1, 0, 14, 12)),
+]
+
+
+def thermal_vectors(frames=3):
+    rng = np.random.default_rng(101)
+    graph = tiny_thermal()
+    shape, normalization = graph.tensors[0].shape, graph.normalization
+    out = bytearray(struct.pack("<4sHH", b"MTHM", frames, len(THERMAL_CASES)))
+    for name, (width, height), crop in THERMAL_CASES:
+        celsius = rng.normal(22, 1, (frames, height * width)).astype("<f4")
+        celsius[:, :6] = [0.125, -0.125, 1e-30, -1e30, np.inf, 327.675]
+        pixels = celsius if name == "float32" else to_samples(celsius).astype("<i2")
+        code = fmt.FRAME_FORMATS[name]
+        out += FRAME_CASE.pack(code, width, height, *crop, *shape, 0, pixels[0].nbytes)
+        state = None
+        for frame in pixels:
+            content = frame.tobytes()
+            samples = golden.frame_to_samples(content, name, width, height, shape, crop)
+            tensor, state = normalization.step(samples, state)
+            out += padded(frame) + padded(tensor)
+    return bytes(out)
+
+
 # ----------------------------------------------------------------------------------------------
 # Whole models
 
@@ -311,10 +346,12 @@ def frame_vectors():
 class Builder:
     """A graph built op by op, with typical random parameters."""
 
-    def __init__(self, seed, shape, labels):
+    def __init__(self, seed, shape, labels, pixel_format="gray8", normalization=PIXELS):
         self.rng = np.random.default_rng(seed)
         self.graph = Graph(labels=labels, frames_per_second=10.0, inputs=[0])
-        self.graph.tensors.append(Tensor("input", *shape, float(np.float32(1 / 255)), -128))
+        self.graph.pixel_format, self.graph.normalization = pixel_format, normalization
+        numbers = normalization.scale, normalization.zero_point
+        self.graph.tensors.append(Tensor("input", *shape, *numbers))
 
     def add(self, kind, inputs, shape, edge=None, **fields):
         """Append an op; return the index of its output."""
@@ -374,16 +411,34 @@ def tiny_int4():
     return net.finish(net.add("dense", [time], (1, 1, 3), weight_bits=4))
 
 
-MODELS = {"tiny_tsm": tiny_tsm, "tiny_separable": tiny_separable, "tiny_int4": tiny_int4}
+def tiny_thermal():
+    """What differs from the background of a thermal array, in hundredths of a degree C."""
+    normalization = Normalization.background(2, rate=3, sample_type="int16")
+    net = Builder(4, (6, 8, 1), ["empty", "someone"], "int16", normalization)
+    stem = net.add("conv2d", [0], (3, 4, 6), kernel=(3, 3), stride=(2, 2), padding=(1, 1))
+    time = net.add("temporal_depthwise", [stem], (3, 4, 6), frames=2)
+    return net.finish(net.add("dense", [time], (1, 1, 2)))
+
+
+MODELS = {
+    "tiny_tsm": tiny_tsm,
+    "tiny_separable": tiny_separable,
+    "tiny_int4": tiny_int4,
+    "tiny_thermal": tiny_thermal,
+}
 
 
 def trace(graph, frames):
     rng = np.random.default_rng(len(graph.ops))
-    shape = graph.tensors[0].shape
-    clip = rng.integers(0, 256, (frames, *shape)).astype(np.uint8)
-    tensors = (clip.astype(int) - 128).astype(np.int8)
+    shape = (frames, *graph.tensors[0].shape)
+    if graph.pixel_format == "int16":
+        clip = (2200 + rng.normal(0, 120, shape)).astype("<i2")
+        clip.flat[::97] = rng.choice([-(2**15), 2**15 - 1], clip.flat[::97].size)
+    else:
+        clip = rng.integers(0, 256, shape).astype(np.uint8)
+    tensors = graph.normalization.run(clip)
     outputs = golden.run_clip(graph, tensors)
-    out = bytearray(struct.pack("<4sHHI", b"MTRC", frames, len(graph.ops), clip[0].size))
+    out = bytearray(struct.pack("<4sHHI", b"MTRC", frames, len(graph.ops), clip[0].nbytes))
     for t in range(frames):
         crcs = [zlib.crc32(values[t].tobytes()) for values in (tensors, *outputs)]
         out += clip[t].tobytes() + struct.pack(f"<{len(crcs)}I", *crcs)
@@ -396,7 +451,7 @@ def trace(graph, frames):
 # record, index, field, and its new value: the error must name exactly these.
 DAMAGE = [
     ("header", 0, "magic", b"MLEX"),
-    ("header", 0, "format_version", 3),
+    ("header", 0, "format_version", 4),
     ("header", 0, "target", 9),
     ("header", 0, "total_bytes", 100),
     ("header", 0, "crc32", 12345),
@@ -430,6 +485,16 @@ DAMAGE = [
 ]
 
 
+def records(header, record):
+    """Return where in the file the records of a kind begin, and how many there are."""
+    if record == "header":
+        return 0, 1
+    if record == "normalization":
+        at = header["normalization_offset"]
+        return at, int(at > 0)
+    return header[f"{record}s_offset"], header[f"{record}_count"]
+
+
 def spoil(content, record, index, field, value):
     """Return [(offset, bytes)] that put `value` into a field, with the CRC made right."""
     header = dict(
@@ -441,8 +506,7 @@ def spoil(content, record, index, field, value):
     )
     fields = fmt.RECORDS[record]
     offset, code = fmt.field_offsets(fields)[field]
-    if record != "header":
-        offset += header[f"{record}s_offset"] + index * fmt.codec(fields).size
+    offset += records(header, record)[0] + index * fmt.codec(fields).size
     patches = [(offset, struct.pack("<" + code, value))]
     if field != "crc32":
         spoilt = bytearray(content)

@@ -140,14 +140,13 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
 
 
 def _clip(path, graph, frames):
-    """Return the clip of a command as the graph's input tensor [T, H, W, C]."""
+    """Return the clip of a command as samples of the input's size [T, H, W, C]."""
     from host_sdk import clips
 
     if path is None:
-        shape = graph.tensors[graph.inputs[0]].shape
-        return clips.to_tensor(graph, clips.noise_clip(shape, frames or 8))
-    clip = clips.load_clip(path)
-    return clips.to_tensor(graph, clip[:frames] if frames else clip)
+        return clips.to_input(graph, clips.noise_clip(graph, frames or 8))
+    clip = clips.load_clip(path, graph.normalization.samples_per_unit)
+    return clips.to_input(graph, clip[:frames] if frames else clip)
 
 
 @contextlib.contextmanager

@@ -108,7 +108,7 @@ def evaluate(run, options=Options(), stage=_silent):
         with stage(f"on the device: {options.device}") as progress:
             name = f"{run.folder.resolve().name}.mlet"
             sample = test[: options.sample]
-            device = run_sample(options.device, name, data, sample, run.normalization, progress)
+            device = run_sample(options.device, name, data, sample, progress)
 
     with stage("int8 in C") as progress:
         frame_logits = network.frame_logits(test, progress)
@@ -189,7 +189,7 @@ class _Networks:
 
     def __init__(self, run, keras_model, data):
         self._run, self._keras = run, keras_model
-        self._packed = Int8Network(data, run.normalization)
+        self._packed = Int8Network(data)
         self.graph = self._packed.graph
 
     def answers(self, logits):
@@ -219,7 +219,7 @@ class _Networks:
 
         graph, _ = quantize_run(self._run, Recipe(int4="all"))
         data = mlet_file.pack(graph, planner.plan(graph, chains=False))
-        int4 = Int8Network(data, self._run.normalization)
+        int4 = Int8Network(data)
         return lambda clips, progress=None: self.answers(int4.logits(clips, progress)), graph
 
 

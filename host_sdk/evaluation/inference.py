@@ -3,13 +3,13 @@
 import numpy as np
 
 from host_sdk import mlet_file, native
+from host_sdk.clips import to_input
 
 
 class Int8Network:
-    """A packed model in the C core. Clips are samples [T, H, W, C] for `normalization`."""
+    """A packed model in the C core. Clips are samples [T, H, W, C]."""
 
-    def __init__(self, data, normalization):
-        self.normalization = normalization
+    def __init__(self, data):
         self.graph = mlet_file.read(data)[0]
         self._stream = native.Stream(native.Model(data))
 
@@ -21,7 +21,7 @@ class Int8Network:
         rows = []
         for done, clip in enumerate(clips):
             self._stream.reset()
-            frames = self.normalization.run(clip)
+            frames = to_input(self.graph, clip)
             rows.append(self._real([self._stream.push(frame).ravel() for frame in frames]))
             if progress:
                 progress(done + 1, len(clips))

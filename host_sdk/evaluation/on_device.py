@@ -3,6 +3,7 @@
 import numpy as np
 
 from host_sdk import verify
+from host_sdk.clips import to_input
 from host_sdk.deploy import deploy
 from host_sdk.devices import open_device
 from host_sdk.remote import RemoteStream
@@ -19,7 +20,7 @@ except (ImportError, AttributeError):
 """
 
 
-def run_sample(spec, name, data, clips, normalization, progress=None):
+def run_sample(spec, name, data, clips, progress=None):
     """Deploy `data` as `name`, and stream `clips`, samples [N, T, H, W, C], through it.
 
     Every layer of every frame is compared with the golden model. Returns {device, target, clips,
@@ -35,10 +36,10 @@ def run_sample(spec, name, data, clips, normalization, progress=None):
         stream = RemoteStream(device, deployed.path, graph)
         reports = []
         for done, clip in enumerate(clips):
-            reports.append(verify.verify(stream, graph, normalization.run(clip)))
+            reports.append(verify.verify(stream, graph, to_input(graph, clip)))
             if progress:
                 progress(done + 1, len(clips))
-        frames = normalization.run(clips[0])
+        frames = to_input(graph, clips[0])
         stream.reset()
         times = [stream.push(frame)[1] for frame in frames]
         layers = np.array(stream.profile(frames[-1], PROFILED)) / PROFILED

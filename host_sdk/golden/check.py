@@ -10,13 +10,14 @@ import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import LIMITS, OP_CODES, PIXEL_FORMATS
+from host_sdk.normalization import PIXELS
 
 INT32_MAX = 2**31 - 1
 WITH_WEIGHTS = ("conv2d", "depthwise2d", "pointwise", "temporal_depthwise", "dense")
 WITH_ROWS = ("conv2d", "pointwise", "dense")  # weights [C_out, ...], of 8 bits or 4
 WITH_KERNEL = ("conv2d", "depthwise2d", "average_pool")
 IN_PLACE = ("temporal_depthwise", "temporal_shift", "temporal_average", "add")
-PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3}
+PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3, "int16": 1}
 DIMENSIONS = ("height", "width", "channels")
 ARRAYS = {"weights": np.int8, "bias": np.int32, "multiplier": np.int32, "shift": np.uint8}
 
@@ -24,10 +25,10 @@ ARRAYS = {"weights": np.int8, "bias": np.int32, "multiplier": np.int32, "shift":
 class RecordError(MotionletError):
     """A record of a model breaks SPEC.md.
 
-    `record` is "header", "tensor", "input", "output", "label" or "op", `index` its number among
-    its kind, `field` the field's name in the file. Some rules are about more than one field: then
-    `field` is an array ("bias"), a dimension of an op's output ("height"), an op's "taps", or a
-    tensor's "writers".
+    `record` is "header", "tensor", "input", "normalization", "output", "label" or "op", `index`
+    its number among its kind, `field` the field's name in the file. Some rules are about more than
+    one field: then `field` is an array ("bias"), a dimension of an op's output ("height"), an op's
+    "taps", or a tensor's "writers".
     """
 
     def __init__(self, record, index, field, message):
@@ -94,12 +95,18 @@ def check_inputs(graph, pixel_formats):
             message = f"{pixel_format!r} is not known; there are {known}"
             raise RecordError("input", index, "pixel_format", message)
         tensor = graph.tensors[graph.inputs[index]]
-        channels = PIXEL_CHANNELS.get(pixel_format)
-        if channels and (tensor.channels, tensor.zero_point) != (channels, -128):
+        if pixel_format == "raw":
+            continue
+        normalization = PIXELS if index else graph.normalization
+        wanted = PIXEL_CHANNELS[pixel_format], normalization.zero_point
+        if (tensor.channels, tensor.zero_point) != wanted:
             message = (
-                f"{pixel_format} has {channels} channels and zero point -128, the tensor has "
-                f"{tensor.channels} and {tensor.zero_point}"
+                f"{pixel_format} has {wanted[0]} channels and zero point {wanted[1]}, the tensor "
+                f"has {tensor.channels} and {tensor.zero_point}"
             )
+            raise RecordError("input", index, "pixel_format", message)
+        if (pixel_format == "int16") != (normalization.sample_type == "int16"):
+            message = f"{pixel_format}, with a normalization of {normalization.sample_type}"
             raise RecordError("input", index, "pixel_format", message)
     channels = graph.tensors[graph.outputs[0]].channels
     if graph.labels and len(graph.labels) != channels:

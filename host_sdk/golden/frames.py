@@ -1,30 +1,61 @@
-"""Camera frames into tensors, SPEC.md section 3, in numpy integers."""
+"""Camera frames into samples and tensors, SPEC.md section 3, in numpy integers."""
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import FRAME_FORMATS, LIMITS
+from host_sdk.normalization import HUNDREDTHS, PIXELS, to_samples
 
-BYTES_A_PIXEL = {"gray8": 1, "rgb888": 3, "rgb565_le": 2, "rgb565_be": 2, "yuv422": 2}
-MAX_CROP_PIXELS = 1 << 23
+BYTES_A_PIXEL = {
+    "gray8": 1,
+    "rgb888": 3,
+    "rgb565_le": 2,
+    "rgb565_be": 2,
+    "yuv422": 2,
+    "int16": 2,
+    "float32": 4,
+}
+MAX_CROP_PIXELS = {"uint8": 1 << 23, "int16": 1 << 16}  # so that sums fit in 32 bits
 
 
-def frame_to_tensor(pixels, frame_format, width, height, shape, crop=None):
-    """Crop, resize by area and quantize one frame.
+def sample_type(frame_format):
+    """Return what a frame's pixels become, "uint8" or "int16"."""
+    return "int16" if frame_format in ("int16", "float32") else "uint8"
+
+
+def frame_to_samples(
+    pixels, frame_format, width, height, shape, crop=None, samples_per_unit=HUNDREDTHS
+):
+    """Crop one frame and resize it by area.
 
     `pixels`: bytes of a frame of `width` x `height`, rows from the top. `shape`: (H, W, C) of the
-    tensor, C 1 for grey or 3 for R, G, B. `crop`: (x, y, width, height) inside the frame, all of
-    it by default. Returns int8 [H, W, C]; raises MotionletError when the numbers do not fit.
+    result, C 1 for grey, temperatures and the like, or 3 for R, G, B. `crop`: (x, y, width,
+    height) inside the frame, all of it by default. `samples_per_unit` is for float32. Returns
+    uint8, or int16 from the formats int16 and float32, [H, W, C]; raises MotionletError when the
+    numbers do not fit or a float32 is NaN.
     """
     crop = crop or (0, 0, width, height)
     _check(len(pixels), frame_format, width, height, shape, crop)
     x, y, w, h = crop
-    if shape[2] == 1:
+    kind = sample_type(frame_format)
+    if kind == "int16":
+        source = np.frombuffer(bytes(pixels), "<i2" if frame_format == "int16" else "<f4")
+        if frame_format == "float32":
+            source = to_samples(source, samples_per_unit)
+        source = source.astype(np.int64).reshape(height, width, 1)
+    elif shape[2] == 1:
         source = grey(pixels, frame_format, width, height)
     else:
         source = rgb(pixels, frame_format, width, height)
-    out = area_resize(source[y : y + h, x : x + w], shape[0], shape[1])
-    return (out - 128).astype(np.int8)
+    return area_resize(source[y : y + h, x : x + w], shape[0], shape[1]).astype(kind)
+
+
+def frame_to_tensor(pixels, frame_format, width, height, shape, crop=None):
+    """Turn a frame of 8-bit pixels into int8 [H, W, C] as `frame_to_samples`, q = v - 128."""
+    if sample_type(frame_format) != "uint8":
+        raise MotionletError(f"a frame of {frame_format} needs a normalization to become int8")
+    samples = frame_to_samples(pixels, frame_format, width, height, shape, crop)
+    return PIXELS.step(samples)[0]
 
 
 def rgb(pixels, frame_format, width, height):
@@ -74,8 +105,8 @@ def _check(length, frame_format, width, height, shape, crop):
         raise MotionletError(f"a frame of {width}x{height} is not in 1x1 to {most}x{most}")
     if shape[2] not in (1, 3):
         raise MotionletError(f"a frame becomes 1 channel or 3, not {shape[2]}")
-    if frame_format == "yuv422" and shape[2] != 1:
-        raise MotionletError("a yuv422 frame becomes 1 channel (its Y), not 3")
+    if frame_format in ("yuv422", "int16", "float32") and shape[2] != 1:
+        raise MotionletError(f"a {frame_format} frame becomes 1 channel, not 3")
     if frame_format == "yuv422" and width % 2:
         raise MotionletError(f"a yuv422 frame has an even width, not {width}")
     needed = width * height * BYTES_A_PIXEL[frame_format]
@@ -84,5 +115,6 @@ def _check(length, frame_format, width, height, shape, crop):
     x, y, w, h = crop
     if min(x, y) < 0 or min(w, h) < 1 or x + w > width or y + h > height:
         raise MotionletError(f"crop {w}x{h} at ({x}, {y}) is not inside a {width}x{height} frame")
-    if w * h > MAX_CROP_PIXELS:
-        raise MotionletError(f"crop of {w * h} pixels; at most {MAX_CROP_PIXELS} are resized")
+    most = MAX_CROP_PIXELS[sample_type(frame_format)]
+    if w * h > most:
+        raise MotionletError(f"crop of {w * h} pixels; at most {most} are resized")

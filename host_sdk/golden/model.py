@@ -15,8 +15,11 @@ from host_sdk.golden import ops
 def run_clip(graph, clip):
     """Run `graph` over a clip and return each op's output, a list of int8 [T, H, W, C].
 
-    `clip`: int8 [T, H, W, C]; for a graph of several inputs, a list of such arrays.
+    `clip`: int8 [T, H, W, C]; for a graph of several inputs, a list of such arrays. Samples of the
+    graph's type (uint8 or int16) are normalized first.
     """
+    if is_samples(graph, clip):
+        clip = graph.normalization.run(clip)
     values = _inputs(graph, clip, leading=1)
     outputs = []
     for op in graph.ops:
@@ -45,6 +48,7 @@ class Stream:
     def reset(self):
         """Forget all frames: the past is the zero point of each op's input."""
         self._values = {}
+        self._background = None
         self._past = []
         for op in self.graph.ops:
             source = self.graph.tensors[op.inputs[0]]
@@ -53,12 +57,26 @@ class Stream:
             self._past.append(deque([nothing] * depth, maxlen=depth))
 
     def push(self, frame):
-        """Run one frame, int8 [H, W, C] (a list for several inputs); return the first output."""
+        """Run one frame, int8 [H, W, C] (a list for several inputs); return the first output.
+
+        A frame of samples (uint8 or int16) is normalized first.
+        """
         self.push_trace(frame)
         return self.output(0)
 
+    def normalize(self, frame):
+        """Turn the next frame of samples [H, W, C] into the input tensor, int8 [H, W, C].
+
+        What is not samples, but int8 already, stays as it is.
+        """
+        if not is_samples(self.graph, frame):
+            return frame
+        q, self._background = self.graph.normalization.step(frame, self._background)
+        return q
+
     def push_trace(self, frame):
         """As push, but return the output of every op, a list of int8 [H, W, C]."""
+        frame = self.normalize(frame)
         values = _inputs(self.graph, frame, leading=0)
         outputs = []
         for op, past in zip(self.graph.ops, self._past, strict=True):
@@ -99,6 +117,13 @@ def frames_kept(op):
     if op.kind == "temporal_average":
         return op.frames - 1
     return 1 if op.kind == "temporal_shift" else 0
+
+
+def is_samples(graph, frames):
+    """Whether `frames` are samples that the graph's normalization takes, and not yet int8."""
+    if graph.pixel_format == "raw" or not isinstance(frames, np.ndarray):
+        return False
+    return frames.dtype == graph.normalization.sample_type
 
 
 def _inputs(graph, given, leading):

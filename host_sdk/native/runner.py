@@ -52,6 +52,11 @@ class Model:
             raise MotionletError(STATUS[status])
         self.stream_bytes = lib.mlet_stream_bytes(self.struct)
         self.op_count = self.struct.op_count
+        self.pixel_format = next(
+            name
+            for name, code in fmt.PIXEL_FORMATS.items()
+            if code == lib.mlet_model_pixel_format(self.struct, 0)
+        )
         self.input_shape = self._shape(lib.mlet_model_input(self.struct, 0))
         self.output_shape = self._shape(lib.mlet_model_output(self.struct, 0))
         self.op_shapes = [
@@ -65,7 +70,11 @@ class Model:
 
 
 class Stream:
-    """One video's state. `push` takes int8 [height, width, channels] of the input tensor."""
+    """One video's state.
+
+    `push` takes the input tensor, int8 [height, width, channels], or samples of that shape (uint8,
+    or int16 where the model takes these), which the C core normalizes as it does on a device.
+    """
 
     def __init__(self, model):
         ffi, lib = library()
@@ -93,7 +102,7 @@ class Stream:
     def push(self, frame):
         """Run one frame; return the first output, int8 [height, width, channels], a copy."""
         ffi, lib = library()
-        self._fill(frame)
+        self.normalize(frame)
         status = lib.mlet_stream_run(self.struct, ffi.NULL, ffi.NULL)
         if status:
             raise MotionletError(STATUS[status])
@@ -102,7 +111,7 @@ class Stream:
     def push_trace(self, frame):
         """Run one frame; return the output of every op, in order."""
         ffi, lib = library()
-        self._fill(frame)
+        self.normalize(frame)
         outputs = [bytearray() for _ in range(self.model.op_count)]
 
         @ffi.callback("mlet_status_t(void *, uint16_t, const int8_t *, uint32_t)")
@@ -118,18 +127,47 @@ class Stream:
             for output, shape in zip(outputs, self.model.op_shapes, strict=True)
         ]
 
-    def _fill(self, frame):
-        frame = np.asarray(frame)
-        if frame.dtype != np.int8 or frame.size != self._input.size:
+    def normalize(self, frame):
+        """Put the next frame, int8 or samples, into the input tensor; return a copy of that."""
+        frame, pixel_format = np.asarray(frame), self.model.pixel_format
+        samples = {"raw": "int8", "int16": "int16"}.get(pixel_format, "uint8")
+        if frame.dtype not in ("int8", samples) or frame.size != self._input.size:
             raise MotionletError(
-                f"frame is {frame.dtype} {frame.shape}, the model takes int8 "
+                f"frame is {frame.dtype} {frame.shape}, the model takes {samples} or int8 "
                 f"{self.model.input_shape}"
             )
+        if frame.dtype != np.int8:
+            height, width, _ = self.model.input_shape
+            return self.load_frame(frame.tobytes(), pixel_format, width, height)
         self._input[...] = frame.reshape(self._input.shape)
+        return self._input.copy()
+
+    def load_frame(self, pixels, frame_format, width, height, crop=None):
+        """Turn the next frame of a camera into the input tensor; return a copy of that.
+
+        Takes what `golden.frame_to_samples` takes; crops, resizes and normalizes in C.
+        """
+        ffi, lib = library()
+        frame = ffi.new("mlet_frame_t *")
+        frame.format, frame.width, frame.height = fmt.FRAME_FORMATS[frame_format], width, height
+        crop = crop or (0, 0, width, height)
+        frame.crop_x, frame.crop_y, frame.crop_width, frame.crop_height = crop
+        model = self.model.struct
+        tensor = lib.mlet_model_tensor(model, lib.mlet_model_input(model, 0))
+        field = ffi.new("const char **")
+        pixel_format = fmt.PIXEL_FORMATS[self.model.pixel_format]
+        if lib.mlet_frame_check(frame, pixel_format, tensor.shape, field):
+            raise MotionletError(f"a frame's {ffi.string(field[0]).decode()} does not fit")
+        if len(pixels) != lib.mlet_frame_bytes(frame):
+            needed = lib.mlet_frame_bytes(frame)
+            raise MotionletError(f"frame has {len(pixels)} bytes, {width}x{height} needs {needed}")
+        if lib.mlet_stream_frame(self.struct, frame, ffi.from_buffer("uint8_t[]", pixels)):
+            raise MotionletError("the frame holds a NaN")
+        return self._input.copy()
 
 
 def run_clip(model, clip):
-    """Stream one int8 clip [T, H, W, C] from a reset state; return the outputs [T, ...]."""
+    """Stream a clip [T, H, W, C] of int8 or of samples from a reset state; return all outputs."""
     stream = Stream(model)
     return np.stack([stream.push(frame) for frame in clip])
 

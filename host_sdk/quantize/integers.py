@@ -27,9 +27,11 @@ def make_tensors(ops, frames, ranges):
 
 
 def make_graph(ops, tensors, int4=()):
-    """Return the `Graph` of float ops. `int4` names those that get weights of 4 bits."""
-    graph = Graph(tensors=list(tensors), inputs=[0], outputs=[len(ops)])
-    graph.pixel_format = {1: "gray8", 3: "rgb888"}.get(tensors[0].channels, "raw")
+    """Return the `Graph` of float ops, with a raw input.
+
+    `int4` names those that get weights of 4 bits.
+    """
+    graph = Graph(tensors=list(tensors), inputs=[0], outputs=[len(ops)], pixel_format="raw")
     for index, op in enumerate(ops):
         graph.ops.append(_quantize_op(op, graph, index + 1, 4 if op.name in int4 else 8))
     check_graph(graph)

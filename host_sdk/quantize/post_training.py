@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Tensor
 from host_sdk.normalization import PIXELS
 from host_sdk.quantize.adjust import correct_bias, equalize
@@ -56,7 +57,7 @@ def quantize(
         equalize,
         correct_bias,
     )
-    return describe(quantized.graph, labels, frames_per_second)
+    return describe(quantized.graph, labels, frames_per_second, normalization)
 
 
 def post_training(ops, frames, clips, method="mse", int4=(), equalize=None, correct_bias=None):
@@ -94,12 +95,23 @@ def logit_error(ops, graph, clips, wanted):
     return float(np.mean((got - wanted) ** 2) / max(np.mean(wanted**2), 1e-30))
 
 
-def describe(graph, labels, frames_per_second):
-    """Return the graph with labels and frame rate."""
+def describe(graph, labels, frames_per_second, normalization=PIXELS):
+    """Return the graph with labels, frame rate, and what its input takes."""
     outputs = graph.tensors[graph.outputs[0]].channels
     if labels and len(labels) != outputs:
         raise MotionletError(f"{len(labels)} labels for {outputs} outputs")
-    return replace(graph, labels=list(labels), frames_per_second=float(frames_per_second))
+    pixel_format = {1: "gray8", 3: "rgb888"}.get(graph.tensors[graph.inputs[0]].channels, "raw")
+    if normalization.sample_type == "int16":
+        pixel_format = "int16"
+    graph = replace(
+        graph,
+        labels=list(labels),
+        frames_per_second=float(frames_per_second),
+        pixel_format=pixel_format,
+        normalization=normalization,
+    )
+    check_graph(graph)
+    return graph
 
 
 def input_tensor(model, normalization=PIXELS):

@@ -18,7 +18,7 @@
 #include "py/runtime.h"
 #endif
 
-#include "mlet.h"
+#include "mlet_run.h"
 
 #define RAISES __attribute__((noreturn))
 
@@ -72,28 +72,32 @@ static void require_count(const char *who, const char *what, size_t count, size_
     }
 }
 
-// The memory of a Python buffer of items of `item_bytes` (1, 2 or 4), or of plain bytes that hold
-// such items. Sets *count. Nothing but integers passes.
+static size_t item_bytes(char code) {
+    return code == 'b' ? 1 : code == 'h' ? 2 : 4;
+}
+
+// The memory of a Python buffer of items of typecode `code` ('b', 'h', 'i', unsigned or not, or
+// 'f'), or of plain bytes that hold such items. Sets *count.
 static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
-    size_t item_bytes, size_t *count) {
+    char code, size_t *count) {
     mp_buffer_info_t info;
     if (!mp_get_buffer(buffer, &info, access)) {
         mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is not a %sbuffer"), who, what,
             access == MP_BUFFER_RW ? "writable " : "");
     }
-    const int code = info.typecode | 0x20;
-    const bool is_bytes = code == 'b' || info.typecode == BYTEARRAY_TYPECODE;
-    const bool is_items = (item_bytes == 2 && code == 'h')
-        || (item_bytes == 4 && (code == 'i' || (code == 'l' && sizeof(long) == 4)));
+    const int given = info.typecode | 0x20;
+    const bool is_bytes = given == 'b' || info.typecode == BYTEARRAY_TYPECODE;
+    const bool is_items = given == code || (given == 'l' && code == 'i' && sizeof(long) == 4);
     if (!is_bytes && !is_items) {
         mp_raise_msg_varg(&mp_type_TypeError,
-            MP_ERROR_TEXT("%s: %s is an array of '%c', not of %u-byte integers"), who, what,
-            info.typecode, (unsigned)item_bytes);
+            MP_ERROR_TEXT("%s: %s is an array of '%c', not of '%c'"), who, what, info.typecode,
+            code);
     }
-    if (info.len % item_bytes != 0) {
-        raise_count(who, what, info.len, "bytes", info.len + item_bytes - info.len % item_bytes);
+    const size_t each = item_bytes(code);
+    if (info.len % each != 0) {
+        raise_count(who, what, info.len, "bytes", info.len + each - info.len % each);
     }
-    *count = info.len / item_bytes;
+    *count = info.len / each;
     return info.buf;
 }
 
@@ -149,7 +153,7 @@ static output_t output_begin(const char *who, mp_obj_t out, size_t count) {
         output.object = int8_view(output.user, 0, count, true);
     } else {
         size_t n;
-        output.user = buffer_items(who, "out", out, MP_BUFFER_RW, 1, &n);
+        output.user = buffer_items(who, "out", out, MP_BUFFER_RW, 'b', &n);
         require_count(who, "out", n, count);
     }
     output.items = aligned(output.user, count);
@@ -391,7 +395,7 @@ static mp_obj_t ring_make_new(
 static mp_obj_t ring_push(mp_obj_t self_in, mp_obj_t map) {
     ring_obj_t *self = MP_OBJ_TO_PTR(self_in);
     size_t n;
-    const int8_t *items = buffer_items("FrameRing", "map", map, MP_BUFFER_READ, 1, &n);
+    const int8_t *items = buffer_items("FrameRing", "map", map, MP_BUFFER_READ, 'b', &n);
     require_count("FrameRing", "map", n, self->bytes);
     mlet_ring_push(&self->ring, items, self->bytes);
     return mp_const_none;
@@ -442,14 +446,14 @@ static uint16_t windows(
 }
 
 static void *parameter(
-    uint8_t code, size_t argument, mp_obj_t buffer, size_t item_bytes, size_t *count) {
+    uint8_t code, size_t argument, mp_obj_t buffer, char typecode, size_t *count) {
     *count = 0;
     if (!takes(code, argument)) {
         return NULL;
     }
     void *items = buffer_items(
-        call_name(code), arguments[argument].name, buffer, MP_BUFFER_READ, item_bytes, count);
-    return aligned(items, *count * item_bytes);
+        call_name(code), arguments[argument].name, buffer, MP_BUFFER_READ, typecode, count);
+    return aligned(items, *count * item_bytes(typecode));
 }
 
 // Take the parameters of a layer from its arguments, derive what was not given, check all of it.
@@ -457,10 +461,10 @@ static void complete_layer(call_t *call, uint8_t code) {
     const char *who = call_name(code);
     mlet_layer_t *layer = &call->layer;
     size_t n_weights, n_bias, n_multiplier, n_shift;
-    layer->weights = parameter(code, WEIGHTS, call->weights, 1, &n_weights);
-    layer->bias = parameter(code, BIAS, call->bias, 4, &n_bias);
-    layer->multiplier = parameter(code, MULTIPLIER, call->multiplier, 4, &n_multiplier);
-    layer->shift = parameter(code, SHIFT, call->shift, 1, &n_shift);
+    layer->weights = parameter(code, WEIGHTS, call->weights, 'b', &n_weights);
+    layer->bias = parameter(code, BIAS, call->bias, 'i', &n_bias);
+    layer->multiplier = parameter(code, MULTIPLIER, call->multiplier, 'i', &n_multiplier);
+    layer->shift = parameter(code, SHIFT, call->shift, 'b', &n_shift);
 
     const bool int4 = call->weight_bits == MP_OBJ_NEW_SMALL_INT(4);
     if (given(call, WEIGHT_BITS) && !int4 && call->weight_bits != MP_OBJ_NEW_SMALL_INT(8)) {
@@ -522,7 +526,7 @@ static mlet_ring_t *get_ring(const char *who, mp_obj_t past, uint32_t count, uin
 static int8_t *get_x(call_t *call, uint8_t code) {
     const char *who = call_name(code);
     size_t n;
-    int8_t *x = buffer_items(who, "x", call->x, MP_BUFFER_READ, 1, &n);
+    int8_t *x = buffer_items(who, "x", call->x, MP_BUFFER_READ, 'b', &n);
     if (!given(call, SHAPE)) {
         if (takes(code, KERNEL) || code == CALL_CONV3D || n > MLET_LIMIT_MAX_DIM) {
             raise_missing(who, "shape");
@@ -574,7 +578,7 @@ static mp_obj_t call_layer(
         layer->frames = past->ring.count + 1;
     }
     if (code == MLET_OP_TEMPORAL_SHIFT) {
-        shifted = buffer_items(who, "past", call.past, MP_BUFFER_RW, 1, &n);
+        shifted = buffer_items(who, "past", call.past, MP_BUFFER_RW, 'b', &n);
         const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
         if (!given(&call, SHIFT_CHANNELS)) {
             layer->shift_channels = n <= x_bytes ? (uint16_t)(n / positions) : 0;
@@ -592,7 +596,7 @@ static mp_obj_t call_layer(
         ring = get_ring(who, call.past, layer->frames - 1u, x_bytes);
     }
     if (code == MLET_OP_ADD) {
-        x1 = parameter(code, X1, call.x1, 1, &n);
+        x1 = parameter(code, X1, call.x1, 'b', &n);
         require_count(who, "x1", n, x_bytes);
     }
     void *scratch = get_scratch(who, mlet_layer_scratch_bytes(code, layer));
@@ -602,35 +606,13 @@ static mp_obj_t call_layer(
     if (x1 != NULL) {
         check_overlap(who, &out, call.x1, in_place);
     }
-    int8_t *y = out.items;
-    switch (code) {
-        case MLET_OP_CONV2D:
-            mlet_conv2d(layer, x, y, scratch);
-            break;
-        case MLET_OP_DEPTHWISE2D:
-            mlet_depthwise2d(layer, x, y, scratch);
-            break;
-        case MLET_OP_POINTWISE:
-            mlet_pointwise(layer, x, y, scratch);
-            break;
-        case MLET_OP_TEMPORAL_DEPTHWISE:
-            mlet_temporal_depthwise(layer, ring, x, y, scratch);
-            break;
-        case MLET_OP_TEMPORAL_SHIFT:
-            mlet_temporal_shift(layer, shifted, x, y);
-            break;
-        case MLET_OP_ADD:
-            mlet_add(layer, x, x1, y);
-            break;
-        case MLET_OP_AVERAGE_POOL:
-            mlet_average_pool(layer, x, y, scratch);
-            break;
-        case MLET_OP_TEMPORAL_AVERAGE:
-            mlet_temporal_average(layer, ring, x, y, scratch);
-            break;
-        case MLET_OP_DENSE:
-            mlet_dense(layer, x, y, scratch);
-            break;
+    mlet_buffers_t buffers = {.a = x, .b = x1, .y = out.items, .state = shifted, .scratch = scratch};
+    if (ring != NULL) {
+        buffers.ring = *ring;
+    }
+    mlet_run_op(mlet_kernels(MLET_TARGET_PORTABLE), code, layer, &buffers);
+    if (ring != NULL) {
+        ring->head = buffers.ring.head;
     }
     return output_end(&out);
 }
@@ -686,7 +668,7 @@ KERNEL(dense, MLET_OP_DENSE);
 
 static mp_obj_t argmax(mp_obj_t x) {
     size_t n;
-    const int8_t *items = buffer_items("argmax", "x", x, MP_BUFFER_READ, 1, &n);
+    const int8_t *items = buffer_items("argmax", "x", x, MP_BUFFER_READ, 'b', &n);
     if (n == 0) {
         mp_raise_ValueError(MP_ERROR_TEXT("argmax: x is empty"));
     }
@@ -705,19 +687,23 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(crc32_obj, 1, 2, crc32);
 // ---------------------------------------------------------------------------------------------
 // Frames
 
-static const char *frame_format_name(uint8_t format) {
-    static const char names[][10] = {
-        [MLET_FRAME_GRAY8] = "GRAY8",
-        [MLET_FRAME_RGB888] = "RGB888",
-        [MLET_FRAME_RGB565_LE] = "RGB565_LE",
-        [MLET_FRAME_RGB565_BE] = "RGB565_BE",
-        [MLET_FRAME_YUV422] = "YUV422",
-    };
-    return names[format];
-}
+// What its pixels come as, besides bytes, and its name.
+static const struct {
+    char typecode, name[10];
+} frame_formats[] = {
+    [MLET_FRAME_GRAY8] = {'b', "GRAY8"},
+    [MLET_FRAME_RGB888] = {'b', "RGB888"},
+    [MLET_FRAME_RGB565_LE] = {'h', "RGB565_LE"},
+    [MLET_FRAME_RGB565_BE] = {'h', "RGB565_BE"},
+    [MLET_FRAME_YUV422] = {'h', "YUV422"},
+    [MLET_FRAME_INT16] = {'h', "INT16"},
+    [MLET_FRAME_FLOAT32] = {'f', "FLOAT32"},
+};
 
-// The frame that a call describes; by default of the tensor's own size and colours.
-static mlet_frame_t get_frame_format(const call_t *call, uint8_t code, mlet_shape_t shape) {
+// The frame that a call describes for an input of `pixels`; by default of the input's own size and
+// colours.
+static mlet_frame_t get_frame_format(
+    const call_t *call, uint8_t code, uint8_t pixels, mlet_shape_t shape) {
     mlet_frame_t frame = call->frame;
     if (!given(call, WIDTH)) {
         frame.width = shape.width;
@@ -726,44 +712,44 @@ static mlet_frame_t get_frame_format(const call_t *call, uint8_t code, mlet_shap
         frame.height = shape.height;
     }
     if (!given(call, FORMAT)) {
-        frame.format = shape.channels == 3 ? MLET_FRAME_RGB888 : MLET_FRAME_GRAY8;
+        frame.format = pixels == MLET_PIXELS_INT16 ? MLET_FRAME_INT16
+            : shape.channels == 3 ? MLET_FRAME_RGB888 : MLET_FRAME_GRAY8;
     }
     if (!given(call, CROP)) {
         frame.crop_width = frame.width;
         frame.crop_height = frame.height;
     }
     const char *field = "";
-    if (mlet_frame_check(&frame, shape, &field) != MLET_OK) {
+    if (mlet_frame_check(&frame, pixels, shape, &field) != MLET_OK) {
         raise_field(call_name(code), field);
     }
     return frame;
 }
 
-// The bytes of a frame from a camera. Two-byte pixels may also come as an array of 16 bits.
+// The bytes of a frame from a camera, or of an array of `code`.
 static const uint8_t *get_frame_bytes(
-    const char *who, mp_obj_t object, size_t item_bytes, size_t *bytes) {
+    const char *who, mp_obj_t object, char code, size_t *bytes) {
     if (object == mp_const_none) {
         mp_raise_TypeError(MP_ERROR_TEXT("frame is None: the camera gave no frame"));
     }
     size_t n;
-    const uint8_t *pixels = buffer_items(who, "frame", object, MP_BUFFER_READ, item_bytes, &n);
-    *bytes = n * item_bytes;
+    const uint8_t *pixels = buffer_items(who, "frame", object, MP_BUFFER_READ, code, &n);
+    *bytes = n * item_bytes(code);
     return pixels;
 }
 
-static void frame_to_tensor(const char *who, const mlet_frame_t *frame, mp_obj_t object,
-    mlet_shape_t shape, int8_t *x) {
+// The pixels of a checked frame.
+static const uint8_t *get_pixels(const char *who, const mlet_frame_t *frame, mp_obj_t object) {
     size_t bytes;
     const uint32_t needed = mlet_frame_bytes(frame);
-    const bool two = frame->format >= MLET_FRAME_RGB565_LE;
-    const uint8_t *pixels = get_frame_bytes(who, object, two ? 2 : 1, &bytes);
+    const uint8_t *pixels = get_frame_bytes(
+        who, object, frame_formats[frame->format].typecode, &bytes);
     if (bytes != needed) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("frame has %u bytes, %ux%u %s needs %u"), (unsigned)bytes,
-            frame->width, frame->height, frame_format_name(frame->format),
-            (unsigned)needed);
+            frame->width, frame->height, frame_formats[frame->format].name, (unsigned)needed);
     }
-    mlet_frame_to_tensor(frame, pixels, shape, x);
+    return pixels;
 }
 
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
@@ -773,10 +759,10 @@ static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) 
     if (!given(&call, SHAPE)) {
         raise_missing("resize", "shape");
     }
-    const mlet_frame_t frame = get_frame_format(&call, CALL_RESIZE, shape);
+    const mlet_frame_t frame = get_frame_format(&call, CALL_RESIZE, MLET_PIXELS_GRAY8, shape);
     const output_t out = output_begin("resize", call.out, mlet_shape_bytes(shape));
     check_overlap("resize", &out, call.x, false);
-    frame_to_tensor("resize", &frame, call.x, shape, out.items);
+    mlet_frame_to_tensor(&frame, get_pixels("resize", &frame, call.x), shape, out.items);
     return output_end(&out);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(resize_obj, 0, resize);
@@ -854,7 +840,7 @@ static mp_obj_t model_make_new(
     const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, 2, false);
     size_t bytes;
-    void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 1, &bytes);
+    void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 'b', &bytes);
     void *usable = file;
     if ((uintptr_t)file % MLET_ALIGN != 0) {
         usable = memcpy(allocate("model", bytes), file, bytes);
@@ -898,6 +884,7 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
             [MLET_PIXELS_RAW] = "raw",
             [MLET_PIXELS_GRAY8] = "gray8",
             [MLET_PIXELS_RGB888] = "rgb888",
+            [MLET_PIXELS_INT16] = "int16",
         };
         mp_printf(print, "\n  %s '%s' %ux%ux%u %s, scale %.6g, zero point %d",
             input ? "input" : "output", tensor.name, tensor.shape.height, tensor.shape.width,
@@ -1020,9 +1007,10 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     stream_obj_t *self = mp_obj_malloc(stream_obj_t, (const mp_obj_type_t *)&stream_type);
     self->model = args[0];
     self->shape = mlet_model_tensor(model, mlet_model_input(model, 0)).shape;
-    self->is_raw = mlet_model_pixel_format(model, 0) == MLET_PIXELS_RAW;
+    const uint8_t pixels = mlet_model_pixel_format(model, 0);
+    self->is_raw = pixels == MLET_PIXELS_RAW;
     if (!self->is_raw) {
-        self->frame = get_frame_format(&call, CALL_STREAM, self->shape);
+        self->frame = get_frame_format(&call, CALL_STREAM, pixels, self->shape);
     } else if (call.given) {
         mp_raise_ValueError(MP_ERROR_TEXT("stream: a raw input takes no frame format"));
     }
@@ -1045,21 +1033,23 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
 }
 
 // Copy a frame into the input tensor.
-static void stream_begin(const stream_obj_t *self, mp_obj_t frame) {
-    int8_t *x = mlet_stream_input(&self->stream, 0);
+static void stream_begin(stream_obj_t *self, mp_obj_t frame) {
     if (!self->is_raw) {
-        frame_to_tensor("push", &self->frame, frame, self->shape, x);
+        const uint8_t *pixels = get_pixels("push", &self->frame, frame);
+        if (mlet_stream_frame(&self->stream, &self->frame, pixels) != MLET_OK) {
+            mp_raise_ValueError(MP_ERROR_TEXT("frame holds a NaN"));
+        }
         return;
     }
     size_t bytes;
-    const uint8_t *elements = get_frame_bytes("push", frame, 1, &bytes);
+    const uint8_t *elements = get_frame_bytes("push", frame, 'b', &bytes);
     const uint32_t needed = mlet_shape_bytes(self->shape);
     if (bytes != needed) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("frame has %u bytes, %ux%ux%u int8 needs %u"), (unsigned)bytes,
             self->shape.height, self->shape.width, self->shape.channels, (unsigned)needed);
     }
-    memcpy(x, elements, bytes);
+    memcpy(mlet_stream_input(&self->stream, 0), elements, bytes);
 }
 
 // Run the model on what is in the input tensor, and show its outputs.
@@ -1091,7 +1081,7 @@ static mlet_status_t trace_hook(
 // A writable array of `needed` uint32 values.
 static uint32_t *get_uint32s(const char *who, const char *what, mp_obj_t array, size_t needed) {
     size_t n;
-    uint32_t *items = buffer_items(who, what, array, MP_BUFFER_RW, sizeof(uint32_t), &n);
+    uint32_t *items = buffer_items(who, what, array, MP_BUFFER_RW, 'i', &n);
     require_count(who, what, n, needed);
     if ((uintptr_t)items % sizeof(uint32_t) != 0) {
         mp_raise_msg_varg(
@@ -1276,6 +1266,8 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
     INTEGER(MP_QSTR_RGB565_LE, MLET_FRAME_RGB565_LE)                \
     INTEGER(MP_QSTR_RGB565_BE, MLET_FRAME_RGB565_BE)                \
     INTEGER(MP_QSTR_YUV422, MLET_FRAME_YUV422)                      \
+    INTEGER(MP_QSTR_INT16, MLET_FRAME_INT16)                        \
+    INTEGER(MP_QSTR_FLOAT32, MLET_FRAME_FLOAT32)                    \
     INTEGER(MP_QSTR_FORMAT_VERSION, MLET_FORMAT_VERSION)            \
     INTEGER(MP_QSTR_TARGET, MLET_TARGET)
 

@@ -56,7 +56,7 @@ stream = model.stream()
 raises(TypeError, "frame is None: the camera gave no frame", stream.push, None)
 raises(TypeError, "frame is not a buffer", stream.push, 5)
 raises(TypeError, "frame is not a buffer", stream.push, list(clip[0]))
-raises(TypeError, "frame is an array of 'H', not of 1-byte integers", stream.push, array("H", [1]))
+raises(TypeError, "frame is an array of 'H', not of 'b'", stream.push, array("H", [1]))
 raises(ValueError, "frame has 63 bytes, 8x8 GRAY8 needs 64", stream.push, bytes(63))
 raises(ValueError, "frame has 0 bytes, 8x8 GRAY8 needs 64", stream.push, b"")
 

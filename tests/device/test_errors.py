@@ -44,7 +44,7 @@ bad(ValueError, "conv2d: out has 3 values, needs 4", out=bytearray(3))
 bad(ValueError, "conv2d: bias has 3 bytes, needs 4", bias=bytes(3))
 bad(TypeError, "conv2d: out is not a writable buffer", out=bytes(4))
 bad(TypeError, "conv2d: bias is not a buffer", bias=[1])
-bad(TypeError, "conv2d: bias is an array of 'f', not of 4-byte integers", bias=array("f", [1]))
+bad(TypeError, "conv2d: bias is an array of 'f', not of 'i'", bias=array("f", [1]))
 bad(TypeError, "conv2d: weights is an array of 'h'", weights=array("h", [0] * 9))
 bad(TypeError, "conv2d: takes no argument 'padding'", padding=1)
 for bits in (-1, 0, 2, 5, 16, 1 << 70, "4"):

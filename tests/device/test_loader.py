@@ -20,7 +20,7 @@ for _ in range(count):
         at, size = reader.unpack("<IB")
         spoilt[at : at + size] = reader.array(size, padded=False)
     if named == "header: format_version":
-        wanted = "model format 3, this firmware reads {}".format(motionlet.FORMAT_VERSION)
+        wanted = "model format 4, this firmware reads {}".format(motionlet.FORMAT_VERSION)
     elif named == "header: target":
         wanted = "model is packed for target 9, this firmware is {}".format(motionlet.TARGET)
     else:

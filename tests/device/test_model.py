@@ -13,7 +13,9 @@ try:
 except ImportError:
     time = None  # then there are no times to check
 
-cases = [(name, name + ".mlet") for name in ("tiny_tsm", "tiny_separable", "tiny_int4")]
+cases = [
+    (name, name + ".mlet") for name in ("tiny_tsm", "tiny_separable", "tiny_int4", "tiny_thermal")
+]
 if motionlet.TARGET == 1:  # the Cortex-M0+ reads files packed for it too, with the same results
     cases += [(name, name + "_m0.mlet") for name, _ in cases]
 for name, file in cases:
@@ -22,6 +24,9 @@ for name, file in cases:
     ops = len(model.ops)
     stream = model.stream()
     assert stream.model is model
+    shape, pixels, scale, zero = (8, 8, 1), "8x8x1 gray8", 1 / 255, -128
+    if name == "tiny_thermal":
+        shape, pixels, scale, zero = (6, 8, 1), "6x8x1 int16", 1 / 127, 0
 
     # trace, twice: a reset forgets everything
     crcs = array("I", [0] * (ops + 1))
@@ -63,8 +68,8 @@ for name, file in cases:
         tapped = stream.tap(frame, op)
         assert motionlet.crc32(tapped) == wanted[t][op + 1], (name, t, op)
         assert list(stream.output(0)) == outputs[t]
-        shape = model.inputs[0].shape if op < 0 else model.ops[op].shape
-        assert len(tapped) == shape[0] * shape[1] * shape[2]
+        size = model.inputs[0].shape if op < 0 else model.ops[op].shape
+        assert len(tapped) == size[0] * size[1] * size[2]
 
     # two streams on one model, one of them a frame behind
     one, two = model.stream(), model.stream()
@@ -83,15 +88,15 @@ for name, file in cases:
         assert abs(real - again) < 1e-5
 
     assert len(model.labels) == tensor.shape[2] == len(out)
-    assert model.inputs[0].shape == (8, 8, 1)
-    assert model.inputs[0].zero_point == -128
-    assert abs(model.inputs[0].scale - 1 / 255) < 1e-6
+    assert model.inputs[0].shape == shape
+    assert model.inputs[0].zero_point == zero
+    assert abs(model.inputs[0].scale - scale) < 1e-6
     assert abs(model.frames_per_second - 10) < 1e-6
     assert model.target == int(file.endswith("_m0.mlet"))
     assert model.stream_bytes >= model.arena_bytes + model.state_bytes
     assert model.ops[0].kind == "conv2d"
     text = repr(model)
-    for part in (name, "8x8x1 gray8", "zero point -128", model.labels[1], "10 frames a second"):
+    for part in (name, pixels, "zero point " + str(zero), model.labels[1], "10 frames a second"):
         assert part in text, (part, text)
 
     raises(IndexError, "op is {}, must be -1 to".format(ops), stream.tap, clip[0], ops)

@@ -132,6 +132,22 @@ static inline uint64_t drive_work(const mlet_model_t *model) {
     return work;
 }
 
+// A frame of the size of input 0 through its normalization. Any bytes are a frame, but for a NaN.
+static inline void drive_frame(mlet_stream_t *stream, drive_random_t *random, uint8_t format) {
+    const mlet_model_t *model = stream->model;
+    const mlet_shape_t shape = mlet_model_tensor(model, mlet_model_input(model, 0)).shape;
+    const mlet_frame_t frame = {format, shape.width, shape.height, 0, 0, shape.width, shape.height};
+    if (mlet_frame_check(&frame, mlet_model_pixel_format(model, 0), shape, NULL) != MLET_OK) {
+        return;
+    }
+    uint8_t *pixels = drive_block(random, mlet_frame_bytes(&frame));
+    const mlet_status_t status = mlet_stream_frame(stream, &frame, pixels);
+    if (status != MLET_OK && (status != MLET_E_FRAME || format != MLET_FRAME_FLOAT32)) {
+        abort();
+    }
+    free(pixels);
+}
+
 static inline void drive_run(const mlet_model_t *model, drive_random_t *random) {
     const uint32_t bytes = mlet_stream_bytes(model);
     if (bytes > DRIVE_MAX_BYTES || drive_work(model) > 1000000) {
@@ -146,6 +162,11 @@ static inline void drive_run(const mlet_model_t *model, drive_random_t *random) 
         for (uint16_t i = 0; i < model->input_count; i++) {
             const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, i));
             drive_fill(random, mlet_stream_input(&stream, i), mlet_shape_bytes(tensor.shape));
+        }
+        for (uint8_t format = MLET_FRAME_GRAY8; format <= MLET_FRAME_FLOAT32; format++) {
+            if (mlet_model_pixel_format(model, 0) != MLET_PIXELS_RAW) {
+                drive_frame(&stream, random, format);
+            }
         }
         if (mlet_stream_run(&stream, NULL, NULL) != MLET_OK) {
             abort();

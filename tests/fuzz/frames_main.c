@@ -14,7 +14,7 @@ int main(void) {
     unsigned accepted = 0;
     for (int round = 0; round < 100000; round++) {
         mlet_frame_t frame = {
-            .format = (uint8_t)below(&random, 6),
+            .format = (uint8_t)below(&random, 7),
             .width = (uint16_t)below(&random, 20),
             .height = (uint16_t)below(&random, 20),
             .crop_x = (uint16_t)below(&random, 6),
@@ -27,7 +27,7 @@ int main(void) {
             (uint16_t)(1 + below(&random, 20)),
             (uint16_t)(1 + below(&random, 3)),
         };
-        if (mlet_frame_check(&frame, shape, NULL) != MLET_OK) {
+        if (mlet_frame_check(&frame, MLET_PIXELS_GRAY8, shape, NULL) != MLET_OK) {
             continue;
         }
         accepted++;

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from host_sdk import golden
 from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.mlet_format import LIMITS
+from host_sdk.normalization import PIXELS, Normalization, sample_range
 
 INT32_MAX = 2**31 - 1
 STYLES = ("random", "high", "low", "extremes")
@@ -187,13 +189,60 @@ def one_op_graphs(draw, kind):
 
 
 @st.composite
+def normalizations(draw, sample_types=("uint8", "int16")):
+    """Any that SPEC.md allows, often at the edges."""
+    edge = draw(st.booleans())
+
+    def number(least, most):
+        return draw(st.sampled_from([least, most]) if edge else st.integers(least, most))
+
+    kind = draw(st.sampled_from(["window", "background"]))
+    own = {"rate": number(0, 15)}
+    if kind == "window":
+        own = {"offset": number(-(2**15), 2**15 - 1)}
+    return Normalization(
+        kind,
+        draw(st.sampled_from(sample_types)),
+        multiplier=number(1, LIMITS["normalization_multiplier_max"]),
+        shift=number(1, LIMITS["normalization_shift_max"]),
+        zero_point=number(-128, 127),
+        scale=1 / 64,
+        samples_per_unit=number(1, 255),
+        **own,
+    )
+
+
+@st.composite
+def samples_for(draw, normalization, shape=None):
+    """A clip of samples [T, H, W, C], sometimes only the lowest and the highest."""
+    rng = np.random.default_rng(draw(seeds))
+    shape = shape or draw(st.tuples(*[st.integers(1, 3)] * 3))
+    ends = sample_range(normalization.sample_type)
+    clip = fill(rng, (draw(st.integers(1, 8)), *shape), *ends, draw(styles))
+    return clip.astype(normalization.sample_type)
+
+
+@st.composite
+def inputs_of(draw, graph, shape):
+    """Give `graph` an input of any format, of `shape`: (height, width)."""
+    formats = {"gray8": 1, "rgb888": 3, "int16": 1, "raw": draw(st.integers(1, 6))}
+    graph.pixel_format = draw(st.sampled_from(list(formats)))
+    graph.normalization = PIXELS
+    if graph.pixel_format == "int16":
+        graph.normalization = draw(normalizations(["int16"]))
+    elif graph.pixel_format != "raw" and draw(st.booleans()):
+        graph.normalization = draw(normalizations(["uint8"]))
+    zero = draw(zero_points) if graph.pixel_format == "raw" else graph.normalization.zero_point
+    channels = formats[graph.pixel_format]
+    graph.tensors.append(tensor("input", (*shape, channels), graph.normalization.scale, zero))
+    graph.inputs.append(0)
+
+
+@st.composite
 def graphs(draw, max_ops=8):
     """A chain of random ops with residual adds, one input, one output or two."""
-    gray = draw(st.booleans())
-    shape = (*draw(st.tuples(sizes, sizes)), 1 if gray else draw(st.integers(1, 6)))
-    graph = Graph(pixel_format="gray8" if gray else "raw", frames_per_second=10.0)
-    graph.tensors.append(tensor("input", shape, 1 / 255, -128 if gray else draw(zero_points)))
-    graph.inputs.append(0)
+    graph = Graph(frames_per_second=10.0)
+    draw(inputs_of(graph, draw(st.tuples(sizes, sizes))))
     kinds = [kind for kind in ALL_KINDS if kind != "dense"]
     for _ in range(draw(st.integers(1, max_ops))):
         kind, last = draw(st.sampled_from(kinds)), len(graph.tensors) - 1

@@ -163,7 +163,10 @@ def test_devices_lists_what_can_be_used(cli):
         (["quantize", "none"], "none/train.json: No such file or directory"),
         (["deploy", "tiny.mlet", "--device", "/dev/none"], "/dev/none"),
         (["verify", "tiny.mlet", "--device", "cffi", "--clip", "tiny.mlet"], "not a .npy or .npz"),
-        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "flat.npy"], "a clip is uint8"),
+        (
+            ["verify", "tiny.mlet", "--device", "cffi", "--clip", "flat.npy"],
+            "a clip is uint8, int16",
+        ),
         (["verify", "tiny.mlet", "--device", "cffi", "--clip", "five.npy"], "has 5 channels"),
         (["inspect", "cut.mlet"], "cut.mlet: header: total_bytes: truncated"),
         (["inspect", "newer.mlet"], "newer than this library reads"),

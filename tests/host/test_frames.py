@@ -1,15 +1,22 @@
 """Camera frames into tensors: golden against SPEC.md pixel by pixel, and C against golden."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, native
+from host_sdk import golden, mlet_file, native, planner
 from host_sdk.errors import MotionletError
 from host_sdk.golden.frames import BYTES_A_PIXEL
-from host_sdk.mlet_format import FRAME_FORMATS
+from host_sdk.graph import Graph, Op
+from host_sdk.mlet_format import FRAME_FORMATS, PIXEL_FORMATS
+from host_sdk.normalization import Normalization, to_samples
+
+WIDE = [FRAME_FORMATS["int16"], FRAME_FORMATS["float32"]]
+OF_8_BITS = [name for name, code in FRAME_FORMATS.items() if code not in WIDE]
 
 
 def c_frame(frame_format, width, height, crop):
@@ -26,11 +33,12 @@ def c_shape(shape):
     return ffi.new("mlet_shape_t *", {"height": height, "width": width, "channels": channels})[0]
 
 
-def c_field(frame, shape):
-    """The field that C refuses, or None."""
+def c_field(frame, shape, pixel_format=None):
+    """The field that C refuses, or None. By default the input fits the frame's format."""
     ffi, lib = native.library()
     field = ffi.new("const char **")
-    status = lib.mlet_frame_check(frame, c_shape(shape), field)
+    pixel_format = pixel_format or ("int16" if frame.format in WIDE else "gray8")
+    status = lib.mlet_frame_check(frame, PIXEL_FORMATS[pixel_format], c_shape(shape), field)
     assert status in (lib.MLET_OK, lib.MLET_E_FRAME)
     return None if status == lib.MLET_OK else ffi.string(field[0]).decode()
 
@@ -50,7 +58,7 @@ def c_frame_to_tensor(pixels, frame_format, width, height, shape, crop):
 @st.composite
 def cases(draw, most=24):
     """(pixels, format, width, height, shape, crop)"""
-    frame_format = draw(st.sampled_from(list(FRAME_FORMATS)))
+    frame_format = draw(st.sampled_from(OF_8_BITS))
     width, height = draw(st.integers(1, most)), draw(st.integers(1, most))
     width += width % 2 if frame_format == "yuv422" else 0
     crop_width, crop_height = draw(st.integers(1, width)), draw(st.integers(1, height))
@@ -116,6 +124,112 @@ def test_c_equals_golden(case):
     np.testing.assert_array_equal(c_frame_to_tensor(*case), golden.frame_to_tensor(*case))
 
 
+def thermal_stream(height, width, normalization):
+    """The C core on a model whose input is int16 of this size."""
+    graph = Graph(inputs=[0], outputs=[1], pixel_format="int16", normalization=normalization)
+    zero = normalization.zero_point
+    graph.tensors = [strategies.tensor(name, (height, width, 1), 1.0, zero) for name in "xy"]
+    graph.ops = [Op("temporal_shift", "shift", [0], 1, shift_channels=1)]
+    return native.Stream(native.Model(mlet_file.pack(graph, planner.plan(graph))))
+
+
+@given(data=st.data())
+def test_c_equals_golden_on_temperatures(data):
+    """Frames of int16 and float32, cropped and resized, through a normalization."""
+    frame_format = data.draw(st.sampled_from(["int16", "float32"]))
+    normalization = data.draw(strategies.normalizations(["int16"]))
+    side = st.integers(1, 12)
+    width, height, w, h = (data.draw(side) for _ in range(4))
+    width, height = max(w, width), max(h, height)
+    crop = data.draw(st.integers(0, width - w)), data.draw(st.integers(0, height - h)), w, h
+    shape = data.draw(st.one_of(st.just((h, w)), st.tuples(side, side)))
+    stream, state = thermal_stream(*shape, normalization), None
+    for _ in range(data.draw(st.integers(1, 3))):
+        frame = draw_temperatures(data, frame_format, height * width)
+        samples = golden.frame_to_samples(
+            *(frame, frame_format, width, height, (*shape, 1), crop),
+            samples_per_unit=normalization.samples_per_unit,
+        )
+        expected, state = normalization.step(samples, state)
+        got = stream.load_frame(frame, frame_format, width, height, crop)
+        np.testing.assert_array_equal(got, expected)
+
+
+def draw_temperatures(data, frame_format, count):
+    """The bytes of a frame: any samples, or any numbers, many of them halfway between samples."""
+    rng = np.random.default_rng(data.draw(strategies.seeds))
+    style = data.draw(st.sampled_from(["bits", "halves", "room"]))
+    if frame_format == "int16":
+        return rng.integers(-(2**15), 2**15, count).astype("<i2").tobytes()
+    if style == "bits":
+        values = rng.integers(0, 2**32, count).astype("<u4").view("<f4")
+        return np.where(np.isnan(values), np.float32(np.inf), values).astype("<f4").tobytes()
+    if style == "halves":
+        return (rng.integers(-70000, 70000, count) / 2).astype("<f4").tobytes()
+    return rng.normal(22, 3, count).astype("<f4").tobytes()
+
+
+@pytest.mark.parametrize("value", [-(2**15), 2**15 - 1])
+@pytest.mark.parametrize("size", [(256, 256), (4096, 16), (16, 4096)])
+def test_the_largest_crop_of_temperatures_does_not_overflow(value, size):
+    frame = np.full(2**16, value, "<i2").tobytes()
+    samples = golden.frame_to_samples(frame, "int16", *size, (2, 3, 1))
+    assert samples.tolist() == [[[value]] * 3] * 2
+    normalization = Normalization.window(-300, 300, "int16")
+    got = thermal_stream(2, 3, normalization).load_frame(frame, "int16", *size)
+    np.testing.assert_array_equal(got, normalization.step(samples)[0])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 255))
+def test_any_float32_becomes_the_same_sample(bits, samples_per_unit):
+    frame = bits.to_bytes(4, "little")
+    x = np.frombuffer(frame, "<f4")
+    # Its sample is found among the 16 bits, 8 at a time.
+    high = Normalization(
+        *("window", "int16", 1, 8, 0, 1.0), offset=-128, samples_per_unit=samples_per_unit
+    )
+    stream = thermal_stream(1, 1, high)
+    if np.isnan(x[0]):
+        with pytest.raises(MotionletError, match="holds a NaN"):
+            stream.load_frame(frame, "float32", 1, 1)
+        return
+    sample = to_samples(x, samples_per_unit)
+    got = stream.load_frame(frame, "float32", 1, 1)
+    np.testing.assert_array_equal(got.ravel(), high.step(sample)[0])
+    window = replace(high, multiplier=2, shift=1, offset=int(sample[0]))
+    got = thermal_stream(1, 1, window).load_frame(frame, "float32", 1, 1)
+    assert got.item() == 0
+
+
+def test_a_nan_changes_nothing():
+    """Neither the input nor the background, even when the crop leaves it out."""
+    normalization = Normalization.background(2, 1, "int16")
+    stream = thermal_stream(1, 2, normalization)
+    frames = np.array([[20, 20, 20], [21, 22, 20], [20, 21, 20]], "<f4")
+    expected = normalization.run(to_samples(frames).reshape(3, 1, 3, 1)[:, :, :2])
+    for t, frame in enumerate(frames):
+        got = stream.load_frame(frame.tobytes(), "float32", 3, 1, (0, 0, 2, 1))
+        np.testing.assert_array_equal(got, expected[t])
+        before = stream.memory.copy()
+        for place in range(3):
+            spoilt = frame.copy()
+            spoilt[place] = np.nan
+            with pytest.raises(MotionletError, match="holds a NaN"):
+                stream.load_frame(spoilt.tobytes(), "float32", 3, 1, (0, 0, 2, 1))
+        np.testing.assert_array_equal(stream.memory, before)
+    with pytest.raises(MotionletError, match="not a number"):
+        golden.frame_to_samples(spoilt.tobytes(), "float32", 3, 1, (1, 2, 1))
+
+
+def test_samples_do_not_become_int8_without_a_normalization():
+    with pytest.raises(MotionletError, match="a frame of int16 needs a normalization"):
+        golden.frame_to_tensor(bytes(2), "int16", 1, 1, (1, 1, 1))
+    pairs = ("int16", "gray8"), ("gray8", "int16"), ("float32", "gray8")
+    for frame_format, pixel_format in pairs:
+        frame = c_frame(frame_format, 1, 1, (0, 0, 1, 1))
+        assert c_field(frame, (1, 1, 1), pixel_format) == "format"
+
+
 @pytest.mark.parametrize("size", [(4096, 2048), (2048, 4096), (2896, 2896)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_the_largest_crop_does_not_overflow(size, value):
@@ -147,6 +261,9 @@ WRONG = [
     ((b"\0" * 16, "gray8", 4, 4, (2, 2, 1), (0, 3, 1, 2)), "crop 1x2 at (0, 3)", "crop height"),
     ((b"\0" * 16, "gray8", 4, 4, (2, 2, 1), (0, 0, 0, 4)), "crop 0x4", "crop width"),
     ((bytes(3000 * 3000), "gray8", 3000, 3000, (2, 2, 1), None), "at most 8388608", "crop width"),
+    ((b"\0" * 32, "int16", 4, 4, (2, 2, 3), None), "int16 frame becomes 1 channel", "format"),
+    ((b"\0" * 32, "float32", 4, 4, (2, 2, 1), None), "has 32 bytes, 4x4 needs 64", None),
+    ((bytes(2 * 65792), "int16", 257, 256, (2, 2, 1), None), "at most 65536", "crop width"),
     ((bytes(4097), "gray8", 4097, 1, (2, 2, 1), (0, 0, 4, 1)), "4097x1 is not", "width"),
     ((bytes(4097), "gray8", 1, 4097, (2, 2, 1), (0, 0, 1, 4)), "1x4097 is not", "height"),
 ]
@@ -155,7 +272,7 @@ WRONG = [
 @pytest.mark.parametrize(("case", "message", "field"), WRONG, ids=[m for _, m, _ in WRONG])
 def test_wrong_frames(case, message, field):
     with pytest.raises(MotionletError) as caught:
-        golden.frame_to_tensor(*case)
+        golden.frame_to_samples(*case)
     assert message in str(caught.value)
     _, frame_format, width, height, shape, crop = case
     named = c_field(c_frame(frame_format, width, height, crop or (0, 0, width, height)), shape)
@@ -181,7 +298,7 @@ def test_c_refuses_what_golden_refuses(data):
     shape = tuple(data.draw(st.integers(1, 4)) for _ in range(3))
     pixels = bytes(width * height * BYTES_A_PIXEL[frame_format])
     try:
-        golden.frame_to_tensor(pixels, frame_format, width, height, shape, crop)
+        golden.frame_to_samples(pixels, frame_format, width, height, shape, crop)
         accepted = True
     except MotionletError:
         accepted = False

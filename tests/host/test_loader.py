@@ -40,10 +40,12 @@ BREAKS_SEVERAL = {
     ("op", "output"),
 }
 LARGE = [2**16, 2**24, 2**28, 2**28 + 16, 2**31 - 1, 2**31, 2**32 - 16, 2**32 - 1]
+EDGES = [0x3FFF, 0x4000, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF]
 VALUES = {
-    "B": [0, 1, 2, 3, 4, 5, 6, 7, 9, 16, 127, 128, 200, 255],
+    "B": [0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 16, 30, 31, 127, 128, 200, 255],
     "b": [-128, -127, -1, 0, 1, 127],
-    "H": [*range(12), 16, 64, 255, 256, 257, 4095, 4096, 4097, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF],
+    "h": [-(2**15), -1, 0, 1, 2**15 - 1],
+    "H": [*range(12), 16, 64, 255, 256, 257, 4095, 4096, 4097, *EDGES],
     "I": [0, 1, 2, 3, 4, 8, 12, 15, *range(16, 144, 16), 256, 512, 1024, *LARGE],
     "f": [0.0, -1.0, 1.0, 1e-45, float("nan"), float("inf"), -float("inf")],
     "4s": [b"MLEX", b"\0\0\0\0"],
@@ -135,8 +137,13 @@ def int4_graph():
 
 @pytest.fixture(scope="module")
 def models():
-    """Small files: two with every op between them, and one with weights of 4 bits."""
-    graphs = (make_vectors.tiny_tsm(), make_vectors.tiny_separable(), int4_graph())
+    """Small files: two with every op, one with weights of 4 bits, one with a normalization."""
+    graphs = (
+        make_vectors.tiny_tsm(),
+        make_vectors.tiny_separable(),
+        int4_graph(),
+        make_vectors.tiny_thermal(),
+    )
     return [mlet_file.pack(graph, planner.plan(graph)) for graph in graphs]
 
 
@@ -164,9 +171,9 @@ def fields_of(content):
     """Yield (record, index, field, offset in the file, struct code) of every field."""
     header = header_of(content)
     for record, fields in fmt.RECORDS.items():
-        start = 0 if record == "header" else header[f"{record}s_offset"]
+        start, count = make_vectors.records(header, record)
         size = fmt.codec(fields).size
-        for index in range(1 if record == "header" else header[f"{record}_count"]):
+        for index in range(count):
             for field, (offset, code) in fmt.field_offsets(fields).items():
                 yield record, index, field, start + index * size + offset, code
 

@@ -20,6 +20,8 @@ def assert_same_graph(a, b):
     assert a.tensors == b.tensors
     for name in ("inputs", "outputs", "labels", "pixel_format", "frames_per_second"):
         assert getattr(a, name) == getattr(b, name)
+    if a.pixel_format != "raw":
+        assert a.normalization == b.normalization
     for op, other in zip(a.ops, b.ops, strict=True):
         for field in dataclasses.fields(op):
             value, read = getattr(op, field.name), getattr(other, field.name)
@@ -39,6 +41,8 @@ def test_round_trip(graph, scratch):
     assert read_plan == plan
     assert mlet_file.pack(read, read_plan) == content
     version = 2 if any(plan.rows) or any(op.weight_bits == 4 for op in graph.ops) else 1
+    if graph.pixel_format != "raw" and not graph.normalization.is_pixels:
+        version = 3
     assert (info.format_version, info.target, info.total_bytes) == (
         version,
         "portable",
@@ -187,10 +191,10 @@ def resealed(content, at, patch):
         (lambda c: c + b"\0", "header: total_bytes: too long: 261 bytes, the header says 260"),
         (lambda c: c[:-1] + b"\0", "the file is damaged"),
         (
-            lambda c: resealed(c, 4, b"\3\0"),
-            "header: format_version: 3 is newer than this library reads, 2: update it",
+            lambda c: resealed(c, 4, b"\4\0"),
+            "header: format_version: 4 is newer than this library reads, 3: update it",
         ),
-        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not in 1 to 2"),
+        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not in 1 to 3"),
         (lambda c: resealed(c, 6, b"\1\0"), "header: target: 1 is not known"),
         (lambda c: resealed(c, 4, b"\2\0\1\0"), "header: target: packed for cortex_m0plus"),
         (lambda c: resealed(c, 6, b"\7\0"), "header: target: 7 is not known; there are 0 portable"),

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from keras_models import PLAIN, shaken, smooth_clips
 
 from host_sdk import golden, mlet_file, native, planner, quantize
-from host_sdk.clips import pixels_to_int8
 from host_sdk.errors import MotionletError
 from host_sdk.golden.check import check_graph
 from host_sdk.networks import (
@@ -146,7 +145,7 @@ def test_exported(name, shape):
     assert min(r.sqnr_db for r in reports) > 15
     assert max(r.clipped for r in reports) < 0.02
 
-    clip = pixels_to_int8(clips[0])
+    clip = clips[0]
     whole = golden.run_clip(graph, clip)
     stream = golden.Stream(graph)
     core = native.Stream(native.Model(mlet_file.pack(graph, planner.plan(graph))))

@@ -5,49 +5,14 @@ import math
 
 import numpy as np
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk.errors import MotionletError
-from host_sdk.mlet_format import LIMITS
 from host_sdk.normalization import Normalization, sample_range, to_samples
 
 INT16 = sample_range("int16")
-
-
-@st.composite
-def normalizations(draw):
-    """Any that SPEC.md allows, often at the edges."""
-    sample_type = draw(st.sampled_from(["uint8", "int16"]))
-    low, high = sample_range(sample_type)
-    kind = draw(st.sampled_from(["window", "background"]))
-    edge = draw(st.booleans())
-
-    def number(least, most):
-        return draw(st.sampled_from([least, most]) if edge else st.integers(least, most))
-
-    own = {"offset": number(low, high)} if kind == "window" else {"rate": number(0, 15)}
-    return Normalization(
-        kind,
-        sample_type,
-        multiplier=number(1, LIMITS["normalization_multiplier_max"]),
-        shift=number(1, LIMITS["normalization_shift_max"]),
-        zero_point=number(-128, 127),
-        scale=0.5,
-        **own,
-    )
-
-
-@st.composite
-def clips_for(draw, normalization, most_frames=8):
-    """Samples [T, H, W, C], often only the lowest and the highest."""
-    low, high = sample_range(normalization.sample_type)
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    shape = draw(st.tuples(st.integers(1, most_frames), *[st.integers(1, 3)] * 3))
-    clip = rng.integers(low, high, shape, endpoint=True)
-    if draw(st.booleans()):
-        clip = rng.choice([low, high], shape)
-    return clip.astype(normalization.sample_type)
 
 
 def by_the_book(n, values):
@@ -70,8 +35,8 @@ def by_the_book(n, values):
 
 @given(st.data())
 def test_formulas_by_the_book(data):
-    n = data.draw(normalizations())
-    clip = data.draw(clips_for(n))
+    n = data.draw(strategies.normalizations())
+    clip = data.draw(strategies.samples_for(n))
     expected = np.empty(clip.shape, np.int8)
     for place in np.ndindex(clip.shape[1:]):
         expected[(slice(None), *place)] = by_the_book(n, clip[(slice(None), *place)].tolist())
@@ -80,8 +45,8 @@ def test_formulas_by_the_book(data):
 
 @given(st.data())
 def test_it_streams(data):
-    n = data.draw(normalizations())
-    clip = data.draw(clips_for(n))
+    n = data.draw(strategies.normalizations())
+    clip = data.draw(strategies.samples_for(n))
     state, whole = None, n.run(clip)
     for t, frame in enumerate(clip):
         q, state = n.step(frame, state)
@@ -161,7 +126,7 @@ def test_difference_is_the_frame_before():
     assert n.run(v).ravel().tolist() == [0, 5, 0, -15]
 
 
-@given(normalizations())
+@given(strategies.normalizations())
 def test_dicts(n):
     assert Normalization.from_dict(json.loads(json.dumps(n.to_dict()))) == n
     assert Normalization.from_dict(n.to_dict()).scale == n.scale

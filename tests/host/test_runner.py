@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk import golden, mlet_file, native, planner
+from host_sdk.errors import MotionletError
 from host_sdk.graph import Graph, Op, Tensor
 
 FRAMES = st.integers(1, 10)
@@ -30,6 +31,38 @@ def test_every_op_of_every_frame(data):
     for t, frame in enumerate(clip):
         assert_same_trace(stream.push_trace(frame), offline, t)
         assert_same_trace(reference.push_trace(frame), offline, t)
+
+
+@given(data=st.data())
+def test_samples_are_normalized(data):
+    """From samples on, twice with a reset in between: the input tensor and every output."""
+    graph = data.draw(strategies.graphs(max_ops=3).filter(lambda g: g.pixel_format != "raw"))
+    clip = data.draw(strategies.samples_for(graph.normalization, graph.tensors[0].shape))
+    offline = golden.run_clip(graph, clip)
+    tensors = graph.normalization.run(clip)
+    stream, reference = native.Stream(open_in_c(graph)), golden.Stream(graph)
+    for _ in range(2):
+        stream.reset()
+        reference.reset()
+        for t, frame in enumerate(clip):
+            x = stream.normalize(frame)
+            np.testing.assert_array_equal(x, tensors[t])
+            assert_same_trace(stream.push_trace(x), offline, t)
+            assert_same_trace(reference.push_trace(frame), offline, t)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((6, 8, 1), np.uint8, "frame is uint8 .*, the model takes int16 or int8"),
+        ((6, 7, 1), np.int16, "frame is int16 .*, the model takes int16 or int8"),
+        ((6, 7, 1), np.int8, "frame is int8 .*, the model takes int16 or int8"),
+    ],
+)
+def test_a_frame_that_does_not_fit(make_vectors, shape, dtype, message):
+    stream = native.Stream(open_in_c(make_vectors.tiny_thermal()))
+    with pytest.raises(MotionletError, match=message):
+        stream.push(np.zeros(shape, dtype))
 
 
 @given(data=st.data())

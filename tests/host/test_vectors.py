@@ -78,15 +78,18 @@ def test_op_vectors_in_c(files, kind):
 
 
 @pytest.mark.parametrize("packed", ["", "_m0"])
-@pytest.mark.parametrize("name", ["tiny_tsm", "tiny_separable", "tiny_int4"])
+@pytest.mark.parametrize("name", list(make_vectors.MODELS))
 def test_traces_in_c(files, name, packed):
     model = native.Model(files[f"{name}{packed}.mlet"])
     stream, cursor = native.Stream(model), Cursor(files[f"{name}.trace"])
     magic, frames, ops, size = cursor.unpack("<4sHHI")
     assert (magic, ops) == (b"MTRC", model.op_count)
     for _ in range(frames):
-        pixels = cursor.array("u1", size).reshape(model.input_shape)
-        x = (pixels.astype(int) - 128).astype(np.int8)
+        if model.pixel_format == "int16":
+            x = stream.normalize(cursor.array("<i2", size // 2).reshape(model.input_shape))
+        else:
+            pixels = cursor.array("u1", size).reshape(model.input_shape)
+            x = (pixels.astype(int) - 128).astype(np.int8)
         maps = [x, *stream.push_trace(x)]
         crcs = cursor.unpack(f"<{ops + 1}I")
         assert crcs == tuple(zlib.crc32(array.tobytes()) for array in maps)

@@ -183,6 +183,7 @@ typedef struct mlet_model {
     const uint8_t *file;
     uint32_t file_bytes;
     const uint8_t *tensors, *ops, *inputs, *outputs, *labels, *strings, *data;
+    const uint8_t *normalization; // of input 0: see mlet_model_normalization()
     uint16_t tensor_count, op_count, input_count, output_count, label_count;
     uint16_t target;
     uint32_t data_bytes, arena_bytes, state_bytes;
@@ -207,8 +208,17 @@ typedef struct mlet_op {
     mlet_layer_t layer;
 } mlet_op_t;
 
-// What is wrong with a file: record ("header", "tensor", "input", "output", "label" or "op"), its
-// index, and the field, as SPEC.md writes them.
+// How samples become int8, just as it lies in a file; SPEC.md 3.
+typedef struct mlet_normalization {
+    uint8_t kind; // MLET_NORMALIZE_WINDOW or ..._BACKGROUND
+    uint8_t rate, shift, samples_per_unit;
+    int16_t offset;
+    uint16_t multiplier;
+    uint32_t state_offset; // of the background
+} mlet_normalization_t;
+
+// What is wrong with a file: record ("header", "tensor", "input", "normalization", "output",
+// "label" or "op"), its index, and the field, as SPEC.md writes them.
 typedef struct mlet_error {
     const char *record;
     uint16_t index;
@@ -228,6 +238,15 @@ uint16_t mlet_model_input(const mlet_model_t *model, uint16_t index);  // tensor
 uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index); // tensor index
 uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input);
 const char *mlet_model_label(const mlet_model_t *model, uint16_t index);
+
+// The normalization of input 0; NULL when it has none: then q = v - 128.
+static inline const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model) {
+    const void *record = model->normalization;
+    return record;
+}
+
+// Bytes of its background in the state, an int32 to an element; 0 when it has none.
+uint32_t mlet_model_background_bytes(const mlet_model_t *model);
 
 // The name of an op code in this build, or NULL for a code it does not know.
 const char *mlet_op_name(uint8_t code);
@@ -269,21 +288,29 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
 // Frames of a camera
 
 typedef struct mlet_frame {
-    uint8_t format; // MLET_FRAME_GRAY8, ..._RGB888, ..._RGB565_LE, ..._RGB565_BE, ..._YUV422
+    uint8_t format; // MLET_FRAME_GRAY8, ..._RGB888, ..._RGB565_LE, ..._RGB565_BE, ..._YUV422,
+                    // ..._INT16, ..._FLOAT32
     uint16_t width, height;
-    uint16_t crop_x, crop_y, crop_width, crop_height; // inside the frame; width * height <= 2^23
+    uint16_t crop_x, crop_y, crop_width, crop_height; // inside the frame; width * height <= 2^23,
+                                                      // of int16 and float32 <= 2^16
 } mlet_frame_t;
 
 // Bytes of one frame in memory.
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
 
-// Check that the frame can become a map of this shape (1 channel: grey; 3: R, G, B). On
-// MLET_E_FRAME, *field (if not NULL) names what is wrong.
-mlet_status_t mlet_frame_check(const mlet_frame_t *frame, mlet_shape_t shape, const char **field);
+// Check that the frame can become an input of this pixel format (MLET_PIXELS_..., but raw) and
+// shape (1 channel: grey; 3: R, G, B). On MLET_E_FRAME, *field (if not NULL) names what is wrong.
+mlet_status_t mlet_frame_check(
+    const mlet_frame_t *frame, uint8_t pixel_format, mlet_shape_t shape, const char **field);
 
-// Crop, resize by area and quantize (q = v - 128) a checked frame into x.
+// Crop, resize by area and quantize (q = v - 128) a checked frame of 8-bit pixels into x.
 mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
+
+// The same into input 0 of a stream, with the model's normalization. Once to each run: the
+// background moves. MLET_E_FRAME when there is a NaN in a frame of float32; nothing is changed then.
+mlet_status_t mlet_stream_frame(
+    mlet_stream_t *stream, const mlet_frame_t *frame, const uint8_t *pixels);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,16 @@
+#include <string.h>
+
 #include "mlet_require.h"
+#include "mlet_requantize.h"
 
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_FRAME)
 
-#define MAX_CROP_AREA (1u << 23) // keeps every sum of an area within uint32
+// These keep every sum of an area within uint32.
+#define MAX_CROP_AREA (1u << 23)
+#define MAX_CROP_AREA_WIDE (1u << 16)
+
+// What a background is before the first frame: the bytes that a reset leaves.
+#define NO_FRAME (-0x7f7f7f80)
 
 static const uint8_t bytes_per_pixel[] = {
     [MLET_FRAME_GRAY8] = 1,
@@ -10,87 +18,195 @@ static const uint8_t bytes_per_pixel[] = {
     [MLET_FRAME_RGB565_LE] = 2,
     [MLET_FRAME_RGB565_BE] = 2,
     [MLET_FRAME_YUV422] = 2,
+    [MLET_FRAME_INT16] = 2,
+    [MLET_FRAME_FLOAT32] = 4,
 };
+
+// Samples of 16 bits.
+static bool is_wide(const mlet_frame_t *frame) {
+    return frame->format >= MLET_FRAME_INT16;
+}
 
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame) {
     return (uint32_t)frame->width * frame->height * bytes_per_pixel[frame->format];
 }
 
-mlet_status_t mlet_frame_check(const mlet_frame_t *frame, mlet_shape_t shape, const char **field) {
+mlet_status_t mlet_frame_check(
+    const mlet_frame_t *frame, uint8_t pixel_format, mlet_shape_t shape, const char **field) {
     const uint32_t crop_area = (uint32_t)frame->crop_width * frame->crop_height;
     REQUIRE(frame->format < sizeof(bytes_per_pixel), "format");
+    REQUIRE(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), "format");
     REQUIRE(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, "width");
     REQUIRE(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, "height");
     REQUIRE(frame->crop_width >= 1, "crop width");
     REQUIRE(frame->crop_height >= 1, "crop height");
     REQUIRE(frame->crop_x + frame->crop_width <= frame->width, "crop width");
     REQUIRE(frame->crop_y + frame->crop_height <= frame->height, "crop height");
-    REQUIRE(crop_area <= MAX_CROP_AREA, "crop width");
+    REQUIRE(crop_area <= (is_wide(frame) ? MAX_CROP_AREA_WIDE : MAX_CROP_AREA), "crop width");
     REQUIRE(shape.channels == 1 || shape.channels == 3, "channels");
     if (frame->format == MLET_FRAME_YUV422) {
         REQUIRE(frame->width % 2 == 0, "width");
+    }
+    if (frame->format >= MLET_FRAME_YUV422) {
         REQUIRE(shape.channels == 1, "format");
     }
     return MLET_OK;
 }
 
-static uint32_t rgb565_channel(uint32_t v, uint32_t channel) {
-    const uint32_t red = v >> 11, green = v >> 5 & 63, blue = v & 31;
-    switch (channel) {
-        case 0:
-            return red << 3 | red >> 2;
-        case 1:
-            return green << 2 | green >> 4;
-        default:
-            return blue << 3 | blue >> 2;
+// A float32 as a sample, and 32768 more; exact, and without floating point.
+static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
+    uint32_t bits;
+    memcpy(&bits, pixel, sizeof(bits));
+    const uint32_t negative = bits >> 31;
+    const int32_t down = 150 - (int32_t)(bits >> 23 & 255);
+    // |x| * samples_per_unit * 2^down; a negative one is less, so that halves round up too.
+    const uint32_t product = ((bits & 0x7fffff) | 0x800000) * samples_per_unit - negative;
+    uint32_t rounded = 0;
+    if (down < 8) {
+        rounded = 1u << 16; // or more
+    } else if (down <= 32) {
+        rounded = ((product >> (down - 1)) + 1) >> 1;
     }
+    if (negative) {
+        return rounded > 32768 ? 0 : 32768 - rounded;
+    }
+    return rounded > 32767 ? 65535 : 32768 + rounded;
 }
 
-// One of R, G, B (channel 0, 1, 2) of the pixel at `index`.
-static uint32_t read_channel(
-    uint8_t format, const uint8_t *pixels, uint32_t index, uint32_t channel) {
+static bool has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
+    const uint8_t *end = pixels + mlet_frame_bytes(frame);
+    for (; pixels < end; pixels += sizeof(float)) {
+        uint32_t bits;
+        memcpy(&bits, pixels, sizeof(bits));
+        if ((bits & 0x7fffffff) > 0x7f800000) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Read one pixel: value[0] is its grey or its sample when `channels` is 1, else value[0 ... 2] are
+// R, G, B. Samples of 16 bits are 32768 more than they are.
+static void read_pixel(uint8_t format, const uint8_t *pixel, uint32_t channels,
+    uint32_t samples_per_unit, uint32_t *value) {
+    uint32_t v = pixel[0], red, green, blue;
     switch (format) {
         case MLET_FRAME_RGB888:
-            return pixels[index * 3 + channel];
+            red = v;
+            green = pixel[1];
+            blue = pixel[2];
+            break;
         case MLET_FRAME_RGB565_LE:
-            pixels += index * 2;
-            return rgb565_channel((uint32_t)(pixels[0] | pixels[1] << 8), channel);
         case MLET_FRAME_RGB565_BE:
-            pixels += index * 2;
-            return rgb565_channel((uint32_t)(pixels[0] << 8 | pixels[1]), channel);
-        case MLET_FRAME_YUV422:
-            return pixels[index * 2];
+            v = format == MLET_FRAME_RGB565_LE ? v | (uint32_t)pixel[1] << 8 : v << 8 | pixel[1];
+            red = v >> 11;
+            red = red << 3 | red >> 2;
+            green = v >> 5 & 63;
+            green = green << 2 | green >> 4;
+            blue = v & 31;
+            blue = blue << 3 | blue >> 2;
+            break;
+        case MLET_FRAME_INT16:
+            value[0] = v | (uint32_t)(pixel[1] ^ 0x80) << 8;
+            return;
+        case MLET_FRAME_FLOAT32:
+            value[0] = read_float(pixel, samples_per_unit);
+            return;
         default:
-            return pixels[index];
+            value[0] = value[1] = value[2] = v;
+            return;
     }
+    value[0] = channels == 1 ? (77 * red + 150 * green + 29 * blue + 128) >> 8 : red;
+    value[1] = green;
+    value[2] = blue;
 }
 
-// Grey is channel 3.
-static uint32_t read_pixel(
-    uint8_t format, const uint8_t *pixels, uint32_t index, uint32_t channel) {
-    if (channel < 3 || format == MLET_FRAME_GRAY8 || format == MLET_FRAME_YUV422) {
-        return read_channel(format, pixels, index, channel);
+// What samples become: an input of a model.
+typedef struct input {
+    const mlet_normalization_t *normalization; // NULL: q = v - 128
+    mlet_shape_t shape;
+    int8_t zero_point;
+    int8_t *x;
+    int32_t *background; // when the normalization has one
+} input_t;
+
+// Append sample v to the input.
+static void append(input_t *input, int32_t v) {
+    const mlet_normalization_t *n = input->normalization;
+    if (n == NULL) {
+        *input->x++ = (int8_t)(v - 128);
+        return;
     }
-    const uint32_t red = read_channel(format, pixels, index, 0);
-    const uint32_t green = read_channel(format, pixels, index, 1);
-    const uint32_t blue = read_channel(format, pixels, index, 2);
-    return (77 * red + 150 * green + 29 * blue + 128) >> 8;
+    int32_t u = v - n->offset;
+    if (n->kind == MLET_NORMALIZE_BACKGROUND) {
+        int32_t *background = input->background++;
+        if (*background == NO_FRAME) {
+            *background = v * (1 << n->rate);
+        }
+        u = v - ((*background + (1 << n->rate >> 1)) >> n->rate);
+        *background += u;
+    }
+    const int32_t scaled = (u * n->multiplier + (1 << (n->shift - 1))) >> n->shift;
+    *input->x++ = mlet_clamp(input->zero_point + scaled, -128, 127);
 }
 
-// The source pixels [first, end) under output element `out` along one axis, and how much of each
-// it covers, in units of which a source pixel has `size` and an output element `crop`.
-typedef struct span {
-    uint32_t first, end, from, to, size;
-} span_t;
-
-static span_t span(uint32_t out, uint32_t size, uint32_t crop) {
-    const uint32_t from = out * crop, to = from + crop;
-    return (span_t) {from / size, (to + size - 1) / size, from, to, size};
+static uint32_t least(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
 }
 
-static uint32_t covered(const span_t *s, uint32_t pixel) {
-    const uint32_t from = pixel * s->size, to = from + s->size;
-    return (to < s->to ? to : s->to) - (from > s->from ? from : s->from);
+static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *input) {
+    const uint32_t crop_width = frame->crop_width, crop_height = frame->crop_height;
+    const uint32_t area = crop_width * crop_height;
+    const uint32_t origin = (uint32_t)frame->crop_y * frame->width + frame->crop_x;
+    const mlet_shape_t shape = input->shape;
+    const mlet_normalization_t *n = input->normalization;
+
+    if (frame->format == MLET_FRAME_GRAY8 && shape.channels == 1 && frame->width == shape.width &&
+        crop_width == shape.width && crop_height == shape.height && n == NULL) {
+        // The frame is the tensor but for its zero point.
+        for (uint32_t i = 0; i < area; i++) {
+            input->x[i] = (int8_t)(pixels[origin + i] - 128);
+        }
+        return;
+    }
+    const int32_t bias = is_wide(frame) ? 32768 : 0;
+    const uint32_t samples_per_unit = n == NULL ? 1 : n->samples_per_unit;
+    const uint32_t step = bytes_per_pixel[frame->format];
+    const bool first_byte = shape.channels == 1 && (frame->format == MLET_FRAME_GRAY8 ||
+                                                       frame->format == MLET_FRAME_YUV422);
+    // Down, a source row has shape.height units and an output row crop_height; across likewise.
+    for (uint32_t k = 0; k < shape.height; k++) {
+        for (uint32_t j = 0; j < shape.width; j++) {
+            uint32_t sums[3] = {area / 2, area / 2, area / 2}, value[3];
+            uint32_t top = k * crop_height;
+            const uint32_t bottom = top + crop_height, first = j * crop_width / shape.width;
+            for (uint32_t line = top / shape.height; top < bottom; line++) {
+                const uint32_t line_end = least((line + 1) * shape.height, bottom);
+                const uint32_t rows = line_end - top;
+                top = line_end;
+                const uint8_t *pixel = pixels + (origin + line * frame->width + first) * step;
+                uint32_t left = j * crop_width, pixel_end = (first + 1) * shape.width;
+                const uint32_t right = left + crop_width;
+                while (left < right) {
+                    const uint32_t end = least(pixel_end, right), weight = rows * (end - left);
+                    if (first_byte) {
+                        sums[0] += weight * *pixel;
+                    } else {
+                        read_pixel(frame->format, pixel, shape.channels, samples_per_unit, value);
+                        for (uint32_t c = 0; c < shape.channels; c++) {
+                            sums[c] += weight * value[c];
+                        }
+                    }
+                    left = end;
+                    pixel_end += shape.width;
+                    pixel += step;
+                }
+            }
+            for (uint32_t c = 0; c < shape.channels; c++) {
+                append(input, (int32_t)(sums[c] / area) - bias);
+            }
+        }
+    }
 }
 
 mlet_status_t mlet_frame_to_tensor(
@@ -98,37 +214,26 @@ mlet_status_t mlet_frame_to_tensor(
     if (frame == NULL || pixels == NULL || x == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const uint32_t crop_width = frame->crop_width, crop_height = frame->crop_height;
-    const uint32_t area = crop_width * crop_height;
-    const uint32_t origin = (uint32_t)frame->crop_y * frame->width + frame->crop_x;
+    input_t input = {.shape = shape, .x = x};
+    convert(frame, pixels, &input);
+    return MLET_OK;
+}
 
-    if (frame->format == MLET_FRAME_GRAY8 && shape.channels == 1 && frame->width == shape.width &&
-        crop_width == shape.width && crop_height == shape.height) {
-        // The frame is the tensor but for its zero point.
-        for (uint32_t i = 0; i < area; i++) {
-            x[i] = (int8_t)(pixels[origin + i] - 128);
-        }
-        return MLET_OK;
+mlet_status_t mlet_stream_frame(
+    mlet_stream_t *stream, const mlet_frame_t *frame, const uint8_t *pixels) {
+    if (stream == NULL || frame == NULL || pixels == NULL) {
+        return MLET_E_ARGUMENT;
     }
-    for (uint32_t k = 0; k < shape.height; k++) {
-        const span_t rows = span(k, shape.height, crop_height);
-        for (uint32_t j = 0; j < shape.width; j++) {
-            const span_t columns = span(j, shape.width, crop_width);
-            for (uint32_t c = 0; c < shape.channels; c++) {
-                const uint32_t channel = shape.channels == 1 ? 3 : c;
-                uint32_t sum = area / 2;
-                for (uint32_t l = rows.first; l < rows.end; l++) {
-                    const uint32_t row = origin + l * frame->width;
-                    uint32_t row_sum = 0;
-                    for (uint32_t i = columns.first; i < columns.end; i++) {
-                        row_sum += covered(&columns, i) *
-                                   read_pixel(frame->format, pixels, row + i, channel);
-                    }
-                    sum += row_sum * covered(&rows, l);
-                }
-                *x++ = (int8_t)((int32_t)(sum / area) - 128);
-            }
-        }
+    if (frame->format == MLET_FRAME_FLOAT32 && has_nan(frame, pixels)) {
+        return MLET_E_FRAME;
     }
+    const mlet_model_t *model = stream->model;
+    const mlet_normalization_t *n = mlet_model_normalization(model);
+    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, 0));
+    input_t input = {n, tensor.shape, tensor.zero_point, mlet_stream_input(stream, 0), NULL};
+    if (mlet_model_background_bytes(model) != 0) {
+        input.background = (void *)(stream->state + n->state_offset);
+    }
+    convert(frame, pixels, &input);
     return MLET_OK;
 }

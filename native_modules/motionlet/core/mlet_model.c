@@ -143,6 +143,15 @@ uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input) {
     return model->inputs[input * MLET_INPUT_BYTES + MLET_INPUT_PIXEL_FORMAT];
 }
 
+uint32_t mlet_model_background_bytes(const mlet_model_t *model) {
+    const mlet_normalization_t *n = mlet_model_normalization(model);
+    if (n == NULL || n->kind != MLET_NORMALIZE_BACKGROUND) {
+        return 0;
+    }
+    const mlet_shape_t shape = read_shape(tensor_record(model, mlet_model_input(model, 0)));
+    return mlet_shape_bytes(shape) * (uint32_t)sizeof(int32_t);
+}
+
 uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index) {
     return read_u16(model->outputs + index * MLET_OUTPUT_BYTES + MLET_OUTPUT_TENSOR);
 }
@@ -192,8 +201,8 @@ static const char *check_header(mlet_model_t *model) {
     if (read_u16(file + MLET_HEADER_RESERVED0) != 0) {
         return "reserved0";
     }
-    if (read_u32(file + MLET_HEADER_RESERVED1) != 0) {
-        return "reserved1";
+    if (version < 3 && read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) != 0) {
+        return "normalization_offset";
     }
     if (!is_rate(file + MLET_HEADER_FRAMES_PER_SECOND)) {
         return "frames_per_second";
@@ -255,8 +264,13 @@ static const char *check_sections(mlet_model_t *model) {
             &model->labels},
         {strings_bytes, MLET_HEADER_STRINGS_OFFSET, 4, "strings_offset", &model->strings},
         {model->data_bytes, MLET_HEADER_DATA_OFFSET, MLET_ALIGN, "data_offset", &model->data},
+        {MLET_NORMALIZATION_BYTES, MLET_HEADER_NORMALIZATION_OFFSET, 4, "normalization_offset",
+            &model->normalization},
     };
-    const uint32_t count = sizeof(sections) / sizeof(sections[0]);
+    uint32_t count = sizeof(sections) / sizeof(sections[0]);
+    if (read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) == 0) {
+        count--;
+    }
     if (strings_bytes < 1 || strings_bytes > MLET_LIMIT_MAX_STRINGS_BYTES) {
         return "strings_bytes";
     }
@@ -323,7 +337,10 @@ static const char *check_input(const mlet_model_t *model, uint16_t index) {
     const uint8_t format = record[MLET_INPUT_PIXEL_FORMAT];
     const bool gray = format == MLET_PIXELS_GRAY8 && input.shape.channels == 1;
     const bool rgb = format == MLET_PIXELS_RGB888 && input.shape.channels == 3;
-    if (format != MLET_PIXELS_RAW && !((gray || rgb) && input.zero_point == -128)) {
+    const bool normalized = index == 0 && model->normalization != NULL;
+    const bool wide = format == MLET_PIXELS_INT16 && input.shape.channels == 1 && normalized;
+    if (format != MLET_PIXELS_RAW && !wide &&
+        !((gray || rgb) && (normalized || input.zero_point == -128))) {
         return "pixel_format";
     }
     for (uint16_t other = 0; other < index; other++) {
@@ -332,6 +349,36 @@ static const char *check_input(const mlet_model_t *model, uint16_t index) {
         }
     }
     return record[MLET_INPUT_RESERVED] != 0 ? "reserved" : NULL;
+}
+
+static const char *check_normalization(const mlet_model_t *model, uint16_t index) {
+    const mlet_normalization_t *n = mlet_model_normalization(model);
+    const bool background = n->kind == MLET_NORMALIZE_BACKGROUND;
+    if ((!background && n->kind != MLET_NORMALIZE_WINDOW) ||
+        mlet_model_pixel_format(model, index) == MLET_PIXELS_RAW) {
+        return "kind";
+    }
+    if (n->rate > (background ? MLET_LIMIT_NORMALIZATION_RATE_MAX : 0)) {
+        return "rate";
+    }
+    if (n->shift < 1 || n->shift > MLET_LIMIT_NORMALIZATION_SHIFT_MAX) {
+        return "shift";
+    }
+    if (n->samples_per_unit < 1) {
+        return "samples_per_unit";
+    }
+    if (background && n->offset != 0) {
+        return "offset";
+    }
+    if (n->multiplier < 1 || n->multiplier > MLET_LIMIT_NORMALIZATION_MULTIPLIER_MAX) {
+        return "multiplier";
+    }
+    const uint32_t bytes = mlet_model_background_bytes(model);
+    if (bytes != 0 && (n->state_offset % MLET_ALIGN != 0 ||
+                       !inside(n->state_offset, bytes, model->state_bytes))) {
+        return "state_offset";
+    }
+    return NULL;
 }
 
 static const char *check_output(const mlet_model_t *model, uint16_t index) {
@@ -439,6 +486,11 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (op.scratch_offset % MLET_ALIGN != 0 ||
         !inside(op.scratch_offset, op.scratch_bytes, model->arena_bytes)) {
         return "scratch_offset";
+    }
+    const uint32_t background = mlet_model_background_bytes(model);
+    if (background != 0 && overlap(op.state_offset, op.state_bytes,
+                               mlet_model_normalization(model)->state_offset, background)) {
+        return "state_offset";
     }
     for (uint16_t other = 0; other < index; other++) {
         const uint8_t *record2 = op_record(model, other);
@@ -712,6 +764,7 @@ static bool check_file(mlet_model_t *model, mlet_error_t *error) {
     } lists[] = {
         {"tensor", model->tensor_count, check_tensor},
         {"input", model->input_count, check_input},
+        {"normalization", model->normalization != NULL, check_normalization},
         {"output", model->output_count, check_output},
         {"op", model->op_count, check_op},
     };

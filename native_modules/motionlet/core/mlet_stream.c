@@ -25,6 +25,11 @@ mlet_status_t mlet_stream_init(
 }
 
 void mlet_stream_reset(mlet_stream_t *stream) {
+    const uint32_t background = mlet_model_background_bytes(stream->model);
+    if (background != 0) {
+        const mlet_normalization_t *n = mlet_model_normalization(stream->model);
+        memset(stream->state + n->state_offset, 0x80, background);
+    }
     for (uint16_t i = 0; i < stream->model->op_count; i++) {
         const mlet_op_t op = mlet_model_op(stream->model, i);
         memset(stream->state + op.state_offset, op.layer.in_zero, op.state_bytes);
