@@ -16,7 +16,7 @@ from pathlib import Path
 
 from host_sdk.errors import MotionletError
 
-TASKS = ("moving_digits", "playback")
+TASKS = ("moving_digits", "playback", "thermal_walk")
 
 
 def load_task(name, options=None):
