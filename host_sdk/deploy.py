@@ -99,9 +99,10 @@ def _check_ram(remote, data, in_place):
     fits, free = remote.can_allocate(total)
     if not fits:
         detail = "" if in_place else f" ({len(data)} for the model, which ROMFS would spare)"
+        psram = " and no PSRAM for a model of this size" if remote.lacks_psram() else ""
         raise MotionletError(
             f"the model needs {total} bytes of memory in one piece{detail}; "
-            f"{remote.device.name} has {free} free"
+            f"{remote.device.name} has {free} free{psram}"
         )
 
 

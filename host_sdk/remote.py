@@ -68,6 +68,15 @@ _block = None
 print(json.dumps((_fits, _free)))
 """
 
+# 1024 is ESP-IDF's MALLOC_CAP_SPIRAM.
+LACKS_PSRAM = """
+try:
+    import esp32
+    print(json.dumps(not esp32.idf_heap_info(1024)))
+except (ImportError, AttributeError):
+    print(json.dumps(False))
+"""
+
 
 class Remote:
     """Helpers on a device: `json` runs code there and returns the JSON that it prints."""
@@ -92,6 +101,10 @@ class Remote:
     def can_allocate(self, bytes):
         """Return (whether the heap has so many bytes in one piece, how many are free in all)."""
         return self.json(CHECK_RAM.format(bytes=bytes))
+
+    def lacks_psram(self):
+        """Return whether this is an ESP32 that has no PSRAM, or does not use it."""
+        return self.json(LACKS_PSRAM)
 
     def free_file_bytes(self):
         """Return how many bytes are free in the file system."""

@@ -146,6 +146,18 @@ def test_a_model_that_does_not_fit_in_memory_is_refused(virtual_pico):
     assert device.exec("import os\nprint(os.listdir('/'))") == before
 
 
+def test_an_esp32_without_psram_is_told_so(unix_device):
+    """The module esp32 is a stand-in: it answers as MicroPython's own does without PSRAM."""
+    unix_device.reset()
+    stand_in = b"def idf_heap_info(capabilities):\n    return []\n"
+    unix_device.write_file("/lib/esp32.py", stand_in)
+    # A good deal of the port's 16 MB is taken.
+    unix_device.exec("_taken = [bytearray(1 << 20) for _ in range(13)]")
+    with pytest.raises(MotionletError, match=r"has \d+ free and no PSRAM for a model of this size"):
+        deploy(unix_device, long_memory(), "model.mlet")
+    unix_device.exec("import os\nos.remove('/lib/esp32.py')")
+
+
 def long_memory():
     """Return a small model file that needs megabytes: the average of many large frames."""
     graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")

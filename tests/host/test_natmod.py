@@ -125,7 +125,7 @@ def test_on_the_unix_port(unix_stock, vectors, script):  # noqa: F811
     if not unix_stock.eval("'vectors' in __import__('os').listdir('/')"):
         for name, data in vectors.items():
             unix_stock.write_file(f"/vectors/{name}", data)
-    run(unix_stock, script.read_text(), {"VECTORS": "/vectors"})
+    run(unix_stock, script, {"VECTORS": "/vectors"})
 
 
 @pytest.fixture(scope="module", params=BOARDS)
@@ -143,7 +143,7 @@ def qemu_board(request, build_firmware, vectors, tmp_path_factory):  # noqa: F81
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_on_qemu(qemu_board, script):
-    run(qemu_board, script.read_text(), {"VECTORS": "/rom"})
+    run(qemu_board, script, {"VECTORS": "/rom"})
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def stock_pico(stock_firmware, vectors, tmp_path_factory):  # noqa: F811
 @pytest.mark.slow
 @pytest.mark.parametrize("script", PICO_SCRIPTS, ids=lambda script: script.stem)
 def test_on_the_virtual_pico(stock_pico, script):
-    run(stock_pico, script.read_text(), {"VECTORS": "/vectors"})
+    run(stock_pico, script, {"VECTORS": "/vectors"})
 
 
 @pytest.mark.slow

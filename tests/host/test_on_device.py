@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import support
 
 from host_sdk import paths
 from host_sdk.devices import open_device
@@ -67,19 +68,20 @@ def target(request, vectors, tmp_path_factory):
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_on_device(target, script):
     device, directory = target
-    run(device, script.read_text(), {"VECTORS": directory})
+    run(device, script, {"VECTORS": directory})
 
 
-def run(device, code, names=None):
-    """Run a script on a freshly started device; fail or skip as it says."""
+def run(device, script, names=None):
+    """Run a script on a freshly started device; fail or skip as it says; note what passed."""
     device.reset()
     for name, value in (names or {}).items():
         device.exec(f"{name} = {value!r}")
     try:
-        said = device.exec(code, timeout=TIMEOUT).strip().splitlines()
+        said = device.exec(script.read_text(), timeout=TIMEOUT).strip().splitlines()
     except DeviceError as error:
         pytest.fail(error.traceback or str(error), pytrace=False)
     last = said[-1] if said else "nothing"
     if last.startswith("SKIP"):
         pytest.skip(last)
     assert last == "OK"
+    support.record(device, script.stem)

@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Print the table of what was checked, from what the last test runs noted in build/support.json.
+
+    tools/support_table.py
+
+A row counts the scripts of tests/device that passed on a device; it takes `make test` first, and
+`pytest --device=PORT tests/host/test_on_device.py` for a board.
+"""
+
+import argparse
+import json
+
+from common import BUILD, ROOT, ToolError, run_main
+
+# How a device is named in tests, and where it runs; any other is a board.
+PLACES = {
+    "virtual Pico": "the firmware image in rp2040py",
+    "unix MicroPython": "a process",
+    "qemu": "QEMU",
+}
+
+
+def rows(record, scripts):
+    """Yield the cells of each row; `scripts` is how many there are."""
+    for row in sorted(record.values(), key=lambda row: (row["motionlet"], row["machine"])):
+        place = next((p for name, p in PLACES.items() if row["device"].startswith(name)), "a board")
+        passed = len(row["scripts"])
+        yield (
+            row["machine"] or row["device"],
+            row["architecture"],
+            row["micropython"],
+            row["motionlet"],
+            f"{place}: {passed} of {scripts} device tests",
+        )
+
+
+def table(record, scripts):
+    """Return the table as Markdown."""
+    titles = ("board", "architecture", "MicroPython", "Motionlet in", "how it was checked")
+    lines = [titles, ["---"] * len(titles), *rows(record, scripts)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def main():
+    description = __doc__.split("\n")[0]
+    argparse.ArgumentParser(description=description).parse_args()
+    path = BUILD / "support.json"
+    if not path.exists():
+        raise ToolError(f"{path} is not there: run `make test` first")
+    scripts = len(list((ROOT / "tests/device").glob("test_*.py")))
+    print(table(json.loads(path.read_text()), scripts))
+
+
+if __name__ == "__main__":
+    run_main(main)
