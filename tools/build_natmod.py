@@ -3,7 +3,7 @@
 
     tools/build_natmod.py armv6m       RP2040, and other Cortex-M0+
     tools/build_natmod.py xtensawin    ESP32, ESP32-S3; with LLVM where Espressif's GCC is not
-    tools/build_natmod.py all          every architecture whose compiler is here
+    tools/build_natmod.py all          every architecture whose compiler can be had
 
 The result is a package for `mpremote mip install`, in build/dist/ARCH_6.3: the module _motionlet,
 the Python package motionlet, and their package.json. `host_sdk install` puts it onto a device.
@@ -267,11 +267,11 @@ def main():
     if args.arch != "all":
         build(args.arch, args.cc)
         return
-    for name, arch in ARCHITECTURES.items():
-        if shutil.which(arch.compiler):
+    for name in ARCHITECTURES:
+        try:
             build(name)
-        else:
-            print(f"{name}: left out, no {arch.compiler} here", file=sys.stderr)
+        except ToolError as error:
+            print(f"{name}: left out: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":
