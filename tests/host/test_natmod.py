@@ -17,6 +17,7 @@ from qemu import BOARDS, QemuDevice
 from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
 
 from host_sdk import install, paths
+from host_sdk.cli import on_device
 from host_sdk.deploy import deploy
 from host_sdk.devices import open_device
 from host_sdk.devices.mpremote_port import SerialDevice
@@ -216,6 +217,18 @@ def test_what_is_there_is_not_written_again_and_works(unix_stock, tiny):
     assert again.version == first.version
     deployed = deploy(unix_stock, tiny[1], "model.mlet", where="files")
     assert differing_bytes(unix_stock, deployed.path, tiny[0]) == 0
+
+
+def test_deploy_installs_only_when_told(unix_stock, tiny):
+    install.install(unix_stock)
+    unix_stock.exec(f"import os\nos.remove('/lib/{install.MODULE}')")
+    unix_stock.reset()
+    for answer in (None, False):  # nobody is there to be asked
+        on_device._ensure_module(unix_stock, answer)
+        with pytest.raises(MotionletError, match="`host_sdk install` adds it"):
+            deploy(unix_stock, tiny[1], "model.mlet")
+    on_device._ensure_module(unix_stock, True)
+    deploy(unix_stock, tiny[1], "model.mlet")
 
 
 def test_a_firmware_with_motionlet_needs_nothing(unix_device):
