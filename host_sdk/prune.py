@@ -13,7 +13,6 @@ from host_sdk.errors import MotionletError
 from host_sdk.files import write_json
 from host_sdk.golden.check import WITH_ROWS
 from host_sdk.networks import import_keras
-from host_sdk.normalization import PIXELS
 from host_sdk.quantize.float_ops import trace, trace_tensors, unwrap
 from host_sdk.run_folder import DERIVED
 
@@ -151,9 +150,9 @@ def prune_run(run, keep, out, epochs=4, seed=0, tell=None):
     out = Path(out)
     if out.resolve() == run.folder.resolve():
         raise MotionletError(f"{out} holds the network to prune; name another folder with --out")
-    task, model = run.load_task(), run.load_network()
+    model = run.load_network()
     smaller = prune(model, keep)
-    normalization = getattr(task, "NORMALIZATION", PIXELS)
+    normalization = run.normalization
     if epochs:
         fine_tune(
             *(lambda x: smaller(x, training=True), model, smaller.trainable_variables),

@@ -25,6 +25,7 @@ class Quantized:
     error: float  # mean square of the difference of the logits, per mean square of the logits
     equalized: bool = False
     bias_corrected: bool = False
+    trained: bool = False  # with the rounding in place
 
 
 def quantize(

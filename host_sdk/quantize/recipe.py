@@ -6,7 +6,6 @@ from importlib.metadata import version
 
 import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.normalization import PIXELS
 from host_sdk.quantize.aware import train_rounded
 from host_sdk.quantize.bit_widths import choose_int4, file_bytes, weight_bytes
 from host_sdk.quantize.float_ops import trace
@@ -50,7 +49,7 @@ def quantize_run(run, recipe=Recipe(), tell=None):
     of training.
     """
     task, model = run.load_task(), run.load_network()
-    normalization = getattr(task, "NORMALIZATION", PIXELS)
+    normalization = run.normalization
     samples, _ = run.make_clips("train", recipe.clips)
     frames, clips = input_tensor(model, normalization), real_input(model, samples, normalization)
     ops = trace(model)
@@ -80,6 +79,7 @@ def quantize_run(run, recipe=Recipe(), tell=None):
         "recipe": asdict(recipe),
         "equalized": result.equalized,
         "bias_corrected": result.bias_corrected,
+        "trained": result.trained,
         "int4": [op.name for op in graph.ops if op.weight_bits == 4],
         "logit_error": result.error,
         "weight_bytes": weight_bytes(graph),

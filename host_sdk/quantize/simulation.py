@@ -25,9 +25,9 @@ class Simulation:
     a sum that lies next to a tie may round to the other side, one step away.
 
     `variables` (of Keras) are what can be trained: by op with weights, weights, bias, and the
-    logarithm of what became of the scale of each channel's weights. In fake quantization the
-    weights are in units of the largest that the scale allows and the bias in units of the
-    output's range, so that one learning rate suits them all.
+    logarithm of what became of the scale of each channel's weights. In fake quantization they are
+    in such units that one learning rate suits them all: a unit is sqrt(N) steps where N steps are
+    the largest weight, or the range of the output.
     """
 
     def __init__(self, ops, graph=None, dtype="float32"):
@@ -36,22 +36,36 @@ class Simulation:
         self.input_scale = graph.tensors[0].scale if graph else 1.0
         self.output_scale = graph.tensors[len(ops)].scale if graph else 1.0
         self._parameters = {}  # index of an op -> its three variables
-        self._units = {}  # index of an op -> what they are in units of
+        self._units = {}  # index of an op -> the units of two of them
+        self._scales = {}  # index of an op -> what the scales of its weights were at first
         for index, op in enumerate(ops):
-            if op.weights is not None:
-                units = self._units[index] = self._units_of(index, op)
-                start = (op.weights / units[0], op.bias / units[1], np.zeros_like(op.bias))
-                self._parameters[index] = [keras.Variable(v, dtype=dtype) for v in start]
+            if op.weights is None:
+                continue
+            if graph:
+                source, target = graph.tensors[op.inputs[0]], graph.tensors[index + 1]
+                bits = graph.ops[index].weight_bits
+                self._scales[index] = channel_scales(op, source, target, bits)
+            units = self._units[index] = self._units_of(index, op)
+            start = (op.weights / units[0], op.bias / units[1], np.zeros_like(op.bias))
+            self._parameters[index] = [keras.Variable(v, dtype=dtype) for v in start]
         self.variables = [v for three in self._parameters.values() for v in three]
 
     def _units_of(self, index, op):
-        """Return the units of weights and bias, and the scale of each channel's weights."""
+        """Return the units of the variables that are weights and bias."""
         if not self.graph:
-            return 1.0, 1.0, None
-        source, target = self.graph.tensors[op.inputs[0]], self.graph.tensors[index + 1]
-        bits = self.graph.ops[index].weight_bits
-        scales = channel_scales(op, source, target, bits)
-        return op.by_channel(scales * largest_weight(bits)), 255 * target.scale, scales
+            return 1.0, 1.0
+        target = self.graph.tensors[index + 1]
+        unit = math.sqrt(self._most(index))
+        return op.by_channel(self._scales[index] * unit), target.scale * math.sqrt(255)
+
+    def _most(self, index):
+        return largest_weight(self.graph.ops[index].weight_bits)
+
+    def _grown(self, index):
+        """Return by what factor the scales of an op's weights have changed."""
+        import tensorflow as tf
+
+        return tf.exp(self._parameters[index][2].value / math.sqrt(self._most(index)))
 
     def weights_and_bias(self, index):
         """Return the real weights and bias of an op, as TensorFlow's tensors."""
@@ -89,8 +103,7 @@ class Simulation:
 
         op = self.ops[index]
         weights, bias = self.weights_and_bias(index)
-        scales = self._units[index][2] * tf.exp(self._parameters[index][2].value)
-        most = largest_weight(self.graph.ops[index].weight_bits)
+        scales, most = self._scales[index] * self._grown(index), self._most(index)
         weights = tf.clip_by_value(weights / op.by_channel(scales), -most, most)
         bias = bias / (self.graph.tensors[op.inputs[0]].scale * scales)
         return _nearest(weights), _nearest(bias), scales
@@ -118,11 +131,11 @@ class Simulation:
     def trained(self):
         """Return the float ops as the variables have them now, scales of the weights included."""
         ops = list(self.ops)
-        for index, (*_, change) in self._parameters.items():
+        for index in self._parameters:
             weights, bias = (v.numpy().astype(np.float64) for v in self.weights_and_bias(index))
-            scales = self._units[index][2]
-            if scales is not None:
-                scales = scales * np.exp(change.numpy().astype(np.float64))
+            scales = None
+            if self.graph:
+                scales = self._scales[index] * self._grown(index).numpy().astype(np.float64)
             ops[index] = replace(ops[index], weights=weights, bias=bias, scales=scales)
         return ops
 
@@ -160,8 +173,7 @@ class Simulation:
                 y = linear(op, xs[0], None) * factor
             else:
                 weights, bias, _ = self.rounded(index)
-                change = self._parameters[index][2].value
-                y = (linear(op, xs[0], weights) + bias) * (factor * tf.exp(change))
+                y = (linear(op, xs[0], weights) + bias) * (factor * self._grown(index))
         y = _half_up(y)
         return tf.clip_by_value(y, quantized.act_min - zero, quantized.act_max - zero)
 

@@ -17,6 +17,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.graph import load_graph
 from host_sdk.networks import import_keras
 from host_sdk.normalization import PIXELS
+from host_sdk.quantize import aware
 from host_sdk.quantize.bit_widths import cheapest, choose_int4, file_bytes, weight_bytes
 from host_sdk.quantize.recipe import Recipe
 
@@ -58,6 +59,7 @@ def test_training_brings_the_answers_nearer(start, trained):
         np.mean((quantize.Simulation(q.ops, q.graph).all_logits(x) - wanted) ** 2)
         for q in (quantized, trained)
     ]
+    assert trained.trained
     assert errors[1] < 0.8 * errors[0]
     assert {op.weight_bits for op in trained.graph.ops if op.kind == "pointwise"} == {4}
     for before, after in zip(quantized.graph.tensors, trained.graph.tensors, strict=True):
@@ -73,6 +75,13 @@ def test_what_was_trained_is_what_runs(start, trained):
     for index, (op, got) in enumerate(zip(trained.graph.ops, values, strict=True)):
         zero = trained.graph.tensors[op.output].zero_point
         assert np.array_equal(got + zero, np.stack([clip[index] for clip in wanted])), op.name
+
+
+def test_training_that_does_not_help_changes_nothing(start, monkeypatch):
+    quantized, clips, _ = start
+    monkeypatch.setattr(aware, "LEARNING_RATE", 1.0)  # far too much
+    assert not quantized.trained
+    assert quantize.train_rounded(quantized, clips, PIXELS.real, epochs=1) is quantized
 
 
 def test_the_seed_decides(start, trained):
@@ -189,7 +198,7 @@ def test_quantize_says_how(run_folder):
     assert weight_bytes(graph) <= 0.75 * sum(
         op.weights.size for op in graph.ops if op.weights is not None
     )
-    assert record["file_bytes"] == file_bytes(graph)
+    assert record["file_bytes"] == len(mlet_file.pack(graph, planner.plan(graph)))
     assert len(graph.labels) == 9
     done = host_sdk("quantize", run_folder, "--bytes", "1k", "--clips", 2, "--no-equalize")
     assert done.exit_code == 1
