@@ -25,6 +25,7 @@
 #if !MICROPY_ENABLE_DYNRUNTIME
 #define TICKS_MASK UINT32_MAX
 #define METHOD(name, object) {MP_ROM_QSTR(name), MP_ROM_PTR(&object)},
+#define FIELD_NAMES static const qstr // an attrtuple points to them
 #define DECLARE_TYPE(type) static const mp_obj_type_t type
 
 // A type of Python: its name, the X-macro of its methods, its slots.
@@ -793,7 +794,7 @@ static mp_obj_t new_string(const char *string) {
 }
 
 static mp_obj_t new_tensor(const mlet_model_t *model, uint16_t index) {
-    const qstr fields[] = {
+    FIELD_NAMES fields[] = {
         MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point};
     const mlet_tensor_t tensor = mlet_model_tensor(model, index);
     const mp_obj_t items[] = {
@@ -806,7 +807,7 @@ static mp_obj_t new_tensor(const mlet_model_t *model, uint16_t index) {
 }
 
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
-    const qstr fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
+    FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
     const mlet_op_t op = mlet_model_op(model, index);
     const mp_obj_t items[] = {
         new_string(op.name),

@@ -130,7 +130,8 @@ __attribute__((noreturn)) static void natmod_raise(
 // ---------------------------------------------------------------------------------------------
 // Objects
 
-#define mp_obj_new_attrtuple natmod_new_attrtuple
+#define mp_obj_new_attrtuple natmod_new_attrtuple // which copies the names of its fields
+#define FIELD_NAMES const qstr // known only once the module is loaded
 
 static mp_obj_t natmod_new_attrtuple(const qstr *fields, size_t count, const mp_obj_t *items) {
     mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count + 1, NULL));
