@@ -1,7 +1,7 @@
 """From a run folder to a quantized graph and a record of how it came about: `quantize_run`."""
 
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 
 import host_sdk
@@ -54,10 +54,13 @@ def quantize_run(run, recipe=Recipe(), tell=None):
     frames, clips = input_tensor(model, normalization), real_input(model, samples, normalization)
     ops = trace(model)
 
+    about = run.labels, task.FRAMES_PER_SECOND, normalization
+
     def quantized_with(int4):
-        return post_training(
+        result = post_training(
             ops, frames, clips, recipe.method, int4, recipe.equalize, recipe.correct_bias
         )
+        return replace(result, graph=describe(result.graph, *about))
 
     result = quantized_with(recipe.int4)
     int8_bytes = weight_bytes(result.graph)
@@ -65,7 +68,6 @@ def quantize_run(run, recipe=Recipe(), tell=None):
     if recipe.weights_share is not None:
         measure, most = weight_bytes, int(recipe.weights_share * int8_bytes)
     if most is not None:
-        result.graph = describe(result.graph, run.labels, task.FRAMES_PER_SECOND)
         chosen = choose_int4(result, clips, measure, most)
         result = quantized_with(chosen) if chosen else result
     if recipe.qat_epochs:
@@ -74,7 +76,7 @@ def quantize_run(run, recipe=Recipe(), tell=None):
         result = train_rounded(
             result, int8, normalization.real, recipe.qat_epochs, recipe.seed, tell
         )
-    graph = describe(result.graph, run.labels, task.FRAMES_PER_SECOND)
+    graph = result.graph
     return graph, {
         "recipe": asdict(recipe),
         "equalized": result.equalized,

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,13 +14,15 @@ from keras_models import shaken, smooth_clips
 
 from host_sdk import golden, mlet_file, planner, quantize
 from host_sdk.cli import main
+from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 from host_sdk.graph import load_graph
-from host_sdk.networks import import_keras
-from host_sdk.normalization import PIXELS
+from host_sdk.networks import build_network, import_keras
+from host_sdk.normalization import PIXELS, Normalization
 from host_sdk.quantize import aware
 from host_sdk.quantize.bit_widths import cheapest, choose_int4, file_bytes, weight_bytes
-from host_sdk.quantize.recipe import Recipe
+from host_sdk.quantize.recipe import Recipe, quantize_run
+from host_sdk.run_folder import Run
 
 keras = import_keras()
 layers = keras.layers
@@ -206,6 +209,26 @@ def test_quantize_says_how(run_folder):
     assert json.loads((run_folder / "quantize.json").read_text()) == record  # as it was
     for option, value in (("--bytes", "8x"), ("--budget", "half")):
         assert f"'{value}' is not a" in host_sdk("quantize", run_folder, option, value).stderr
+
+
+def test_the_graph_knows_how_its_samples_are_normalized(tmp_path):
+    """Temperatures: int16 samples through the normalization of the run."""
+    task = load_task("thermal_walk")
+    normalization = Normalization.background(3, 5, sample_type="int16")
+    build_network("per_frame", task.FRAME_SHAPE, len(task.LABELS)).save(tmp_path / "model.keras")
+    config = {"task": "thermal_walk", "frames": 4, "clips": 6, "seed": 0}
+    record = {
+        "config": config,
+        "labels": list(task.LABELS),
+        "normalization": normalization.to_dict(),
+    }
+    recipe = Recipe(clips=6, equalize=False, correct_bias=False)
+    for chosen in (recipe, replace(recipe, weights_share=0.9, qat_epochs=1)):
+        graph, _ = quantize_run(Run(tmp_path, record), chosen)
+        assert graph.normalization == normalization
+        frames = graph.tensors[0]
+        assert (frames.scale, frames.zero_point) == (normalization.scale, 0)
+        assert graph.labels == list(task.LABELS)
 
 
 def test_prune_makes_a_run(run_folder, tmp_path):
