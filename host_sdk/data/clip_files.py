@@ -68,10 +68,11 @@ def inspect_clip(path):
     if info.frames < 2:
         raise MotionletError(f"{info.frames} frame; a clip has at least 2")
     largest = LIMITS["max_dim"]
-    if max(info.height, info.width) > largest or info.height * info.width > golden.MAX_CROP_PIXELS:
+    most = golden.MAX_CROP_PIXELS["int16" if info.thermal else "uint8"]
+    if max(info.height, info.width) > largest or info.height * info.width > most:
         raise MotionletError(
             f"frames of {info.width}x{info.height}; at most {largest} a side and "
-            f"{golden.MAX_CROP_PIXELS} pixels are resized"
+            f"{most} pixels are resized"
         )
     return info
 
