@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from host_sdk import paths, planner, targets
+from host_sdk import cost_model, paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
@@ -22,6 +22,7 @@ from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 PICO_TARGETS = ("portable", "cortex_m0plus")  # in the firmware of the virtual Pico
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 2  # timed, after one that is not; every run of a kernel takes the same cycles
+IMAGE_BYTES = 240_000  # of the virtual Pico's ROMFS of 256 KB
 LOUD = 0.02  # a change of cycles that is reported
 
 
@@ -32,6 +33,7 @@ class Case:
     name: str
     graph: Graph
     per_layer: bool = False
+    tuned_only: bool = False
 
 
 MAP = (16, 16, 32)
@@ -153,6 +155,44 @@ def all_cases():
     return [*kernel_cases(), *more_cases(), demo_case()]
 
 
+# Networks whose layers the cost model learns from: all kernels, from few channels to many.
+_DESIGNS = (
+    ("separable3d", (32, 32, 1), {"width": 0.5}),
+    ("separable3d", (24, 32, 1), {"width": 1.5, "taps": 2}),
+    ("separable3d", (8, 8, 1), {"width": 2, "taps": 5}),
+    ("separable3d", (48, 48, 3), {"taps": 4}),
+    ("tsm", (32, 32, 1), {}),
+    ("tsm", (20, 15, 3), {"width": 0.5, "shift": 0.125}),
+    ("tsm", (8, 8, 1), {"shift": 0.5}),
+    ("late_fusion", (24, 24, 1), {"width": 0.7, "features": 48, "frames": 12}),
+    ("phinet", (32, 32, 1), {"alpha": 0.7, "beta": 2, "t0": 4, "blocks": 5}),
+    ("phinet", (40, 30, 1), {"taps": 3, "blocks": 3}),
+    ("phinet", (16, 16, 1), {"alpha": 1.5, "beta": 0.6, "blocks": 6, "taps": 2}),
+    ("xinet", (32, 32, 1), {}),
+    ("xinet", (25, 17, 3), {"width": 0.6, "gamma": 2}),
+    ("xinet", (8, 8, 1), {"width": 0.5}),
+    ("per_frame", (64, 48, 1), {"width": 0.6}),
+)
+
+
+def design_cases():
+    """Return untrained networks of many shapes, for `cost_model`."""
+    return [
+        Case(f"{network}_{number}", random_network(network, shape, 6, options), True, True)
+        for number, (network, shape, options) in enumerate(_DESIGNS)
+    ]
+
+
+def random_network(network, frame_shape, classes, options, labels=(), seed=0):
+    """Return the graph of a network with random weights, quantized on noise."""
+    from host_sdk.networks import build_network, import_keras
+
+    import_keras().utils.set_random_seed(seed)
+    model = build_network(network, frame_shape, classes, **options)
+    clips = np.random.default_rng(seed).integers(0, 256, (1, 2, *frame_shape)).astype(np.uint8)
+    return quantize(model, clips, labels)
+
+
 def plan_case(case, target):
     """Return the memory plan of a case's model on a target."""
     return planner.plan(case.graph, targets.scratch_bytes(target))
@@ -182,7 +222,7 @@ def rows_of(case, target, device_name, unit, figures):
 
     Rows are {case, impl, device, unit: figure, macs, scratch_bytes}, what benchmarks.json holds:
     the model's, which also tells its arena with and without chains, and with `per_layer` one for
-    each layer, named "case/layer".
+    each layer, named "case/layer". Rows of layers have "kernel" and "work", too: see `cost_model`.
     """
     common = {"impl": target, "device": device_name}
     graph, plan = case.graph, plan_case(case, target)
@@ -194,7 +234,7 @@ def rows_of(case, target, device_name, unit, figures):
         "scratch_bytes": max(plan.scratch_sizes),
     }
     if not case.per_layer:
-        return [whole]
+        return [whole | _work(graph, plan, 0, target)]
     flat = planner.plan(graph, targets.scratch_bytes(target), chains=False)
     whole |= {"arena_bytes": plan.arena_bytes, "arena_bytes_whole_maps": flat.arena_bytes}
     return [whole] + [
@@ -204,9 +244,18 @@ def rows_of(case, target, device_name, unit, figures):
             unit: round(figures[index]),
             "macs": graph.macs(op),
             "scratch_bytes": plan.scratch_sizes[index],
+            **_work(graph, plan, index, target),
         }
         for index, op in enumerate(graph.ops)
     ]
+
+
+def _work(graph, plan, index, target):
+    """Return what `cost_model` learns from in a layer's row."""
+    if target not in cost_model.TARGETS:
+        return {}
+    kernel, counts = cost_model.work(graph, plan, index)
+    return {"kernel": kernel, "work": counts}
 
 
 def unit_of(row):
@@ -272,7 +321,12 @@ def markdown(rows):
         lines += _table([row for row in single if row["case"] in known])
         lines += ["", "### Other shapes", ""]
         lines += _table([row for row in single if row["case"] not in known])
-        for name in dict.fromkeys(names):
+        by_layer = {row["case"] for row in networks if row["impl"] == "portable"}
+        designs = [row for row in networks if row["case"] not in by_layer]
+        if designs:
+            lines += ["", "### Untrained networks, which `host_sdk design` reckons from", ""]
+            lines += _table(designs)
+        for name in dict.fromkeys(n for n in names if n in by_layer):
             lines += ["", f"### {name}, by layer", ""]
             lines += _table([row for row in mine if row["case"].startswith(name + "/")])
             lines += ["", *_table([row for row in networks if row["case"] == name]), ""]
@@ -315,6 +369,11 @@ def _memory(rows):
     return lines
 
 
+def json_of(rows):
+    """Return bench.json for the rows: one to a line."""
+    return "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n"
+
+
 def read_rows(path):
     """Return the rows of a bench.json, [] when there is none."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
@@ -325,33 +384,64 @@ def run(spec, progress=None):
 
     The virtual Pico starts with all models in its ROMFS; on a board they are deployed in turn.
     """
-    cases = all_cases()
-    virtual = spec in ("auto", "virtual") and not (spec == "auto" and list_devices())
-    options = {}
-    if virtual:
-        folder = paths.build() / "bench"
-        folder.mkdir(parents=True, exist_ok=True)
-        image = folder / "models.romfs"
-        files = {
-            _file(case, target): pack_case(case, target)
-            for case in cases
-            for target in PICO_TARGETS
-        }
-        image.write_bytes(build_romfs(files))
-        options = {"flash": folder / "virtual.flash", "fresh": True, "romfs": image}
+    tell = progress or (lambda done, total: None)
+    cases = [*all_cases(), *design_cases()]
+    if spec not in ("auto", "virtual") or (spec == "auto" and list_devices()):
+        with open_device(spec) as device:
+            tuned = require_module(device)["target"]
+            return measure_all(device, _runs(cases, tuned), progress)
+    runs, rows, before = _runs(cases, PICO_TARGETS[-1]), [], 0
+    for batch in _batches(runs):
+        with virtual_pico(batch) as device:
+            rows += measure_all(device, batch, lambda n, _, b=before: tell(b + n, len(runs)))
+        before += len(batch)
+    return rows
+
+
+def _runs(cases, tuned):
+    """Return [(case, target)] of what is to be timed on a device."""
+    return [
+        (case, target)
+        for case in cases
+        for target in dict.fromkeys(("portable", tuned))
+        if target == tuned or not case.tuned_only
+    ]
+
+
+def _batches(runs):
+    """Return `runs` in lists whose models fit in the virtual Pico's ROMFS together."""
+    batches, room = [], 0
+    for run in runs:
+        size = len(pack_case(*run)) + 256  # of records and padding
+        if size > room:
+            batches.append([])
+            room = IMAGE_BYTES
+        batches[-1].append(run)
+        room -= size
+    return batches
+
+
+def virtual_pico(runs):
+    """Return a virtual Pico that has the models of `runs`, [(case, target)], in its ROMFS."""
+    folder = paths.build() / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    image = folder / "models.romfs"
+    image.write_bytes(build_romfs({_file(*run): pack_case(*run) for run in runs}))
+    return open_device("virtual", flash=folder / "virtual.flash", fresh=True, romfs=image)
+
+
+def measure_all(device, runs, progress=None):
+    """Time `runs`, [(case, target)]; return their rows. What is not in ROMFS is written."""
     rows = []
-    with open_device("virtual" if virtual else spec, **options) as device:
-        tuned = require_module(device)["target"]
-        runs = [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
-        for done, (case, target) in enumerate(runs):
-            if progress:
-                progress(done, len(runs))
-            if virtual:
-                path, name = f"/rom/{_file(case, target)}", "virtual-pico"
-            else:
-                device.write_file("/bench.mlet", pack_case(case, target))
-                path, name = "/bench.mlet", device.name
-            rows += measure(device, path, case, target, name)
+    for done, (case, target) in enumerate(runs):
+        if progress:
+            progress(done, len(runs))
+        if device.name == "virtual Pico":
+            path, name = f"/rom/{_file(case, target)}", "virtual-pico"
+        else:
+            device.write_file("/bench.mlet", pack_case(case, target))
+            path, name = "/bench.mlet", device.name
+        rows += measure(device, path, case, target, name)
     return rows
 
 

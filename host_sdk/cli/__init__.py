@@ -11,6 +11,7 @@ import host_sdk
 from host_sdk.cli import (
     data,
     demo,
+    design,
     evaluation,
     firmware,
     models,
@@ -25,6 +26,7 @@ GROUPS = {
     "From clips to a model": (
         data.data,
         training.networks,
+        design.design,
         training.train,
         quantize.prune,
         quantize.quantize,

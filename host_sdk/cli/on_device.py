@@ -275,7 +275,7 @@ def bench(spec, as_json):
     root = paths.repository()
     old = benching.read_rows(root / "benchmarks.json")
     table = benching.merge(old, rows)
-    text = json.dumps(table, indent=1) + "\n"
+    text = benching.json_of(table)
     (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
     write(paths.build() / "bench/bench.json", text.encode())
     write(root / "benchmarks.json", text.encode())

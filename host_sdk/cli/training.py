@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk.cli.common import console, folder_options, json_option, messages, set_option
+from host_sdk.cli.design import budget_options, find_designs, words_of
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 
@@ -34,8 +35,12 @@ def networks():
     "--data", "folder", metavar="DIR", help="A folder of clips to learn from, not a built-in task."
 )
 @folder_options
-@click.option("--network", help="Default: separable3d.")
+@click.option("--network", help="Default: separable3d; with --fit, the best.")
 @set_option
+@click.option(
+    "--fit", is_flag=True, help="Choose options, by `host_sdk design`, that fit this budget:"
+)
+@budget_options
 @click.option("--frames", type=int, help="Length of a clip; default: 16.")
 @click.option("--clips", type=int, help="Clips to train on; default: 5400.")
 @click.option("--epochs", type=int, help="Passes over the clips; default: 8.")
@@ -52,7 +57,7 @@ def networks():
 @click.option("--resume", is_flag=True, help="Go on where training in OUT was stopped.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
 @json_option
-def train(folder, data_options, seeds, resume, out, as_json, **given):
+def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_json, **given):
     """Train a network; write `model.keras` and `train.json` into the folder OUT.
 
     `host_sdk networks` lists the networks and what can be `--set`. Ctrl-C stops after the step
@@ -76,6 +81,14 @@ def train(folder, data_options, seeds, resume, out, as_json, **given):
     if resume and not seeds:
         given = saved_config(out) | given
     config = TrainConfig(**given)
+    if fit and not resume:
+        task = load_task(config.task, config.data)
+        best = find_designs(
+            *(task.FRAME_SHAPE, task.LABELS, task.FRAMES_PER_SECOND, board, ram, flash),
+            *(given.get("network"), config.options),
+        )[1][0]
+        config = dataclasses.replace(config, network=best.network, options=best.options)
+        messages.print(f"{best.network} fits: {words_of(best)}")
     if seeds:
         record = train_seeds(config, out, seeds, not as_json, resume)
         text = f"test accuracy {record['mean']:.1%} ± {record['standard_deviation']:.1%}"

@@ -75,17 +75,16 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     keras = import_keras()
     _make_deterministic(keras, config.seed)
     model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MotionletError(f"cannot make the directory {out_dir}: {error.strerror}") from None
-
     normalization = getattr(task, "NORMALIZATION", PIXELS)
     data, hashes = _load(config, task, normalization)
     about = {"config": dataclasses.asdict(config), "data_sha256": hashes}
     teacher = None
     if config.teacher:
         teacher, about["teacher_sha256"] = _teacher_logits(config, task, normalization, data)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MotionletError(f"cannot make the directory {out_dir}: {error.strerror}") from None
     loop = Loop(model, config, data, normalization, teacher)
     if saved:
         for name in ("data_sha256", "teacher_sha256"):

@@ -15,7 +15,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.graph import load_graph
 from host_sdk.networks import build_network, load_network
 from host_sdk.normalization import Normalization
-from host_sdk.run_folder import open_runs
+from host_sdk.run_folder import open_run, open_runs
 from host_sdk.train import (
     Stopped,
     TrainConfig,
@@ -227,6 +227,61 @@ def test_one_class(labels, message, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "load_task", lambda *_: OneClass)
     with pytest.raises(MotionletError, match=message):
         train(SMALL, tmp_path, progress=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of clips: squares that grow, and others that shrink."""
+    rng = np.random.default_rng(0)
+    for name, sizes in (("grow", range(1, 9)), ("shrink", range(8, 0, -1))):
+        (tmp_path / "clips" / name).mkdir(parents=True)
+        for number in range(8):
+            clip = rng.integers(0, 60, (8, 12, 12)).astype(np.uint8)
+            for frame, size in zip(clip, sizes, strict=True):
+                frame[2 : 2 + size, 2 : 2 + size] += 180
+            np.save(tmp_path / "clips" / name / f"{number}.npy", clip)
+    return tmp_path / "clips"
+
+
+def train_on(folder, *words):
+    return CliRunner().invoke(
+        main,
+        ["train", "--data", str(folder), "--out", str(folder.parent / "run"), "--json", *words],
+    )
+
+
+def test_folder_of_clips(folder):
+    words = ("--frames", "6", "--clips", "16", "--epochs", "1", "--batch", "8", "--color", "gray")
+    said = train_on(folder, *words)
+    assert said.exit_code == 0, said.stderr
+    record = json.loads(said.stdout)
+    assert record["labels"] == ["grow", "shrink"]
+    assert record["config"]["task"] == str(folder)
+    assert record["config"]["data"]["color"] == "gray"
+    assert record["config"]["test_clips"] is None
+    run = open_run(folder.parent / "run")
+    clips, labels = run.make_clips("test")
+    logits = float_logits(run.load_network(), clips)
+    assert accuracy("separable3d", logits, labels) == record["accuracy"]["test"]
+    np.save(folder / "grow/0.npy", np.zeros((8, 12, 12), np.uint8))
+    again = train_on(folder, *words)
+    assert json.loads(again.stdout)["data_sha256"] != record["data_sha256"]
+
+
+def test_bad_folders(folder):
+    def fails(message, *words):
+        said = train_on(folder, *words)
+        assert said.exit_code == 1
+        assert message in said.stderr.replace("\n", " ")
+
+    fails("want --task or --data, not both", "--task", "moving_digits")
+    fails("frames must be an integer of at least 2, not 1", "--frames", "1")
+    fails("9 frames", "--frames", "9")  # the clips have 8
+    shutil.rmtree(folder / "shrink")
+    fails("one class", "--frames", "6")
+    shutil.rmtree(folder / "grow")
+    fails("holds no folder; want one for each class", "--frames", "6")
+    assert not (folder.parent / "run").exists()
 
 
 def test_other_input_values(tmp_path, monkeypatch):

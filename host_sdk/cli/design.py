@@ -1,0 +1,133 @@
+"""The command `design`, and the options that say what must fit on which board."""
+
+import dataclasses
+import json
+import re
+
+import rich_click as click
+
+from host_sdk.cli.common import console, json_option, messages, set_option
+from host_sdk.errors import MotionletError
+
+
+class Size(click.ParamType):
+    """Bytes, such as 65536 or 64k."""
+
+    name = "SIZE"
+
+    def convert(self, value, param, ctx):
+        found = re.fullmatch(r"(\d+)([kKmM]?)", str(value))
+        if not found:
+            raise MotionletError(f"{param.opts[0]} {value}: want bytes, such as 65536 or 64k")
+        return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2].lower()]
+
+
+BUDGET = (
+    click.option("--board", default="MOTIONLET_PICO", show_default=True, help="Where it must fit."),
+    click.option("--ram", type=Size(), help="For a stream; default: what the board has."),
+    click.option("--flash", type=Size(), help="For the model; default: the board's ROMFS."),
+)
+
+
+def budget_options(command):
+    """Give a command the options of a budget: board, ram, flash."""
+    for option in reversed(BUDGET):
+        command = option(command)
+    return command
+
+
+def find_designs(frame_shape, labels, fps, board, ram, flash, network, options):
+    """Return (board, [Design], [why other networks have none]) within the budget given."""
+    from host_sdk import design
+    from host_sdk.boards import load_board
+
+    board = load_board(board)
+    if not fps > 0:
+        raise MotionletError(f"--fps must be above 0, not {fps:g}")
+    budget = design.Budget(
+        ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps
+    )
+    problem = design.Problem(tuple(frame_shape), tuple(labels), board)
+    with console.status("") as status:
+        count = iter(range(1, 10**6))
+        networks = [network] if network else None
+        found, failures = design.find_all(
+            *(problem, budget, networks, options),
+            on_step=lambda: status.update(f"{next(count)} networks tried"),
+        )
+    return board, found, failures
+
+
+def _frame_shape(context, parameter, value):
+    if value is None:
+        return None
+    numbers = value.lower().split("x")
+    if len(numbers) != 3 or not all(n.isdecimal() for n in numbers):
+        raise MotionletError(f"--frame-shape {value}: want HEIGHTxWIDTHxCHANNELS, such as 32x32x1")
+    return tuple(map(int, numbers))
+
+
+@click.command()
+@budget_options
+@click.option("--fps", default=10.0, show_default=True, help="Frames a second.")
+@click.option("--network", help="Only this one; default: all but per_frame.")
+@set_option
+@click.option("--task", help="Take frames and classes of this task; default: moving_digits.")
+@click.option("--frame-shape", callback=_frame_shape, metavar="HxWxC", help="Or frames like this.")
+@click.option("--classes", type=click.IntRange(1), help="And so many classes.")
+@json_option
+def design(board, fps, ram, flash, network, options, task, frame_shape, classes, as_json):
+    """Find the networks that use a board's RAM, flash and time best.
+
+    RAM and flash are to the byte, of networks packed for the board; cycles are reckoned from the
+    benchmark table. Of all that fit, each network's best has the most parameters times MACs.
+    """
+    from host_sdk.data import load_task
+
+    if frame_shape or classes:
+        if task or not (frame_shape and classes):
+            raise MotionletError("want --task, or --frame-shape and --classes, not a mix")
+        labels = [f"class {i}" for i in range(classes)]
+    else:
+        loaded = load_task(task or "moving_digits")
+        frame_shape, labels = loaded.FRAME_SHAPE, loaded.LABELS
+    facts, found, failures = find_designs(
+        frame_shape, labels, fps, board, ram, flash, network, options
+    )
+    if as_json:
+        print(
+            json.dumps([dataclasses.asdict(d) | {"fps": facts.mhz * 1e6 / d.cycles} for d in found])
+        )
+        return
+    _print(facts, found)
+    for failure in failures:
+        messages.print(failure, soft_wrap=True)
+    best = found[0]
+    words = " ".join(f"--set {name}={value:g}" for name, value in best.options.items())
+    console.print(
+        f"\nTo train the first: host_sdk train --network {best.network} {words} --out RUN"
+    )
+
+
+def words_of(design):
+    """Return the options of a design in words."""
+    return " ".join(f"{name}={value:g}" for name, value in design.options.items())
+
+
+def _print(board, designs):
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("network")
+    for title in ("parameters", "MACs", "RAM", "flash", "cycles", "fps"):
+        table.add_column(title, justify="right")
+    table.add_column("options")
+    for d in designs:
+        table.add_row(
+            d.network,
+            *(f"{n:,}" for n in (d.parameters, d.macs, d.ram_bytes, d.flash_bytes)),
+            f"{d.cycles:,.0f}",
+            f"{board.mhz * 1e6 / d.cycles:.1f}",
+            words_of(d),
+        )
+    console.print(table)
