@@ -37,3 +37,12 @@ def test_the_c_core_knows_the_same_ops():
     for code in range(256):
         name = lib.mlet_op_name(code)
         assert (None if name == ffi.NULL else ffi.string(name).decode()) == names.get(code)
+
+
+def test_a_normalization_lies_in_c_as_in_the_file():
+    """The core reads the record through a struct, not field by field."""
+    ffi, _ = native.library()
+    struct = dict(ffi.typeof("mlet_normalization_t").fields)
+    offsets = {name: offset for name, (offset, _) in fmt.field_offsets(fmt.NORMALIZATION).items()}
+    assert {name: field.offset for name, field in struct.items()} == offsets
+    assert ffi.sizeof("mlet_normalization_t") == fmt.codec(fmt.NORMALIZATION).size
