@@ -108,9 +108,9 @@ def channel_scales(op, source, target, bits):
     """Return the scale of the weights of each output channel of `op`, float64 [C_out].
 
     The weights choose it, unless the op brings scales with it; and unless they are so small (a
-    dead channel has none at all) that the multiplier would leave its range, or the bias would be
-    above 2^18. With a bias much larger there is no short multiplier; the weights beside it are
-    rounded more coarsely, which moves an output that is not clamped by some sqrt(K) / 64 steps.
+    dead channel has none at all) that the bias would be above 2^18 or a product's step below
+    2^-13 steps of the output. There would be no short multiplier for such a channel; that its
+    weights are rounded more coarsely moves an output by some sqrt(K) / 64 steps.
     """
     taps = op.weights.size // len(op.bias)
     if taps > LIMITS["max_taps"]:
@@ -126,7 +126,7 @@ def channel_scales(op, source, target, bits):
         [
             chosen,
             np.abs(op.bias) / (source.scale * largest_bias),
-            np.full(len(op.bias), target.scale / source.scale * 2.0**-31),
+            np.full(len(op.bias), target.scale / source.scale * 2.0**-13),
         ]
     )
 

@@ -22,7 +22,7 @@ class Simulation:
     values between ops are q - zero_point, integers held as floats, and every op computes what
     SPEC.md says: sums of integers times m / 2^n, rounded half up, clamped. With `dtype` "float64"
     that is exact where the multipliers are short (`requantize.short_multiplier`); with "float32"
-    a sum that lies next to a tie may round to the other side, one step away.
+    one value in some thousands lies so near to a tie that it rounds to the other side.
 
     `variables` (of Keras) are what can be trained: by op with weights, weights, bias, and the
     logarithm of what became of the scale of each channel's weights. In fake quantization they are
@@ -109,9 +109,12 @@ class Simulation:
         return _nearest(weights), _nearest(bias), scales
 
     def logits(self, clips):
-        """Return the last op's output, real [N, T, C]: a model ends in a map of 1 x 1 pixels."""
+        """Return the last op's output as real numbers [N, T, elements]."""
+        import tensorflow as tf
+
         last = self.run(clips)[-1]
-        return last[:, :, 0, 0] * self.output_scale
+        rows = tf.reshape(last, (*tf.unstack(tf.shape(last)[:2]), math.prod(self.ops[-1].shape)))
+        return rows * self.output_scale
 
     def batches(self, clips, batch=BATCH):
         """Yield what `run` returns, as arrays, batch by batch."""
@@ -126,7 +129,7 @@ class Simulation:
     def all_logits(self, clips):
         """Return what `logits` gives for any number of clips, as an array."""
         last = np.concatenate([values[-1] for values in self.batches(clips)])
-        return last[:, :, 0, 0] * self.output_scale
+        return last.reshape(*last.shape[:2], -1) * self.output_scale
 
     def trained(self):
         """Return the float ops as the variables have them now, scales of the weights included."""
