@@ -7,8 +7,10 @@ while True:
     print(model.labels[stream.argmax()])
 """
 
+from _motionlet import FLOAT32 as FLOAT32
 from _motionlet import FORMAT_VERSION as FORMAT_VERSION
 from _motionlet import GRAY8 as GRAY8
+from _motionlet import INT16 as INT16
 from _motionlet import RGB565_BE as RGB565_BE
 from _motionlet import RGB565_LE as RGB565_LE
 from _motionlet import RGB888 as RGB888
