@@ -12,6 +12,7 @@ def record(device, script):
     """Note that a script of tests/device passed on a device."""
     path = paths.build() / RECORD
     rows = json.loads(path.read_text()) if path.exists() else {}
+    device.reset()  # the script may have left no memory
     facts = device.implementation()
     built_in = device.eval("not hasattr(__import__('_motionlet'), '__file__')")
     how = "firmware" if built_in else "native module"
