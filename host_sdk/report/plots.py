@@ -94,7 +94,7 @@ def accuracy_against(title, unit, points):
             values, errors = _errors([share])
             axes.errorbar(
                 *([cost], values, errors),
-                fmt="osD^vP"[number % 6],
+                fmt="osD^vP"[(number + number // 6) % 6],
                 color=SERIES[number % len(SERIES)],
                 capsize=3,
                 label=name,
