@@ -11,7 +11,9 @@ import numpy as np
 from host_sdk.errors import MotionletError
 
 # Names of classes that mean "nothing to report", in lower case.
-BACKGROUND_NAMES = ("background", "none", "other", "idle", "nothing", "still", "frozen")
+BACKGROUND_NAMES = (
+    *("background", "none", "other", "idle", "nothing", "empty", "still", "frozen"),
+)
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # compared with the rule's own
 
 

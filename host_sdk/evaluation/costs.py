@@ -8,7 +8,8 @@ def costs(graph):
 
     `targets` is {name: {model_bytes, arena_bytes, state_bytes, arena, state}}. `arena` lists
     {name, offset, bytes, first, last}: what lies there from op `first` to op `last`, inclusive;
-    -1 is before the first op. `state` lists {name, offset, bytes} of what ops keep between frames.
+    -1 is before the first op. `state` lists {name, offset, bytes} of what ops, and the input's
+    normalization, keep between frames.
     """
     return {
         "parameters": graph.parameters,
@@ -51,6 +52,9 @@ def _on_target(graph, target):
         for op, offset, size in zip(graph.ops, plan.state_offsets, plan.state_sizes, strict=True)
         if size
     ]
+    if kept := planner.background_bytes(graph):
+        offset = plan.background_offset
+        state.append({"name": "input's background", "offset": offset, "bytes": kept})
     return {
         "model_bytes": len(mlet_file.pack(graph, plan, target)),
         "arena_bytes": plan.arena_bytes,

@@ -263,6 +263,8 @@ def _controls(run, network, clips, labels, answers, options, stage):
 
 def _dropped(network, clips, labels, rate, device, stage):
     """Accuracy when the device is given every n-th frame only, in several precisions."""
+    from host_sdk.quantize.bit_widths import weight_bytes
+
     int4, int4_graph = network.narrow()
     precisions = {
         "float32": (network.float32, None),
@@ -283,14 +285,10 @@ def _dropped(network, clips, labels, rate, device, stage):
                     "accuracy": metrics.accuracy(labels, answers[:, -1]),
                     "decision": _decision(labels, answers, every, rate, device),
                     "macs_per_second": network.graph.macs_per_frame * rate / every,
-                    "weight_bytes": _weight_bytes(graph) if graph else None,
+                    "weight_bytes": weight_bytes(graph) if graph else None,
                 }
             )
     return rows
-
-
-def _weight_bytes(graph):
-    return sum(op.weights.size * op.weight_bits // 8 for op in graph.ops if op.weights is not None)
 
 
 def _alarms(task, rule, stream_logits, labels, frame_logits):

@@ -49,7 +49,7 @@ def _clues_of_files(task):
 
 def _levels(films):
     return {
-        "mean brightness": np.array([film.mean() for film in films]),
+        "mean level": np.array([film.mean() for film in films]),
         "contrast": np.array([film.std() for film in films]),
     }
 

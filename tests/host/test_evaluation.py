@@ -100,7 +100,7 @@ def test_a_leaky_folder_is_caught(leaky_folder, tmp_path):
     said = "\n".join(found["warnings"])
     assert "The order of the frames does not matter" in said
     assert "Single frames tell something of the label" in said
-    for clue in ("mean brightness", "clip length", "file size"):
+    for clue in ("mean level", "clip length", "file size"):
         assert f"The {clue} of a clip tells something of its label" in said
     windows = found["clips"]["test"]
     assert f"The {windows} unseen clips are windows of 9 files." in said

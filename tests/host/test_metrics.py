@@ -227,7 +227,7 @@ def test_brightness_leaks():
     labels = np.arange(60) % 2
     clips = rng.integers(0, 100, (60, 3, 4, 4, 1)) + 40 * labels[:, None, None, None, None]
     found = leaks.find_leaks(*leaks.clues(None, clips.astype(np.uint8), labels))
-    assert {leak["clue"] for leak in found if leak["leak"]} >= {"mean brightness"}
+    assert {leak["clue"] for leak in found if leak["leak"]} >= {"mean level"}
 
 
 def test_clips_of_a_group_are_not_on_both_sides():
