@@ -1,12 +1,17 @@
 """What a model costs on each target: memory, and where in it everything lies."""
 
-from host_sdk import mlet_file, planner, targets
+from host_sdk import bench, cost_model, mlet_file, paths, planner, targets
+from host_sdk.boards import load_board
+from host_sdk.errors import MotionletError
+
+BOARD = "MOTIONLET_PICO"  # whose benchmarks tell cycles
 
 
 def costs(graph):
     """Return {parameters, macs_per_frame, layers, targets} of a graph.
 
-    `targets` is {name: {model_bytes, arena_bytes, state_bytes, arena, state}}. `arena` lists
+    `targets` is {name: {model_bytes, arena_bytes, state_bytes, cycles, arena, state}}. `cycles` is
+    what each layer will take by the benchmarks, None where these tell nothing. `arena` lists
     {name, offset, bytes, first, last}: what lies there from op `first` to op `last`, inclusive;
     -1 is before the first op. `state` lists {name, offset, bytes} of what ops, and the input's
     normalization, keep between frames.
@@ -59,6 +64,19 @@ def _on_target(graph, target):
         "model_bytes": len(mlet_file.pack(graph, plan, target)),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
+        "cycles": _estimated_cycles(graph, plan, target),
         "arena": arena,
         "state": state,
     }
+
+
+def _estimated_cycles(graph, plan, target):
+    board = load_board(BOARD)
+    if target != board.target:
+        return None
+    rows = bench.read_rows(paths.repository() / "benchmarks.json")
+    try:
+        model = cost_model.fit(rows, target, board.benchmarked_on)
+        return model.layers(graph, plan).round().tolist()
+    except MotionletError:  # an op, or a board, that was never measured
+        return None

@@ -15,8 +15,8 @@ def collect(folders):
 
     `seeds_of` is the folder that a run is one seed of, else None.
     `result` is evaluate.json; `target` the kernels whose memory is shown, those of the device
-    that the run was evaluated on. `cycles` (of a frame) and `layer_cycles` are None when it was on
-    none, or on one that does not tell its clock.
+    that the run was evaluated on. `cycles` (of a frame) and `layer_cycles` are `measured` on it
+    if it tells its clock, else what the benchmarks let expect, or None.
     """
     found = []
     for folder in map(Path, folders):
@@ -52,7 +52,11 @@ def _entry(name, run):
             )
     targets, device = result["cost"]["targets"], result["device"]
     target = device["target"] if device else next(name for name in targets if name != "portable")
-    clock = device["clock_hz"] if device else 0
+    clock, layers = device["clock_hz"] if device else 0, targets[target]["cycles"]
+    cycles = layers and round(sum(layers))
+    if clock:
+        layers = [round(us * clock / 1e6) for us in device["layers"]]
+        cycles = round(device["microseconds_per_frame"] * clock / 1e6)
     return {
         "name": name,
         "run": run,
@@ -60,8 +64,9 @@ def _entry(name, run):
         "target": target,
         "memory": targets[target],
         "ram_bytes": targets[target]["arena_bytes"] + targets[target]["state_bytes"],
-        "cycles": round(device["microseconds_per_frame"] * clock / 1e6) if clock else None,
-        "layer_cycles": [round(us * clock / 1e6) for us in device["layers"]] if clock else None,
+        "cycles": cycles,
+        "layer_cycles": layers,
+        "measured": bool(clock),
         "state_of": {place["name"]: place["bytes"] for place in targets[target]["state"]},
         "quantize": _optional_json(run.folder / "quantize.json"),
     }

@@ -111,6 +111,14 @@ def test_runs_side_by_side(evaluated, tmp_path):
     assert checker.open == []
 
 
+def test_cycles_are_estimated_without_a_device(evaluated, page):
+    [entry] = collect([evaluated])
+    assert not entry["measured"]
+    assert len(entry["layer_cycles"]) == len(entry["result"]["cost"]["layers"])
+    assert entry["cycles"] == sum(entry["layer_cycles"]) > 100_000
+    assert "as the benchmarks let expect" in page
+
+
 def test_cycles_are_shown_when_a_device_was_measured(evaluated, tmp_path):
     shutil.copytree(evaluated, tmp_path / "run")
     path = tmp_path / "run/evaluate.json"
