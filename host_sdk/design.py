@@ -19,6 +19,7 @@ from host_sdk import bench, cost_model, native, paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, options_of
+from host_sdk.normalization import PIXELS
 
 SCALES = ("width", "alpha")  # the option that scales everything else of a network
 STEP = 1.04  # from one width to the next: few channels stay the same
@@ -76,11 +77,13 @@ class Problem:
     frame_shape: tuple
     labels: tuple
     board: object
+    normalization: object = PIXELS
 
     def design(self, network, options):
         """Return the `Design` of a network with these options."""
         graph = bench.random_network(
-            network, self.frame_shape, len(self.labels), options, self.labels
+            *(network, self.frame_shape, len(self.labels), options, self.labels),
+            normalization=self.normalization,
         )
         return self.cost_of(network, options, graph)
 

@@ -180,7 +180,9 @@ class _Strings:
 def _pack_arrays(graph, target):
     """Return (the data section, [{field: offset in it} of each op]).
 
-    Equal arrays are stored once. Weights come first, so that little padding is needed.
+    Equal arrays are stored once, but for shifts: these are equal by chance, and a few bytes are
+    not worth a size that depends on what the weights are. Weights come first, so that little
+    padding is needed.
     """
     contents = []
     for op in graph.ops:
@@ -192,17 +194,21 @@ def _pack_arrays(graph, target):
                 if array is not None
             }
         )
+
+    def key(index, name, content):
+        return index if name == "shift" else (ARRAY_ALIGN[name], content)
+
     data, places = bytearray(), {}
     for align in sorted({*ARRAY_ALIGN.values()}, reverse=True):
-        for arrays in contents:
+        for index, arrays in enumerate(contents):
             for name, content in arrays.items():
-                if ARRAY_ALIGN[name] == align and (align, content) not in places:
+                if ARRAY_ALIGN[name] == align and key(index, name, content) not in places:
                     data += bytes(-len(data) % align)
-                    places[align, content] = len(data)
+                    places[key(index, name, content)] = len(data)
                     data += content
     return bytes(data), [
-        {f"{name}_offset": places[ARRAY_ALIGN[name], arrays[name]] for name in arrays}
-        for arrays in contents
+        {f"{name}_offset": places[key(index, name, arrays[name])] for name in arrays}
+        for index, arrays in enumerate(contents)
     ]
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from types import SimpleNamespace
 
 import rich_click as click
 
@@ -36,10 +37,11 @@ def budget_options(command):
     return command
 
 
-def find_designs(frame_shape, labels, fps, board, ram, flash, network, options):
-    """Return (board, [Design], [why other networks have none]) within the budget given."""
+def find_designs(task, fps, board, ram, flash, network, options):
+    """Return (board, [Design], [why other networks have none]) for a task, within the budget."""
     from host_sdk import design
     from host_sdk.boards import load_board
+    from host_sdk.normalization import PIXELS
 
     board = load_board(board)
     if not fps > 0:
@@ -47,7 +49,8 @@ def find_designs(frame_shape, labels, fps, board, ram, flash, network, options):
     budget = design.Budget(
         ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps
     )
-    problem = design.Problem(tuple(frame_shape), tuple(labels), board)
+    normalization = getattr(task, "NORMALIZATION", PIXELS)
+    problem = design.Problem(tuple(task.FRAME_SHAPE), tuple(task.LABELS), board, normalization)
     with console.status("") as status:
         count = iter(range(1, 10**6))
         networks = [network] if network else None
@@ -88,12 +91,10 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
         if task or not (frame_shape and classes):
             raise MotionletError("want --task, or --frame-shape and --classes, not a mix")
         labels = [f"class {i}" for i in range(classes)]
+        task = SimpleNamespace(FRAME_SHAPE=frame_shape, LABELS=labels)
     else:
-        loaded = load_task(task or "moving_digits")
-        frame_shape, labels = loaded.FRAME_SHAPE, loaded.LABELS
-    facts, found, failures = find_designs(
-        frame_shape, labels, fps, board, ram, flash, network, options
-    )
+        task = load_task(task or "moving_digits")
+    facts, found, failures = find_designs(task, fps, board, ram, flash, network, options)
     if as_json:
         print(
             json.dumps([dataclasses.asdict(d) | {"fps": facts.mhz * 1e6 / d.cycles} for d in found])

@@ -84,7 +84,7 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     if fit and not resume:
         task = load_task(config.task, config.data)
         best = find_designs(
-            *(task.FRAME_SHAPE, task.LABELS, task.FRAMES_PER_SECOND, board, ram, flash),
+            *(task, task.FRAMES_PER_SECOND, board, ram, flash),
             *(given.get("network"), config.options),
         )[1][0]
         config = dataclasses.replace(config, network=best.network, options=best.options)

@@ -15,6 +15,7 @@ from host_sdk.deploy import pack_for
 from host_sdk.errors import MotionletError
 from host_sdk.native import Model
 from host_sdk.networks import NETWORKS, build_network, options_of
+from host_sdk.normalization import PIXELS, Normalization
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -37,6 +38,15 @@ def test_ram_and_flash_do_not_depend_on_the_weights(network):
     assert found.ram_bytes == Model(data).stream_bytes
     assert found.flash_bytes == len(data)
     assert found.parameters == graph.parameters
+
+
+def test_ram_holds_the_background():
+    """A normalization that keeps a mean of every pixel takes four bytes for each."""
+    sizes = [
+        dataclasses.replace(problem(8, 8, 1), normalization=n).design("tsm", {}).ram_bytes
+        for n in (PIXELS, Normalization.background(2.0, sample_type="int16"))
+    ]
+    assert sizes[1] - sizes[0] == 4 * 8 * 8
 
 
 def test_the_widest_that_fits():
