@@ -206,6 +206,8 @@ def alarms(thresholds):
         axes.set(xlabel="false alarms an hour (95% interval)", ylabel="events named rightly")
         axes.set_xlim(left=0)
         axes.margins(y=0.2)
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, -0.02), min(high, 1.02))
         _percent_axis(axes.yaxis)
 
     return _svg("Events named against false alarms, by threshold", draw)
@@ -222,7 +224,7 @@ def training(history):
         axes.set(xlabel="epoch", ylabel="accuracy, float", ylim=(0, 1.03))
         axes.xaxis.get_major_locator().set_params(integer=True)
         _percent_axis(axes.yaxis)
-        axes.legend(loc="lower right")
+        axes.legend()
 
     return _svg("Training", draw)
 
