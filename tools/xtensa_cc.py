@@ -31,7 +31,9 @@ ELF_HEADER = struct.Struct("<16s2H5I6H")
 ELF_SECTION = struct.Struct("<10I")
 ELF_RELA = struct.Struct("<2Ii")
 SHT_RELA = 4
-R_XTENSA_32 = 1
+SHF_MERGE, SHF_STRINGS = 0x10, 0x20
+R_XTENSA_32, R_XTENSA_SLOT0_OP = 1, 20
+OPCODE_L32R = 1
 
 
 def main():
@@ -66,10 +68,11 @@ def main():
             llc += ["--data-sections"] if "-fdata-sections" in arguments else []
             llc += [a for a in arguments if a in ("-O0", "-O1", "-O2", "-O3")][-1:]
             run(*llc, bitcode, "-o", assembly)
-            assembly.write_text(narrow(name_sections(assembly.read_text())))
+            text = align_stack(name_sections(assembly.read_text()))
+            assembly.write_text(narrow(text))
         assemble = [binaries / "llvm-mc", "--arch=xtensa", f"--mcpu={CPU}", "-filetype=obj"]
         run(*assemble, assembly, "-o", target)
-    Path(target).write_bytes(move_addends(Path(target).read_bytes()))
+    Path(target).write_bytes(tidy_relocations(Path(target).read_bytes()))
 
 
 def name_sections(assembly):
@@ -84,6 +87,22 @@ def name_sections(assembly):
             )
             parts[index] = part
     return "".join(parts)
+
+
+def align_stack(assembly):
+    """Keep the stack pointer on multiples of 16 where arguments are put on the stack.
+
+    LLVM 22 moves it by the bytes that the arguments have, which may be any number.
+    """
+
+    def rounded(found):
+        size = -(-abs(int(found["bytes"])) // 16) * 16
+        return f"{found['move']}{size if int(found['bytes']) > 0 else -size}{found['rest']}"
+
+    pattern = (
+        r"(?P<move>\taddi\t(?P<to>a\d+), a1, )(?P<bytes>-?\d+)(?P<rest>\n\tmovsp\ta1, (?P=to)\n)"
+    )
+    return re.sub(pattern, rounded, assembly)
 
 
 def narrow(assembly):
@@ -106,17 +125,25 @@ def _short_form(found):
     return f"\t{name}.n\t{found['operands']}" if short.get(name) else found[0]
 
 
-def move_addends(content):
-    """Move the addends of the relocations of words in an object into these words."""
+def tidy_relocations(content):
+    """Move the addends of an object's relocations of words into these words.
+
+    Constants are then not to be merged: ld would not see which of them are meant.
+    """
     content = bytearray(content)
     header = ELF_HEADER.unpack_from(content)
     table, size, count = header[6], header[11], header[12]
     sections = [ELF_SECTION.unpack_from(content, table + i * size) for i in range(count)]
+    for index, (name, kind, flags, *rest) in enumerate(sections):
+        flags &= ~(SHF_MERGE | SHF_STRINGS)
+        ELF_SECTION.pack_into(content, table + index * size, name, kind, flags, *rest)
     for _, kind, _, _, at, length, _, target, _, entry in sections:
         for place in range(at, at + length, entry) if kind == SHT_RELA else ():
             offset, info, addend = ELF_RELA.unpack_from(content, place)
+            word = sections[target][4] + offset
+            if info & 0xFF == R_XTENSA_SLOT0_OP and content[word] & 15 == OPCODE_L32R:
+                content[word + 1 : word + 3] = bytes(2)  # mpy_ld.py adds to what is there
             if info & 0xFF == R_XTENSA_32:
-                word = sections[target][4] + offset
                 (value,) = struct.unpack_from("<I", content, word)
                 struct.pack_into("<I", content, word, (value + addend) & 0xFFFFFFFF)
                 ELF_RELA.pack_into(content, place, offset, info, 0)

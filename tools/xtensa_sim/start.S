@@ -6,6 +6,7 @@
 
 #define VECTOR(offset) .org offset
 #define SIMCALL .byte 0x00, 0x51, 0x00 // LLVM does not know it
+#define ALLOCA 5 // exception cause: MOVSP, while the caller's registers are on the stack
 #define EXIT 1 // simcall: exit with the code in a3
 
     .section .reset, "ax"
@@ -26,7 +27,8 @@ _reset:
     s32e    a2, a5, -8
     s32e    a3, a5, -4
     rfwo
-    VECTOR(0x040) // underflow 4
+    VECTOR(0x040)
+underflow_4:
     l32e    a0, a5, -16
     l32e    a1, a5, -12
     l32e    a2, a5, -8
@@ -43,7 +45,8 @@ _reset:
     s32e    a6, a0, -24
     s32e    a7, a0, -20
     rfwo
-    VECTOR(0x0c0) // underflow 8
+    VECTOR(0x0c0)
+underflow_8:
     l32e    a0, a9, -16
     l32e    a1, a9, -12
     l32e    a2, a9, -8
@@ -69,7 +72,8 @@ _reset:
     s32e    a10, a0, -24
     s32e    a11, a0, -20
     rfwo
-    VECTOR(0x140) // underflow 12
+    VECTOR(0x140)
+underflow_12:
     l32e    a0, a13, -16
     l32e    a1, a13, -12
     l32e    a2, a13, -8
@@ -87,9 +91,12 @@ _reset:
 
     VECTOR(0x300) // kernel mode is never used
     j       fatal
-    VECTOR(0x340) // user mode: MULSH, or the end
+    VECTOR(0x340) // user mode: MOVSP, MULSH, or the end
     wsr     a0, excsave1
-    j       multiply_high
+    rsr     a0, exccause
+    bnei    a0, ALLOCA, 1f
+    j       move_stack
+1:  j       multiply_high
     VECTOR(0x3c0) // an exception in an exception
     j       fatal
     .p2align 2
@@ -163,6 +170,29 @@ ccount:
     .endm
     timed   time_multiplies, mull
     timed   time_traps, mulsh
+
+// ---------------------------------------------------------------------------------------------
+// MOVSP: bring the caller's registers back, as if it were returned to; then it is run again. a0 was
+// saved in EXCSAVE1.
+
+move_stack:
+    rsr     a0, windowbase
+    rotw    -1 // that is in a4 now
+    rsr     a2, ps
+    extui   a3, a2, 8, 4 // the window base before the exception
+    xor     a3, a3, a4
+    rsr     a4, excsave1
+    slli    a3, a3, 8
+    xor     a2, a2, a3
+    wsr     a2, ps
+    rsync
+    bbsi    a4, 31, 1f // a return address begins with the registers that its call took, by 4
+    j       underflow_4
+1:  rotw    -1
+    bbsi    a8, 30, 2f
+    j       underflow_8
+2:  rotw    -1
+    j       underflow_12
 
 // ---------------------------------------------------------------------------------------------
 // MULSH r, s, t and MULUH: the high word of a product, from four products of 16 bits.
