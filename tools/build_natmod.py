@@ -2,8 +2,11 @@
 """Build Motionlet as a native module (.mpy), for MicroPython that was built without it.
 
     tools/build_natmod.py armv6m       RP2040, and other Cortex-M0+
-    tools/build_natmod.py xtensawin    ESP32, ESP32-S3; with LLVM where Espressif's GCC is not
-    tools/build_natmod.py all          every architecture whose compiler can be had
+    tools/build_natmod.py xtensawin    ESP32-S3, with Espressif's GCC
+    tools/build_natmod.py all          every architecture whose compiler is here
+
+`xtensawin --cc build/xtensa/bin/xtensa-cc` only shows that it links: LLVM 22 passes structs and
+variable arguments otherwise than the firmware's GCC does, so that module is not for a device.
 
 The result is a package for `mpremote mip install`, in build/dist/ARCH_6.3: the module _motionlet,
 the Python package motionlet, and their package.json. `host_sdk install` puts it onto a device.
@@ -35,7 +38,6 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
-from xtensa_toolchain import toolchain
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
@@ -107,8 +109,6 @@ def build(name, compiler=None, quiet=False):
     library nothing is linked then, but natmod/runtime.c.
     """
     arch = ARCHITECTURES[name]
-    if compiler is None and name == "xtensawin" and shutil.which(arch.compiler) is None:
-        compiler = shlex.quote(str(toolchain() / "xtensa-cc"))
     command = shlex.split(compiler) if compiler else [arch.compiler]
     need_programs(command[:1], arch.packages)
     out = directory(name)
