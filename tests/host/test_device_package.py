@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from host_sdk import golden, mlet_file, paths, planner
+from host_sdk.evaluation.alarms import BACKGROUND_NAMES
 from host_sdk.graph import Graph, Op, Tensor
 
 DEVICE = paths.repository() / "device"
@@ -71,6 +72,13 @@ print([(kind, name) for kind in objects for name in stub[kind]
     assert ast.literal_eval(unix_device.exec(code)) == []
 
 
+def test_background_has_one_meaning():
+    code = ast.parse((DEVICE / "motionlet/watch.py").read_text())
+    assigned = [node for node in code.body if isinstance(node, ast.Assign)]
+    values = {node.targets[0].id: node.value for node in assigned}
+    assert ast.literal_eval(values["BACKGROUND_NAMES"]) == BACKGROUND_NAMES
+
+
 def test_mip_manifest():
     manifest = json.loads((DEVICE / "package.json").read_text())
     header = (paths.repository() / "native_modules/motionlet/core/mlet.h").read_text()
@@ -115,7 +123,8 @@ def test_example(device, bright_sides):
     npy = io.BytesIO()
     np.save(npy, clip)
     device.write_file("/example.npy", npy.getvalue())
-    device.exec((DEVICE / "examples/gesture.py").read_text().replace('__name__ == "__main__"', "0"))
+    code = (DEVICE / "examples/recorded_clip/main.py").read_text()
+    device.exec(code.replace('__name__ == "__main__"', "0"))
     said = device.exec('main("/example.mlet", "/example.npy")').strip().splitlines()
 
     tensors = [golden.frame_to_tensor(f.tobytes(), "gray8", 16, 8, (4, 8, 1)) for f in clip]

@@ -31,10 +31,14 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="module")
 def vectors(tmp_path_factory):
-    """{name: bytes} of all that the scripts read: golden vectors, and what they share."""
+    """{name: bytes} of all that the scripts read: golden vectors, what they share, the examples."""
     dest = tmp_path_factory.mktemp("vectors")
     subprocess.run([sys.executable, ROOT / "tools/make_vectors.py", "--dest", dest], check=True)
-    shutil.copy(ROOT / "tests/device/testlib.py", dest)
+    for name in ("testlib", "examplelib"):
+        shutil.copy(ROOT / f"tests/device/{name}.py", dest)
+    for source in (ROOT / "device/examples").glob("*/*.py"):
+        name = f"{source.parent.name}_main.py" if source.stem == "main" else source.name
+        shutil.copy(source, dest / name)
     return {path.name: path.read_bytes() for path in sorted(dest.iterdir())}
 
 
