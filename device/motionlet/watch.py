@@ -6,8 +6,7 @@ from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 from micropython import const
 
-BACKGROUND_NAMES = (
-    *("background", "none", "other", "idle", "nothing", "empty", "still", "frozen")
+BACKGROUND_NAMES = ("background", "none", "other", "idle", "nothing", "empty", "still", "frozen")
 _ONE = const(1 << 14)  # a probability of 1; integers, since floats take memory
 
 
