@@ -23,11 +23,11 @@ from host_sdk.normalization import PIXELS
 
 SCALES = ("width", "alpha")  # the option that scales everything else of a network
 STEP = 1.04  # from one width to the next: few channels stay the same
-# What is tried of the other options, from the default on.
+# What is tried of the other options, besides the default.
 GRID = {
-    "late_fusion": {"features": (16, 32, 48, 64), "copies": (1, 2, 4)},
-    "phinet": {"beta": (0.5, 1.0, 2.0), "t0": (2.0, 3.0, 4.0, 6.0), "blocks": (3, 4, 5, 6, 8)},
-    "xinet": {"gamma": (2.0, 3.0, 4.0)},
+    "late_fusion": {"features": (16, 64), "copies": (1,)},
+    "phinet": {"beta": (0.5, 2.0), "t0": (2.0, 5.0), "blocks": (3, 6)},
+    "xinet": {"gamma": (2.0, 3.0)},
 }
 
 
