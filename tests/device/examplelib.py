@@ -95,6 +95,9 @@ class MLX90640:
 
     def read(self, register, buffer):
         if register == 0x8000:
+            if not self.subpages:
+                buffer[:] = bytes(2)
+                return
             self.now += self.cleared
             self.cleared = False
             number, _ = self.subpages[self.now % len(self.subpages)]

@@ -8,8 +8,7 @@ import motionlet
 from examplelib import Names
 from testlib import path
 
-pixels = bytes(range(96)) * 96
-views = [memoryview(array("b", bytes(x ^ t * 7 for x in pixels))) for t in range(3)]
+views = [memoryview(array("b", bytes(range(t, 96 + t)) * 96)) for t in range(3)]
 recorded = [views[0], None, views[1], views[2][:100], views[2]]
 made = {}
 
