@@ -1,5 +1,14 @@
 #include "mlet_kernels.h"
 
+#if defined(MLET_ALL_TARGETS)
+#define HAS(target) 1
+#elif defined(MLET_LEAN)
+#define HAS(target) (MLET_TARGET == (target))
+#else
+#define HAS(target) ((target) == MLET_TARGET_PORTABLE || MLET_TARGET == (target))
+#endif
+
+#if HAS(MLET_TARGET_PORTABLE)
 static const mlet_kernels_t portable = {
     .conv2d = mlet_conv2d,
     .depthwise2d = mlet_depthwise2d,
@@ -14,17 +23,14 @@ static const mlet_kernels_t portable = {
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };
-
-#ifdef MLET_ALL_TARGETS
-#define HAS(target) 1
-#else
-#define HAS(target) (MLET_TARGET == (target))
 #endif
 
 const mlet_kernels_t *mlet_kernels(uint16_t target) {
     switch (target) {
+        #if HAS(MLET_TARGET_PORTABLE)
         case MLET_TARGET_PORTABLE:
             return &portable;
+        #endif
         #if HAS(MLET_TARGET_CORTEX_M0PLUS)
         case MLET_TARGET_CORTEX_M0PLUS:
             return &mlet_kernels_cortex_m0plus;

@@ -1,5 +1,6 @@
 #include "mlet.h"
 #include "mlet_int4.h"
+#include "mlet_kernels.h"
 #include "mlet_require.h"
 
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
@@ -55,7 +56,7 @@ static bool same_area(const mlet_layer_t *layer) {
     return layer->in.height == layer->out.height && layer->in.width == layer->out.width;
 }
 
-static mlet_status_t check_dimensions(mlet_shape_t shape, const char **field) {
+mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
     REQUIRE(shape.height >= 1 && shape.height <= MLET_LIMIT_MAX_DIM, "height");
     REQUIRE(shape.width >= 1 && shape.width <= MLET_LIMIT_MAX_DIM, "width");
     REQUIRE(shape.channels >= 1 && shape.channels <= MLET_LIMIT_MAX_DIM, "channels");
@@ -95,9 +96,9 @@ static mlet_status_t check_pool(const mlet_layer_t *layer, const char **field) {
 
 mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, const char **field) {
     REQUIRE(mlet_op_name(code) != NULL, "code");
-    mlet_status_t status = check_dimensions(layer->in, field);
+    mlet_status_t status = mlet_shape_check(layer->in, field);
     if (status == MLET_OK) {
-        status = check_dimensions(layer->out, field);
+        status = mlet_shape_check(layer->out, field);
     }
     if (status != MLET_OK) {
         return status;
@@ -187,18 +188,37 @@ static bool is_int4_row(const int8_t *row, uint32_t count) {
     return count % 2 == 0 || mlet_int4(row, count) == 0;
 }
 
-mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field) {
-    const mlet_counts_t counts = mlet_layer_counts(code, layer);
+mlet_status_t mlet_layer_check_given(
+    mlet_counts_t counts, const mlet_layer_t *layer, const char **field) {
     REQUIRE(counts.weights == 0 || layer->weights != NULL, "weights_offset");
     REQUIRE(counts.bias == 0 || layer->bias != NULL, "bias_offset");
     REQUIRE(counts.multiplier == 0 || layer->multiplier != NULL, "multiplier_offset");
     REQUIRE(counts.shift == 0 || layer->shift != NULL, "shift_offset");
+    return MLET_OK;
+}
 
+mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, const char **field) {
+    const mlet_counts_t counts = mlet_layer_counts(code, layer);
     const bool add = code == MLET_OP_ADD;
-    const int32_t bias_max = INT32_MAX - 32768 * (int32_t)taps(code, layer);
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
+    for (uint32_t i = 0; i < counts.multiplier; i++) {
+        REQUIRE(layer->multiplier[i] >= multiplier_min, "multiplier");
+        REQUIRE(layer->multiplier[i] <= multiplier_max, "multiplier");
+    }
+    for (uint32_t i = 0; i < counts.shift; i++) {
+        REQUIRE(layer->shift[i] >= MLET_LIMIT_SHIFT_MIN && layer->shift[i] <= shift_max, "shift");
+    }
+    return MLET_OK;
+}
+
+mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field) {
+    const mlet_counts_t counts = mlet_layer_counts(code, layer);
+    const mlet_status_t status = mlet_layer_check_given(counts, layer, field);
+    if (status != MLET_OK) {
+        return status;
+    }
     if (mlet_is_int4(code, layer)) {
         const uint32_t row = mlet_layer_taps(code, layer);
         for (uint32_t o = 0; o < layer->out.channels; o++) {
@@ -209,17 +229,11 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
             REQUIRE(layer->weights[i] != -128, "weights");
         }
     }
+    const int32_t bias_max = INT32_MAX - 32768 * (int32_t)taps(code, layer);
     for (uint32_t i = 0; i < counts.bias; i++) {
         REQUIRE(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, "bias");
     }
-    for (uint32_t i = 0; i < counts.multiplier; i++) {
-        REQUIRE(layer->multiplier[i] >= multiplier_min, "multiplier");
-        REQUIRE(layer->multiplier[i] <= multiplier_max, "multiplier");
-    }
-    for (uint32_t i = 0; i < counts.shift; i++) {
-        REQUIRE(layer->shift[i] >= MLET_LIMIT_SHIFT_MIN && layer->shift[i] <= shift_max, "shift");
-    }
-    return MLET_OK;
+    return mlet_layer_check_scales(code, layer, field);
 }
 
 mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field) {

@@ -246,28 +246,31 @@ static const char *check_header(mlet_model_t *model) {
 static const char *check_sections(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t strings_bytes = read_u32(file + MLET_HEADER_STRINGS_BYTES);
-    const struct {
-        uint32_t bytes;
-        uint8_t at, align;
+    static const struct {
+        uint8_t at, align, start; // start: in mlet_model_t
         const char *field;
-        const uint8_t **start;
     } sections[] = {
-        {(uint32_t)model->tensor_count * MLET_TENSOR_BYTES, MLET_HEADER_TENSORS_OFFSET, 4,
-            "tensors_offset", &model->tensors},
-        {(uint32_t)model->op_count * MLET_OP_BYTES, MLET_HEADER_OPS_OFFSET, 4, "ops_offset",
-            &model->ops},
-        {(uint32_t)model->input_count * MLET_INPUT_BYTES, MLET_HEADER_INPUTS_OFFSET, 4,
-            "inputs_offset", &model->inputs},
-        {(uint32_t)model->output_count * MLET_OUTPUT_BYTES, MLET_HEADER_OUTPUTS_OFFSET, 4,
-            "outputs_offset", &model->outputs},
-        {(uint32_t)model->label_count * 2, MLET_HEADER_LABELS_OFFSET, 4, "labels_offset",
-            &model->labels},
-        {strings_bytes, MLET_HEADER_STRINGS_OFFSET, 4, "strings_offset", &model->strings},
-        {model->data_bytes, MLET_HEADER_DATA_OFFSET, MLET_ALIGN, "data_offset", &model->data},
-        {MLET_NORMALIZATION_BYTES, MLET_HEADER_NORMALIZATION_OFFSET, 4, "normalization_offset",
-            &model->normalization},
+        {MLET_HEADER_TENSORS_OFFSET, 4, offsetof(mlet_model_t, tensors), "tensors_offset"},
+        {MLET_HEADER_OPS_OFFSET, 4, offsetof(mlet_model_t, ops), "ops_offset"},
+        {MLET_HEADER_INPUTS_OFFSET, 4, offsetof(mlet_model_t, inputs), "inputs_offset"},
+        {MLET_HEADER_OUTPUTS_OFFSET, 4, offsetof(mlet_model_t, outputs), "outputs_offset"},
+        {MLET_HEADER_LABELS_OFFSET, 4, offsetof(mlet_model_t, labels), "labels_offset"},
+        {MLET_HEADER_STRINGS_OFFSET, 4, offsetof(mlet_model_t, strings), "strings_offset"},
+        {MLET_HEADER_DATA_OFFSET, MLET_ALIGN, offsetof(mlet_model_t, data), "data_offset"},
+        {MLET_HEADER_NORMALIZATION_OFFSET, 4, offsetof(mlet_model_t, normalization),
+            "normalization_offset"},
     };
     uint32_t count = sizeof(sections) / sizeof(sections[0]);
+    const uint32_t bytes[sizeof(sections) / sizeof(sections[0])] = {
+        (uint32_t)model->tensor_count * MLET_TENSOR_BYTES,
+        (uint32_t)model->op_count * MLET_OP_BYTES,
+        (uint32_t)model->input_count * MLET_INPUT_BYTES,
+        (uint32_t)model->output_count * MLET_OUTPUT_BYTES,
+        (uint32_t)model->label_count * 2,
+        strings_bytes,
+        model->data_bytes,
+        MLET_NORMALIZATION_BYTES,
+    };
     if (read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) == 0) {
         count--;
     }
@@ -277,16 +280,17 @@ static const char *check_sections(mlet_model_t *model) {
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t offset = read_u32(file + sections[i].at);
         if (offset % sections[i].align != 0 || offset < MLET_HEADER_BYTES ||
-            !inside(offset, sections[i].bytes, model->file_bytes)) {
+            !inside(offset, bytes[i], model->file_bytes)) {
             return sections[i].field;
         }
         for (uint32_t k = 0; k < i; k++) {
             const uint32_t other = read_u32(file + sections[k].at);
-            if (overlap(offset, sections[i].bytes, other, sections[k].bytes)) {
+            if (overlap(offset, bytes[i], other, bytes[k])) {
                 return sections[i].field;
             }
         }
-        *sections[i].start = file + offset;
+        const uint8_t *start = file + offset;
+        memcpy((uint8_t *)model + sections[i].start, &start, sizeof(start));
     }
     if (model->strings[0] != 0 || model->strings[strings_bytes - 1] != 0) {
         return "strings_bytes";
@@ -301,16 +305,9 @@ static bool is_string(const mlet_model_t *model, const uint8_t *offset) {
 static const char *check_tensor(const mlet_model_t *model, uint16_t index) {
     const uint8_t *record = tensor_record(model, index);
     const mlet_tensor_t tensor = mlet_model_tensor(model, index);
-    const mlet_shape_t shape = tensor.shape;
-    if (shape.height < 1 || shape.height > MLET_LIMIT_MAX_DIM) {
-        return "height";
-    }
-    if (shape.width < 1 || shape.width > MLET_LIMIT_MAX_DIM) {
-        return "width";
-    }
-    if (shape.channels < 1 || shape.channels > MLET_LIMIT_MAX_DIM ||
-        (uint64_t)shape.height * shape.width * shape.channels > MLET_LIMIT_MAX_TENSOR_BYTES) {
-        return "channels";
+    const char *field = NULL;
+    if (mlet_shape_check(tensor.shape, &field) != MLET_OK) {
+        return field;
     }
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return "dtype";

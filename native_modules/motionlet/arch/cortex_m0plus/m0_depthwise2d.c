@@ -28,8 +28,8 @@ static strip_t strip_of(const mlet_layer_t *layer) {
     const int32_t columns =
         (layer->out.width - 1) * layer->stride_w + (layer->kernel_w - 1) * layer->dilation_w + 1;
     const int32_t first = (layer->kernel_h - 1) * layer->dilation_h + 1;
-    const int32_t fit = STRIP_BYTES / (columns * CELL); // may be less than first, or 0
-    int32_t out_rows = fit > first ? (fit - first) / layer->stride_h + 1 : 1;
+    const int32_t fit = (int32_t)(STRIP_BYTES / (uint32_t)(columns * CELL)); // may be 0
+    int32_t out_rows = fit > first ? (int32_t)((uint32_t)(fit - first) / layer->stride_h) + 1 : 1;
     if (out_rows > layer->out.height) {
         out_rows = layer->out.height;
     }

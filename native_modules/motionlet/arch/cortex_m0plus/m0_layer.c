@@ -2,6 +2,7 @@
 // them. A forged file may make a kernel compute nonsense, never leave its buffers.
 #include "m0.h"
 #include "mlet_int4.h"
+#include "mlet_kernels.h"
 #include "mlet_require.h"
 
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
@@ -33,17 +34,16 @@ static bool is_shift(uint8_t shift, bool may_run) {
 
 mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, const char **field) {
     const uint32_t taps = mlet_layer_taps(code, layer);
-    if (taps == 0) {
-        return mlet_layer_check_arrays(code, layer, field);
+    const mlet_counts_t counts = m0_layer_counts(code, layer);
+    const mlet_status_t status = mlet_layer_check_given(counts, layer, field);
+    if (status != MLET_OK) {
+        return status;
     }
-    REQUIRE(layer->weights != NULL, "weights_offset");
-    REQUIRE(layer->bias != NULL, "bias_offset");
-    REQUIRE(layer->multiplier != NULL, "multiplier_offset");
-    REQUIRE(layer->shift != NULL, "shift_offset");
-
+    if (taps == 0) {
+        return mlet_layer_check_scales(code, layer, field);
+    }
     const bool int4 = mlet_is_int4(code, layer);
-    const uint32_t bytes = m0_layer_counts(code, layer).weights;
-    for (uint32_t i = 0; i < bytes; i++) {
+    for (uint32_t i = 0; i < counts.weights; i++) {
         const uint8_t w = (uint8_t)layer->weights[i];
         REQUIRE(int4 ? (w & 15) != 8 && w >> 4 != 8 : w != 0x80, "weights");
     }
