@@ -39,6 +39,14 @@ class Case:
 
 MAP = (16, 16, 32)
 
+# What shifting a quarter of MAP costs: an op, and the same one without the shift.
+SHIFTED = 16 * 16 * 8  # bytes
+SHIFTS = {
+    "by itself, in place": ("shift_quarter_16x16x32", None),
+    "as depthwise2d reads": ("shift_depthwise3x3_16x16x32", "depthwise3x3_16x16x32"),
+    "as pointwise reads": ("shift_pointwise_16x16_32_32", "pointwise_16x16_32_32"),
+}
+
 
 def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fields):
     """Return a Case with one op on random weights, as a quantizer would scale it.
@@ -124,6 +132,8 @@ def more_cases():
         _one_op("temporal5_8x8x64", "temporal_depthwise", deep, deep, (5, 64), frames=5),
         _one_op("shift_half_8x8x64", "temporal_shift", deep, deep, shift_channels=32),
         _one_op("shift3_7x9x10", "temporal_shift", odd, odd, shift_channels=3),
+        _window("shift_depthwise3x3_16x16x32", "depthwise2d", MAP, 32, 3, shift_channels=8),
+        _one_op("shift_pointwise_16x16_32_32", "pointwise", MAP, MAP, (32, 32), shift_channels=8),
         _one_op("dense_64_9", "dense", (1, 1, 64), (1, 1, 9), (9, 64)),
         _one_op("dense_510_10", "dense", (1, 1, 510), (1, 1, 10), (10, 510)),
         _one_op("dense_int4_512_16", "dense", (1, 1, 512), (1, 1, 16), (16, 512), weight_bits=4),
@@ -323,6 +333,9 @@ def markdown(rows):
         single = [row for row in mine if "/" not in row["case"] and row not in networks]
         lines += [f"## {device}", "", "### Kernels", ""]
         lines += _table([row for row in single if row["case"] in known])
+        timed = [row for row in single if "cycles" in row]
+        if timed:
+            lines += ["", "### Temporal shift, a quarter of 16×16×32", "", *_shifts(timed)]
         lines += ["", "### Other shapes", ""]
         lines += _table([row for row in single if row["case"] not in known])
         by_layer = {row["case"] for row in networks if row["impl"] == "portable"}
@@ -361,6 +374,23 @@ def _table(rows):
         gain = f"{figures[0] / figures[-1]:.2f}×" if len(figures) > 1 else ""
         shown = name.split("/", 1)[-1]
         lines.append(f"| {shown} | {macs or '–'} | {' | '.join(cells)} | {gain} |")
+    return lines
+
+
+def _shifts(rows):
+    """Return what a shift adds to the op that reads what it shifts."""
+    cycles = {(row["case"], row["impl"]): row["cycles"] for row in rows}
+    lines = [
+        "| shifted | target | with the shift | without | the shift | a shifted byte |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for how, (case, alone) in SHIFTS.items():
+        for impl in dict.fromkeys(impl for name, impl in cycles if name == case):
+            whole, rest = cycles[case, impl], cycles.get((alone, impl), 0)
+            cost = whole - rest
+            lines.append(
+                f"| {how} | {impl} | {whole:,} | {rest:,} | {cost:,} | {cost / SHIFTED:.2f} |"
+            )
     return lines
 
 

@@ -59,16 +59,27 @@ def links(graph):
         and following.inputs == [op.output]
         and uses[op.output] == 1
         and all(rows_aligned(graph, o) for o in (op, following))
+        and finds_every_row(graph, following)
     }
 
 
 def rows_aligned(graph, op):
     """Whether the rows of an op's input, output and state begin on multiples of 4."""
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
-    lengths = [source.width * source.channels, target.width * target.channels]
-    if op.kind == "temporal_shift":
-        lengths.append(source.width * op.shift_channels)
-    return all(length % ROW_ALIGN == 0 for length in lengths)
+    lengths = (source.width * source.channels, target.width * target.channels)
+    return all(n % ROW_ALIGN == 0 for n in (*lengths, source.width * op.shift_channels))
+
+
+def finds_every_row(graph, op):
+    """Whether a depthwise2d that shifts finds every row of its input while it is kept.
+
+    It has to: the rows' shifted channels are what the next frame needs.
+    """
+    if op.kind != "depthwise2d" or not op.shift_channels:
+        return True
+    source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+    end = window(graph, op, target.height - 1)[1]
+    return op.stride[0] <= rows_kept(graph, op) and end == source.height
 
 
 def chains_of(rows):

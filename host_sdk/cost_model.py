@@ -13,6 +13,7 @@ import numpy as np
 
 from host_sdk import chains
 from host_sdk.errors import MotionletError
+from host_sdk.golden.check import SHIFTING
 from host_sdk.targets.cortex_m0plus import RUN_OF_FOUR, SINGLE, relayout
 
 TARGETS = ("cortex_m0plus",)  # whose kernels `work` knows
@@ -73,6 +74,9 @@ def work(graph, plan, index):
     in_place = plan.tensor_offsets[op.inputs[0]] == plan.tensor_offsets[op.output]
     kernel, counts = _COUNTERS[op.kind](one, source, out, in_place)
     counts = {name: n * calls for name, n in {"calls": 1, **counts}.items()}
+    if op.kind in SHIFTING:
+        whole = graph.tensors[op.inputs[0]]
+        counts["shifted"] = whole.height * whole.width * op.shift_channels
     if kernel == "conv2d":
         clipped = _clipped_blocks(graph, op, by_row) * -(-out.channels // GROUP)
         counts["clipped_rows"] = clipped * op.kernel[0]

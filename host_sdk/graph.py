@@ -62,7 +62,7 @@ class Op:
     padding: tuple = (0, 0)  # top, left; bottom and right follow from the output's shape
     frames: int = 1  # temporal_depthwise: k_t; temporal_average: frames averaged
     frame_dilation: int = 1
-    shift_channels: int = 0
+    shift_channels: int = 0  # of the ops that shift
     weight_bits: int = 8  # 4: weights in -7 to 7, for the ops whose weights are rows
 
 

@@ -8,7 +8,8 @@ def describe(data):
     """Return a dict that describes the model `data` (bytes of an .mlet file), ready for JSON.
 
     Of each layer, "weights" is their count, "weight_bits" 8 or 4 (0: it has none), and "rows" how
-    many rows of its output it keeps when it runs row by row with the next layer, else 0.
+    many rows of its output it keeps when it runs row by row with the next layer, else 0;
+    "shift_channels" of its input come from the previous frame.
     """
     graph, plan, info = mlet_file.read(data)
     layers = []
@@ -18,6 +19,7 @@ def describe(data):
             {
                 "name": op.name,
                 "op": op.kind,
+                "shift_channels": op.shift_channels,
                 "shape": list(out.shape),
                 "macs": graph.macs(op),
                 "weights": 0 if op.weights is None else op.weights.size,
@@ -74,7 +76,7 @@ def print_table(console, description):
     for layer in description["layers"]:
         table.add_row(
             layer["name"],
-            layer["op"],
+            layer["op"] + (f" ({n} shifted)" if (n := layer["shift_channels"]) else ""),
             _shape(layer["shape"]),
             _rows(rows_before, layer["rows"]),
             f"{layer['macs']:,}" if layer["macs"] else "",

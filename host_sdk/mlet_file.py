@@ -112,7 +112,7 @@ def read(data):
         _zero("output", index, fields, "reserved")
         graph.outputs.append(fields["tensor"])
     for index, offset in enumerate(np.frombuffer(sections["labels"], "<u2")):
-        graph.labels.append(text.at(int(offset), "label", index, "label"))
+        graph.labels.append(text.at(int(offset), "label", index, "labels_offset"))
     records = [_fields("op", record) for record in CODECS["op"].iter_unpack(sections["ops"])]
     version = header["format_version"]
     graph.ops = [_read_op(index, fields, text, version) for index, fields in enumerate(records)]
@@ -262,7 +262,8 @@ def _normalization_record(graph, plan):
 
 def _version(graph, plan, target):
     """Return the oldest version of the format that can hold this file."""
-    if _normalization_record(graph, plan):
+    shifts = any(op.kind != "temporal_shift" and op.shift_channels for op in graph.ops)
+    if shifts or _normalization_record(graph, plan):
         return 3
     new = target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops)
     return 2 if new else fmt.OLDEST_VERSION
@@ -479,7 +480,9 @@ def _read_op(index, fields, text, version):
         op.frames = fields["frames"]
     if kind == "temporal_depthwise":
         op.frame_dilation = fields["frame_dilation"]
-    if kind == "temporal_shift":
+    if kind in check.SHIFTS:
+        if kind != "temporal_shift" and version < 3:
+            _zero("op", index, fields, "shift_channels")
         op.shift_channels = fields["shift_channels"]
     return op
 

@@ -155,7 +155,7 @@ OP = [
     ("pad_left", "B", ""),
     ("frames", "H", "temporal taps k_t, or frames averaged; else 1"),
     ("frame_dilation", "H", "frames between temporal taps; else 1"),
-    ("shift_channels", "H", "channels taken from the previous frame; else 0"),
+    ("shift_channels", "H", "channels taken from the previous frame; 0: none"),
     ("name", "H", "offset into the strings"),
     ("weights_offset", "I", "from the start of data; a multiple of 16"),
     ("bias_offset", "I", "int32 values"),

@@ -113,7 +113,7 @@ def state_bytes(graph, op):
     """Return the bytes of past that an op keeps, each slot padded to 16."""
     source = graph.tensors[op.inputs[0]]
     slot = source.size
-    if op.kind == "temporal_shift":
+    if op.shift_channels:
         slot = source.height * source.width * op.shift_channels
     return frames_kept(op) * round_up(slot)
 

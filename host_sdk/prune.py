@@ -79,8 +79,8 @@ def _choose(ops, channels, keep):
     importance = {t: np.zeros(channels[t]) for t in range(len(groups)) if group(t) == t}
     segments = {t: {0, channels[t]} for t in importance}
     for output, op in enumerate(ops, 1):
-        if op.kind == "temporal_shift":  # what it delays stays in front of what it does not
-            segments[group(output)].add(op.geometry["shift_channels"])
+        if shifted := op.geometry.get("shift_channels"):  # these stay in front of the others
+            segments[group(op.inputs[0])].add(shifted)
         if op.weights is None:
             continue
         by_output = np.moveaxis(op.weights, op.channel_axis, 0).reshape(op.shape[2], -1)

@@ -386,6 +386,23 @@ def tiny_tsm():
     return net.finish(net.add("dense", [mean], (1, 1, 3)))
 
 
+def tiny_shifting():
+    """Ops that shift as they read: at the beginning of a chain of rows, and inside one."""
+    net = Builder(3, (8, 8, 1), ["near", "far"])
+    stem = net.add("conv2d", [0], (8, 8, 4), "relu", kernel=(3, 3), padding=(1, 1))
+    seen = net.add(
+        *("depthwise2d", [stem], (8, 8, 4)), kernel=(3, 3), padding=(1, 1), shift_channels=4
+    )
+    wide = net.add("pointwise", [seen], (8, 8, 12), "relu")
+    deep = net.add(
+        *("depthwise2d", [wide], (4, 4, 12)),
+        **{"kernel": (3, 3), "stride": (2, 2), "shift_channels": 8},
+    )
+    narrow = net.add("pointwise", [deep], (4, 4, 4), shift_channels=8)
+    total = net.add("average_pool", [narrow], (1, 1, 4), kernel=(4, 4))
+    return net.finish(net.add("dense", [total], (1, 1, 2)))
+
+
 def tiny_separable():
     """Separable 3D convolutions in little, dilated in time."""
     net = Builder(2, (8, 8, 1), ["up", "down", "grow", "shrink"])
@@ -451,7 +468,7 @@ def trace(graph, frames):
 # record, index, field, and its new value: the error must name exactly these.
 DAMAGE = [
     ("header", 0, "magic", b"MLEX"),
-    ("header", 0, "format_version", 4),
+    ("header", 0, "format_version", fmt.FORMAT_VERSION + 1),
     ("header", 0, "target", 9),
     ("header", 0, "total_bytes", 100),
     ("header", 0, "crc32", 12345),

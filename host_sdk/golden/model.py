@@ -35,6 +35,8 @@ def run_op(graph, op, xs):
     target = graph.tensors[op.output]
     if op.kind == "add":
         return ops.add(op, sources, target, *xs)
+    if op.shift_channels and op.kind != "temporal_shift":
+        xs = [ops.temporal_shift(op, sources[0], target, xs[0])]
     return getattr(ops, op.kind)(op, sources[0], target, xs[0])
 
 
@@ -91,15 +93,18 @@ class Stream:
 
     def _step(self, op, past, xs):
         """Run one op on one frame. `past` holds the frames before, oldest first."""
-        if not op.kind.startswith("temporal"):
+        if not (op.kind.startswith("temporal") or op.shift_channels):
             return run_op(self.graph, op, xs)
         source = self.graph.tensors[op.inputs[0]]
         target = self.graph.tensors[op.output]
         history = np.stack([*past, xs[0]])  # [depth + 1, H, W, C]
         past.append(xs[0])
-        if op.kind == "temporal_shift":
+        if op.shift_channels:
             keep = np.arange(source.channels) >= op.shift_channels
-            return np.where(keep, history[1], history[0])
+            shifted = np.where(keep, history[1], history[0])
+            if op.kind == "temporal_shift":
+                return shifted
+            return getattr(ops, op.kind)(op, source, target, shifted)
         centred = history.astype(np.int64) - source.zero_point
         if op.kind == "temporal_average":
             acc = centred.sum(axis=0)
@@ -116,7 +121,7 @@ def frames_kept(op):
         return (op.frames - 1) * op.frame_dilation
     if op.kind == "temporal_average":
         return op.frames - 1
-    return 1 if op.kind == "temporal_shift" else 0
+    return 1 if op.shift_channels else 0
 
 
 def is_samples(graph, frames):

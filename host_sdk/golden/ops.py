@@ -3,6 +3,7 @@
 Each function takes the op, the `graph.Tensor` of its input and output, and int8 data; it returns
 int8. Spatial operators work on [..., H, W, C], so a frame and a clip are the same to them.
 Temporal operators work on a whole clip [T, H, W, C] whose past, before frame 0, is the zero point.
+Those that may shift as they read get x already shifted.
 """
 
 import numpy as np

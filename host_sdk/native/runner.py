@@ -233,6 +233,10 @@ def run_layer(op, in_tensors, out_tensor, xs, in_place=False, target="portable")
             status = kernel(layer, ring, x, out, work)
         elif op.kind == "temporal_shift":
             status = kernel(layer, _pointer(state, "int8_t *"), x, out)
+        elif op.kind in check.SHIFTS:
+            past = _pointer(state, "int8_t *")
+            status = kernel(layer, past, x, out, work)
+            status = status or kernels.keep_shifted(layer, past, x, in_tensors[0].height)
         elif op.kind == "add":
             status = kernel(layer, x, _pointer(frames[1], "int8_t *"), out)
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import WITH_ROWS
+from host_sdk.golden.check import SHIFTING, WITH_ROWS
 from host_sdk.networks import import_keras
 
 
@@ -53,6 +53,8 @@ def trace(model):
     GlobalAveragePooling2D (inside EachFrame when the model takes clips), TemporalDepthwise,
     TemporalShift, TemporalAverage, Add of two, BatchNormalization behind an op with weights, ReLU
     behind any op that rounds, Flatten before Dense, Dropout. The model has one input, one output.
+    A TemporalShift becomes part of the depthwise or 1x1 convolution right behind it, if that alone
+    reads what it gives, and by whole words.
     """
     return _Tracer(model).ops
 
@@ -65,6 +67,8 @@ def trace_tensors(model):
     tracer = _Tracer(model)
     return tracer.ops, tracer.tensor
 
+
+WORD = 4  # ops shift as they read by multiples of this, and quickly where all channels are one
 
 _IMAGES_ONLY = (
     "Conv2D",
@@ -161,9 +165,23 @@ class _Tracer:
             bias = np.zeros(shape[2]) if bias is None else np.asarray(bias, np.float64)
         name = self.layer.name.replace(".", "/")
         op = FloatOp(kind, name, inputs, shape, self.value, weights, bias, geometry=geometry)
+        if self._takes_in_shift(op):
+            shift = self.ops.pop()
+            op.inputs = shift.inputs
+            op.geometry["shift_channels"] = shift.geometry["shift_channels"]
+            self.shapes.pop()
+            self.index[self._origin(self.xs[0])] = shift.inputs[0]  # a copy of it
         self.ops.append(op)
         self.shapes.append(shape)
         self.index[id(self.value)] = len(self.ops)
+
+    def _takes_in_shift(self, op):
+        """Whether `op`, about to be appended, can do the temporal_shift right in front of it."""
+        if op.kind not in SHIFTING or op.inputs != [len(self.ops)] or not self.ops:
+            return False
+        shift, readers = self.ops[-1], self.uses[self._origin(self.xs[0])]
+        sizes = (shift.geometry.get("shift_channels", 1), shift.shape[2])
+        return shift.kind == "temporal_shift" and readers == 1 and not any(n % WORD for n in sizes)
 
     def _source_shape(self):
         return self.shapes[self.tensor(self.xs[0])]

@@ -95,6 +95,8 @@ class Simulation:
 
     def step(self, index, op, xs):
         """Return the output of op `index` from its inputs."""
+        if op.kind == "temporal_shift":
+            return _shift(op, xs[0])
         return (self._integers if self.graph else self._reals)(index, op, xs)
 
     def rounded(self, index):
@@ -145,8 +147,6 @@ class Simulation:
     def _reals(self, index, op, xs):
         import tensorflow as tf
 
-        if op.kind == "temporal_shift":
-            return _shift(op, xs[0])
         if op.kind == "add":
             y = xs[0] + xs[1]
         elif op.weights is None:
@@ -163,8 +163,6 @@ class Simulation:
     def _integers(self, index, op, xs):
         import tensorflow as tf
 
-        if op.kind == "temporal_shift":
-            return _shift(op, xs[0])
         quantized, zero = self.graph.ops[index], self.graph.tensors[index + 1].zero_point
         if op.kind == "add":
             factors = quantized.multiplier / 2.0 ** quantized.shift[0]
@@ -188,6 +186,8 @@ def linear(op, x, weights):
     """
     import tensorflow as tf
 
+    if op.geometry.get("shift_channels"):
+        x = _shift(op, x)
     if op.kind == "pointwise":
         return tf.linalg.matmul(x, weights, transpose_b=True)
     if op.kind == "dense":

@@ -71,10 +71,12 @@ static inline void drive_op(const mlet_model_t *model, uint16_t index, drive_ran
                 kernels->conv2d(&layer, a, y, scratch);
                 break;
             case MLET_OP_DEPTHWISE2D:
-                kernels->depthwise2d(&layer, a, y, scratch);
+                kernels->depthwise2d(&layer, state, a, y, scratch);
+                kernels->keep_shifted(&layer, state, a, layer.in.height);
                 break;
             case MLET_OP_POINTWISE:
-                kernels->pointwise(&layer, a, y, scratch);
+                kernels->pointwise(&layer, state, a, y, scratch);
+                kernels->keep_shifted(&layer, state, a, layer.in.height);
                 break;
             case MLET_OP_TEMPORAL_DEPTHWISE:
                 kernels->temporal_depthwise(&layer, &ring, a, frame % 2 ? a : y, scratch);

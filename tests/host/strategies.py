@@ -142,6 +142,8 @@ def graph_ops(draw, graph, source_index, kind, second=None):
         op.frames, op.frame_dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3))
     if kind == "temporal_average":
         op.frames = draw(st.integers(1, 5))
+    if kind in ("depthwise2d", "pointwise"):
+        op.shift_channels = 4 * draw(st.integers(0, source.channels // 4))
     if kind == "temporal_shift":
         op.shift_channels = draw(st.integers(1, shape[2]))
         zero_point, scale = source.zero_point, source.scale

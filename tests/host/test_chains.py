@@ -58,6 +58,8 @@ def add_op(draw, rng, graph, number):
         op.frames, op.frame_dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
     if kind == "temporal_shift":
         op.shift_channels = draw(st.sampled_from([4, channels]))
+    if kind in ("depthwise2d", "pointwise"):
+        op.shift_channels = draw(st.sampled_from([0, 4, source.channels]))
     shapes = {
         "conv2d": (channels, *op.kernel, source.channels),
         "depthwise2d": (*op.kernel, channels),

@@ -46,7 +46,8 @@ def rows_of(op, arrays, channels, taps):
 def columns_of(graph, op, x):
     """The taps of every output, [T, H', W', C_out or 1, K]; outside the image x is z_x."""
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
-    x = x.astype(np.int64)
+    shifted = np.arange(source.channels) < op.shift_channels
+    x = np.where(shifted, delayed(x, 1, source.zero_point), x).astype(np.int64)
     if op.kind == "dense":
         return x.reshape(len(x), 1, 1, 1, -1)
     if op.kind == "pointwise":

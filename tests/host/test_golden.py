@@ -1,11 +1,12 @@
 """The golden model against SPEC.md's formulas in plain Python, and against itself."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from host_sdk import golden
@@ -60,6 +61,9 @@ def element(graph, op, xs, t, i, j, o, value, result):
     channels = range(source.channels)
     bias = int(op.bias[o]) if op.bias is not None else 0
 
+    def frame(c):
+        return t - 1 if c < op.shift_channels else t
+
     def at(a, b):
         return (
             i * op.stride[0] - op.padding[0] + a * op.dilation[0],
@@ -74,10 +78,12 @@ def element(graph, op, xs, t, i, j, o, value, result):
         )
         return result(bias + sum(products), o)
     if op.kind == "depthwise2d":
-        products = (int(op.weights[a, b, o]) * value(t, *at(a, b), o) for a, b in window)
+        products = (int(op.weights[a, b, o]) * value(frame(o), *at(a, b), o) for a, b in window)
         return result(bias + sum(products), o)
     if op.kind == "pointwise":
-        return result(bias + sum(int(op.weights[o, c]) * value(t, i, j, c) for c in channels), o)
+        return result(
+            bias + sum(int(op.weights[o, c]) * value(frame(c), i, j, c) for c in channels), o
+        )
     if op.kind == "dense":
         flat = xs[0][t].reshape(-1)
         products = (
@@ -94,7 +100,7 @@ def element(graph, op, xs, t, i, j, o, value, result):
         products = (int(op.weights[a, o]) * value(t - delays[a], i, j, o) for a in taps)
         return result(bias + sum(products), o)
     if op.kind == "temporal_shift":
-        return value(t - 1 if o < op.shift_channels else t, i, j, o) + source.zero_point
+        return value(frame(o), i, j, o) + source.zero_point
     assert op.kind == "add"
     n, acc = int(op.shift[0]), 0
     for k, tensor in enumerate(op.inputs):
@@ -114,6 +120,23 @@ def test_ops_say_what_the_specification_says(kind, data):
     y = golden.run_op(graph, op, xs)
     t = data.draw(st.integers(0, frames - 1))
     np.testing.assert_array_equal(y[t], in_words(graph, op, xs, t))
+
+
+@pytest.mark.parametrize("kind", ["depthwise2d", "pointwise"])
+@given(data=st.data())
+def test_shifting_as_it_reads_is_a_shift_in_front(kind, data):
+    graph = data.draw(strategies.one_op_graphs(kind))
+    op, source = graph.ops[0], graph.tensors[0]
+    op.shift_channels = 4 * data.draw(st.integers(1, 1 + source.channels // 4))
+    assume(op.shift_channels <= source.channels)
+    clip = data.draw(strategies.frames_of(source, 3))
+    shift = Op("temporal_shift", "shift", [0], 2, shift_channels=op.shift_channels)
+    apart = replace(graph, tensors=[*graph.tensors, source])
+    apart.ops = [shift, replace(op, inputs=[2], shift_channels=0)]
+    check_graph(graph)
+    check_graph(apart)
+    together = golden.run_clip(graph, clip)[-1]
+    np.testing.assert_array_equal(together, golden.run_clip(apart, clip)[-1])
 
 
 @given(data=st.data())

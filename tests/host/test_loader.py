@@ -137,12 +137,13 @@ def int4_graph():
 
 @pytest.fixture(scope="module")
 def models():
-    """Small files: two with every op, one with weights of 4 bits, one with a normalization."""
+    """Small files: two with every op, one of 4-bit weights, one normalized, one that shifts."""
     graphs = (
         make_vectors.tiny_tsm(),
         make_vectors.tiny_separable(),
         int4_graph(),
         make_vectors.tiny_thermal(),
+        make_vectors.tiny_shifting(),
     )
     return [mlet_file.pack(graph, planner.plan(graph)) for graph in graphs]
 

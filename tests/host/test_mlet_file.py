@@ -41,7 +41,8 @@ def test_round_trip(graph, scratch):
     assert read_plan == plan
     assert mlet_file.pack(read, read_plan) == content
     version = 2 if any(plan.rows) or any(op.weight_bits == 4 for op in graph.ops) else 1
-    if graph.pixel_format != "raw" and not graph.normalization.is_pixels:
+    shifts = any(op.kind != "temporal_shift" and op.shift_channels for op in graph.ops)
+    if shifts or (graph.pixel_format != "raw" and not graph.normalization.is_pixels):
         version = 3
     assert (info.format_version, info.target, info.total_bytes) == (
         version,

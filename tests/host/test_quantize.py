@@ -211,6 +211,35 @@ def test_normalization_and_relu_vanish():
         assert np.mean((got - wanted) ** 2) < np.mean(wanted**2) / 300  # 25 dB
 
 
+def test_a_shift_goes_into_the_op_that_reads_it():
+    """Where a device can do it in one, by words; not in front of a conv2d, nor of odd channels."""
+    model = network(
+        8,
+        8,
+        8,
+        TemporalShift(4),
+        same(layers.DepthwiseConv2D, 3),
+        layers.ReLU(),
+        TemporalShift(8),
+        EachFrame(layers.Conv2D(12, 1)),
+        TemporalShift(2),
+        EachFrame(layers.Conv2D(8, 1)),
+        TemporalShift(4),
+        same(layers.Conv2D, 4, 3),
+    )
+    graph, floats, reals = run_both(model, smooth_clips(4, 6, 8, 8, 8))
+    assert [(op.kind, op.shift_channels) for op in graph.ops] == [
+        ("depthwise2d", 4),
+        ("pointwise", 8),
+        ("temporal_shift", 2),
+        ("pointwise", 0),
+        ("temporal_shift", 4),
+        ("conv2d", 0),
+    ]
+    for wanted, got in zip(floats, reals, strict=True):
+        assert np.mean((got - wanted) ** 2) < np.mean(wanted**2) / 300
+
+
 def test_residual_flatten_and_names():
     clip = keras.Input((None, 6, 6, 2))
     x = EachFrame(layers.Conv2D(2, 1), name="block1.mix")(clip)

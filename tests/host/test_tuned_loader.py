@@ -41,7 +41,8 @@ def portable_loader():
 
 @pytest.fixture(scope="module")
 def graphs(make_vectors):
-    return [make_vectors.tiny_tsm(), make_vectors.tiny_separable(), int4_graph()]
+    tiny = (make_vectors.tiny_tsm, make_vectors.tiny_separable, make_vectors.tiny_shifting)
+    return [*(build() for build in tiny), int4_graph()]
 
 
 def test_whole_files(loader, portable_loader, graphs):

@@ -69,7 +69,8 @@ def lane_edges():
 def chained(make_vectors):
     """Whole models, in chains of rows and on whole maps."""
     cases = []
-    for build in (make_vectors.tiny_tsm, make_vectors.tiny_separable):
+    tiny = (make_vectors.tiny_tsm, make_vectors.tiny_separable, make_vectors.tiny_shifting)
+    for build in tiny:
         graph = replace(build(), pixel_format="raw")
         clip = np.random.default_rng(0).integers(-128, 128, (6, *graph.tensors[0].shape), np.int8)
         assert any(planner.plan(graph).rows) or build is make_vectors.tiny_tsm

@@ -64,7 +64,7 @@ typedef struct mlet_layer {
     uint8_t pad_top, pad_left; // bottom and right follow from the output's shape
     uint16_t frames;           // temporal_depthwise: taps; temporal_average: frames averaged
     uint16_t frame_dilation;   // temporal_depthwise: frames between taps
-    uint16_t shift_channels;   // temporal_shift: channels taken from the previous frame
+    uint16_t shift_channels;   // channels taken from the previous frame, of the ops that shift
     uint8_t weight_bits;       // 8, or 4 for conv2d, pointwise and dense; 0 is read as 8
     const int8_t *weights;     // layouts: see each kernel
     const int32_t *bias;       // one to an output channel
@@ -93,6 +93,9 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
 
 // Both checks. What a kernel trusts.
 mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field);
+
+// Whether an op of this code may have shift_channels.
+bool mlet_may_shift(uint8_t code);
 
 // Bytes of state, a multiple of MLET_ALIGN: `slots` slots of `slot_bytes` each.
 uint32_t mlet_layer_state_bytes(uint8_t code, const mlet_layer_t *layer);
@@ -134,11 +137,19 @@ void mlet_ring_reset(mlet_ring_t *ring, int8_t zero);
 // y[i][j][o] from a window of x. weights [C_out][k_h][k_w][C_in].
 mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 
-// Each channel by itself. weights [k_h][k_w][C].
-mlet_status_t mlet_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+// Each channel by itself. weights [k_h][k_w][C]. `past`: see mlet_keep_shifted().
+mlet_status_t mlet_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 
-// 1 x 1 convolution. weights [C_out][C_in].
-mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+// 1 x 1 convolution. weights [C_out][C_in]. `past`: see mlet_keep_shifted().
+mlet_status_t mlet_pointwise(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
+
+// depthwise2d and pointwise may shift x as they read it: they take its first shift_channels
+// channels from `past` [H][W][shift_channels], which may be NULL when there are none. Afterwards
+// this puts those of `rows` rows of x into `past`, for the next frame.
+mlet_status_t mlet_keep_shifted(
+    const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
 
 // Causal convolution along time, each element by itself. weights [k_t][C], oldest tap first.
 // `past` has (k_t - 1) * frame_dilation slots; x takes the place of its oldest. y may be x.

@@ -96,9 +96,13 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
         buffers.a = before->buffers.y + (uint32_t)(first - before->base) * step->in_row_bytes;
     }
     buffers.y += (uint32_t)(row - step->base) * step->out_row_bytes;
-    if (step->op.code == MLET_OP_TEMPORAL_SHIFT) {
-        buffers.state += (uint32_t)row * step->op.layer.in.width * step->op.layer.shift_channels;
-    } else if (buffers.ring.count > 0) {
+    buffers.state += (uint32_t)first * step->op.layer.in.width * step->op.layer.shift_channels;
+    int32_t next = step->op.layer.in.height, ignored; // the first input row that a later row needs
+    if (row + 1 < step->op.layer.out.height) {
+        mlet_window_rows(step->op.code, &step->op.layer, row + 1, &next, &ignored, &ignored);
+    }
+    buffers.rows_done = (uint32_t)(next - first);
+    if (buffers.ring.count > 0) {
         buffers.ring.slots += (uint32_t)row * step->in_row_bytes;
     }
 

@@ -17,12 +17,12 @@ mlet_status_t mlet_conv3d_separable(const mlet_layer_t *spatial, const mlet_laye
     // One map between the three: the temporal step works in place.
     int8_t *map = scratch;
     void *rest = map + MLET_ROUND_UP(mlet_shape_bytes(spatial->out));
-    mlet_status_t status = mlet_depthwise2d(spatial, x, map, rest);
+    mlet_status_t status = mlet_depthwise2d(spatial, NULL, x, map, rest);
     if (status == MLET_OK) {
         status = mlet_temporal_depthwise(temporal, past, map, map, rest);
     }
     if (status == MLET_OK) {
-        status = mlet_pointwise(pointwise, map, y, rest);
+        status = mlet_pointwise(pointwise, NULL, map, y, rest);
     }
     return status;
 }

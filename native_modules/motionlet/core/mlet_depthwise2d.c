@@ -1,15 +1,16 @@
 #include "mlet_requantize.h"
+#include "mlet_source.h"
 #include "mlet_window.h"
 
-mlet_status_t mlet_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+mlet_status_t mlet_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t zero = layer->in_zero;
-    const int32_t step = layer->dilation_w * channels; // from one tap to the next in x
 
     for (int32_t i = 0; i < layer->out.height; i++) {
         const mlet_window_t rows = mlet_window(
@@ -20,11 +21,13 @@ mlet_status_t mlet_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_
             const int32_t column = columns.origin + columns.first * layer->dilation_w;
 
             for (int32_t c = 0; c < channels; c++) {
+                const mlet_source_t source = mlet_source(layer, past, x, c);
+                const int32_t step = layer->dilation_w * source.pixel; // from one tap to the next
                 int32_t acc = layer->bias[c];
                 for (int32_t a = rows.first; a < rows.end; a++) {
                     const int32_t row = rows.origin + a * layer->dilation_h;
                     const int32_t tap = a * layer->kernel_w + columns.first;
-                    const int8_t *px = x + (row * width + column) * channels + c;
+                    const int8_t *px = source.x + (row * width + column) * source.pixel;
                     const int8_t *pw = layer->weights + tap * channels + c;
                     for (int32_t b = columns.first; b < columns.end; b++) {
                         acc += *pw * (*px - zero);

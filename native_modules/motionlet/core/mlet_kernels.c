@@ -12,6 +12,7 @@
 static const mlet_kernels_t portable = {
     .conv2d = mlet_conv2d,
     .depthwise2d = mlet_depthwise2d,
+    .keep_shifted = mlet_keep_shifted,
     .pointwise = mlet_pointwise,
     .average_pool = mlet_average_pool,
     .dense = mlet_dense,

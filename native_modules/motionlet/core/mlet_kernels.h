@@ -9,11 +9,16 @@
 
 typedef mlet_status_t (*mlet_kernel_t)(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+typedef mlet_status_t (*mlet_shifting_kernel_t)(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 typedef mlet_status_t (*mlet_temporal_kernel_t)(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 
 typedef struct mlet_kernels {
-    mlet_kernel_t conv2d, depthwise2d, pointwise, average_pool, dense;
+    mlet_kernel_t conv2d, average_pool, dense;
+    mlet_shifting_kernel_t depthwise2d, pointwise;
+    mlet_status_t (*keep_shifted)(
+        const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
     mlet_temporal_kernel_t temporal_depthwise, temporal_average;
     mlet_status_t (*temporal_shift)(
         const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);

@@ -20,6 +20,11 @@ const char *mlet_op_name(uint8_t code) {
     return code < sizeof(names) / sizeof(names[0]) ? names[code] : NULL;
 }
 
+bool mlet_may_shift(uint8_t code) {
+    return code == MLET_OP_TEMPORAL_SHIFT || code == MLET_OP_DEPTHWISE2D ||
+           code == MLET_OP_POINTWISE;
+}
+
 // Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
 // 0 for an op without weights. Below 2^36.
 static uint64_t taps(uint8_t code, const mlet_layer_t *layer) {
@@ -148,6 +153,10 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
         REQUIRE(layer->in_zero == layer->out_zero, "zero_point");
     }
+    if (code == MLET_OP_DEPTHWISE2D || code == MLET_OP_POINTWISE) {
+        REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
+        REQUIRE(layer->shift_channels % 4 == 0, "shift_channels");
+    }
     REQUIRE(taps(code, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
     if (taps(code, layer) != 0) {
         const uint8_t bits = layer->weight_bits;
@@ -242,7 +251,7 @@ mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const ch
 }
 
 uint32_t mlet_layer_state_bytes(uint8_t code, const mlet_layer_t *layer) {
-    if (code == MLET_OP_TEMPORAL_SHIFT) {
+    if (mlet_may_shift(code)) {
         const uint32_t area = (uint32_t)layer->in.height * layer->in.width;
         return MLET_ROUND_UP(area * layer->shift_channels);
     }

@@ -101,10 +101,12 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
             .pad_left = record[MLET_OP_PAD_LEFT],
             .frames = read_u16(record + MLET_OP_FRAMES),
             .frame_dilation = read_u16(record + MLET_OP_FRAME_DILATION),
-            .shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS),
             .weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8,
         },
     };
+    if (mlet_may_shift(op.code)) {
+        op.layer.shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS);
+    }
     const uint8_t *in = tensor_record(model, op.input0);
     const uint8_t *out = tensor_record(model, op.output);
     op.layer.in = read_shape(in);
@@ -432,6 +434,10 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
 
     mlet_op_t op = read_op(model, index);
     const char *field = NULL;
+    // Up to version 2, only temporal_shift could.
+    if (code != MLET_OP_TEMPORAL_SHIFT && op.layer.shift_channels != 0 && format_version(model) < 3) {
+        return "shift_channels";
+    }
     if (mlet_layer_check_shape(code, &op.layer, &field) != MLET_OK) {
         return field;
     }
@@ -584,11 +590,22 @@ static bool runs_in_chains(uint8_t code) {
 }
 
 // Rows begin on multiples of 4, in the input, the output and the state.
-static bool rows_are_aligned(uint8_t code, const mlet_layer_t *layer) {
+static bool rows_are_aligned(const mlet_layer_t *layer) {
     const uint32_t in = (uint32_t)layer->in.width * layer->in.channels;
     const uint32_t out = (uint32_t)layer->out.width * layer->out.channels;
     const uint32_t shifted = (uint32_t)layer->in.width * layer->shift_channels;
-    return in % 4 == 0 && out % 4 == 0 && (code != MLET_OP_TEMPORAL_SHIFT || shifted % 4 == 0);
+    return in % 4 == 0 && out % 4 == 0 && shifted % 4 == 0;
+}
+
+// Whether a depthwise2d that shifts finds every row of its input while it is kept.
+static bool finds_every_row(const mlet_op_t *op) {
+    const mlet_layer_t *layer = &op->layer;
+    if (op->code != MLET_OP_DEPTHWISE2D || layer->shift_channels == 0) {
+        return true;
+    }
+    int32_t first, end, above;
+    mlet_window_rows(op->code, layer, layer->out.height - 1, &first, &end, &above);
+    return layer->stride_h <= mlet_rows_needed(op->code, layer) && end == layer->in.height;
 }
 
 // Whether op i may run row by row with the next one, and keeps as many rows as that one needs.
@@ -599,7 +616,7 @@ static bool chain_is_right(const mlet_model_t *model, uint16_t i) {
     const mlet_op_t op = read_op(model, i), next = read_op(model, (uint16_t)(i + 1));
     return runs_in_chains(op.code) && runs_in_chains(next.code) && next.input0 == op.output &&
            lifetime(model, op.output).readers == 1 && op.rows == mlet_rows_needed(next.code, &next.layer) &&
-           rows_are_aligned(op.code, &op.layer) && rows_are_aligned(next.code, &next.layer) &&
+           rows_are_aligned(&op.layer) && rows_are_aligned(&next.layer) && finds_every_row(&next) &&
            chain_end(model, i) - chain_begin(model, i) < MLET_LIMIT_MAX_CHAIN;
 }
 

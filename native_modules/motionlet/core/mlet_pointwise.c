@@ -21,6 +21,16 @@ static int32_t dot_int4(const int8_t *w, const int8_t *x, uint32_t n) {
     return n > 0 ? sum + mlet_int4(w, 0) * x[0] : sum;
 }
 
+// Of either kind, for the channels that are shifted: slower, but small.
+__attribute__((noinline)) static int32_t dot_any(
+    bool int4, const int8_t *w, const int8_t *x, uint32_t n) {
+    int32_t sum = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        sum += (int4 ? mlet_int4(w, i) : w[i]) * x[i];
+    }
+    return sum;
+}
+
 static int32_t sum(const int8_t *w, uint32_t n) {
     int32_t total = 0;
     while (n-- > 0) {
@@ -37,14 +47,17 @@ static int32_t sum_int4(const int8_t *w, uint32_t n) {
     return total;
 }
 
-mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+mlet_status_t mlet_pointwise(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t in_channels = layer->in.channels;
     const uint32_t out_channels = layer->out.channels;
+    const uint32_t shifted = layer->shift_channels; // even
+    const uint32_t present = in_channels - shifted;
     const bool int4 = layer->weight_bits == 4;
     const uint32_t row_bytes = int4 ? mlet_int4_bytes(in_channels) : in_channels;
     const int8_t *row = layer->weights;
@@ -53,10 +66,14 @@ mlet_status_t mlet_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t 
     for (uint32_t o = 0; o < out_channels; o++, row += row_bytes) {
         const int32_t weight = int4 ? sum_int4(row, in_channels) : sum(row, in_channels);
         const int32_t bias = layer->bias[o] - layer->in_zero * weight;
-        const int8_t *px = x;
+        const int8_t *px = x + shifted;
+        const int8_t *rest = row + (int4 ? mlet_int4_bytes(shifted) : shifted);
         int8_t *py = y + o;
         for (uint32_t p = 0; p < positions; p++, px += in_channels, py += out_channels) {
-            const int32_t acc = int4 ? dot_int4(row, px, in_channels) : dot(row, px, in_channels);
+            int32_t acc = int4 ? dot_int4(rest, px, present) : dot(rest, px, present);
+            if (shifted > 0) {
+                acc += dot_any(int4, row, past + p * shifted, shifted);
+            }
             *py = mlet_requantize(layer, bias + acc, o);
         }
     }

@@ -8,12 +8,14 @@
 uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor);
 
 // The buffers of one op. `a` and `b` are the inputs; b is NULL but for add. `state` and `ring` are
-// for the ops that keep something; a run rotates the ring.
+// for the ops that keep something; a run rotates the ring. `rows_done` is how many rows of `a` an
+// op that shifts as it reads needs for the last time: these it keeps.
 typedef struct mlet_buffers {
     const int8_t *a, *b;
     int8_t *y, *state;
     mlet_ring_t ring;
     void *scratch;
+    uint32_t rows_done;
 } mlet_buffers_t;
 
 mlet_status_t mlet_run_op(

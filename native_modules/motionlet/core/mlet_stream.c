@@ -49,6 +49,17 @@ const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index) {
     return tensor(stream, mlet_model_output(stream->model, index));
 }
 
+// An op that may shift as it reads.
+static mlet_status_t run_shifting(mlet_shifting_kernel_t kernel, const mlet_kernels_t *kernels,
+    const mlet_layer_t *layer, const mlet_buffers_t *buffers) {
+    const int8_t *x = buffers->a;
+    const mlet_status_t status = kernel(layer, buffers->state, x, buffers->y, buffers->scratch);
+    if (status != MLET_OK || layer->shift_channels == 0) {
+        return status;
+    }
+    return kernels->keep_shifted(layer, buffers->state, x, buffers->rows_done);
+}
+
 mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
     mlet_buffers_t *buffers) {
     const int8_t *x = buffers->a;
@@ -58,9 +69,9 @@ mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mle
         case MLET_OP_CONV2D:
             return kernels->conv2d(layer, x, y, scratch);
         case MLET_OP_DEPTHWISE2D:
-            return kernels->depthwise2d(layer, x, y, scratch);
+            return run_shifting(kernels->depthwise2d, kernels, layer, buffers);
         case MLET_OP_POINTWISE:
-            return kernels->pointwise(layer, x, y, scratch);
+            return run_shifting(kernels->pointwise, kernels, layer, buffers);
         case MLET_OP_TEMPORAL_DEPTHWISE:
             return kernels->temporal_depthwise(layer, &buffers->ring, x, y, scratch);
         case MLET_OP_TEMPORAL_SHIFT:
@@ -85,6 +96,7 @@ mlet_buffers_t mlet_stream_buffers(const mlet_stream_t *stream, const mlet_op_t 
         .y = tensor(stream, op->output),
         .state = stream->state + op->state_offset,
         .scratch = stream->arena + op->scratch_offset,
+        .rows_done = op->layer.in.height,
     };
     if (op->code == MLET_OP_TEMPORAL_DEPTHWISE || op->code == MLET_OP_TEMPORAL_AVERAGE) {
         const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(op->layer.in));

@@ -43,12 +43,16 @@ static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
 }
 
 mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_pointwise(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t m0_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+mlet_status_t m0_keep_shifted(
+    const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
 mlet_status_t m0_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
 mlet_status_t m0_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_temporal_average(

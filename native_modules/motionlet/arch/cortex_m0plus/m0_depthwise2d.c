@@ -5,6 +5,7 @@
 #include "m0_depthwise2d.h"
 #include "m0_output.h"
 #include "m0_taps.h"
+#include "mlet_source.h"
 #include "mlet_window.h"
 
 #define CELL 4 // bytes, one to a channel
@@ -56,12 +57,13 @@ static inline uint32_t *blank_cells(uint32_t *cell, int32_t cells, uint32_t valu
     return cell;
 }
 
-// Copy n <= 4 channels of a row of cells, as words where x allows; returns the cells' end.
+// Copy n <= 4 channels of a row of cells, as words where x allows; from one pixel of x to the next
+// are `pixel` bytes. Returns the cells' end.
 static inline uint32_t *copy_cells(
-    uint32_t *cell, const int8_t *x, int32_t cells, int32_t channels, int32_t n) {
-    if (n == CELL && (((uintptr_t)x | (uintptr_t)channels) & 3) == 0) {
+    uint32_t *cell, const int8_t *x, int32_t cells, int32_t pixel, int32_t n) {
+    if (n == CELL && (((uintptr_t)x | (uintptr_t)pixel) & 3) == 0) {
         const uint32_t *from = (const uint32_t *)(const void *)x;
-        const int32_t step = channels / CELL;
+        const int32_t step = pixel / CELL;
         for (; cells >= 4; cells -= 4, cell += 4) {
             cell[0] = *from;
             from += step;
@@ -76,7 +78,7 @@ static inline uint32_t *copy_cells(
             *cell++ = *from;
         }
     } else {
-        for (; cells > 0; cells--, cell++, x += channels) {
+        for (; cells > 0; cells--, cell++, x += pixel) {
             int8_t *byte = (int8_t *)(void *)cell;
             for (int32_t e = 0; e < n; e++) {
                 byte[e] = x[e];
@@ -86,10 +88,9 @@ static inline uint32_t *copy_cells(
     return cell;
 }
 
-// Fill the strip from the image; its first row is that of coordinate `row`.
+// Fill the strip from the image, of `pixel` bytes a pixel; its first row is that of coordinate `row`.
 M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const strip_t *strip,
-    int32_t row, const int8_t *x, int32_t n) {
-    const int32_t channels = layer->in.channels;
+    int32_t row, const int8_t *x, int32_t pixel, int32_t n) {
     const int32_t width = layer->in.width;
     const uint32_t zero = (uint8_t)layer->in_zero * 0x01010101u;
     const int32_t left = layer->pad_left < strip->columns ? layer->pad_left : strip->columns;
@@ -100,7 +101,7 @@ M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const st
             cell = blank_cells(cell, strip->columns, zero);
         } else {
             cell = blank_cells(cell, left, zero);
-            cell = copy_cells(cell, x + row * width * channels, middle, channels, n);
+            cell = copy_cells(cell, x + row * width * pixel, middle, pixel, n);
             cell = blank_cells(cell, room - middle, zero);
         }
     }
@@ -210,11 +211,11 @@ SELDOM static void run_plain(const part_t *part) {
 
 // Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps
 // lie outside, all taps meet z_x, then those inside meet x - z_x.
-SELDOM static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *y) {
+SELDOM static void run_tiny(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y) {
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;
-    const int32_t step = layer->dilation_w * channels; // from one tap to the next in x
     for (int32_t i = 0; i < layer->out.height; i++) {
         const mlet_window_t rows = mlet_window(i, layer->stride_h, layer->pad_top, layer->kernel_h,
             layer->dilation_h, layer->in.height);
@@ -225,6 +226,7 @@ SELDOM static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *
             const int32_t inside = (rows.end - rows.first) * (columns.end - columns.first);
             const int32_t zero = inside < taps ? layer->in_zero : 0;
             for (int32_t c = 0; c < channels; c++) {
+                const mlet_source_t source = mlet_source(layer, past, x, c);
                 int32_t sum = 0;
                 if (zero != 0) {
                     for (int32_t at = c; at < taps * channels; at += channels) {
@@ -235,11 +237,11 @@ SELDOM static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *
                 for (int32_t a = rows.first; a < rows.end; a++) {
                     const int32_t row = rows.origin + a * layer->dilation_h;
                     const int32_t tap = a * layer->kernel_w + columns.first;
-                    const int8_t *px = x + (row * width + column) * channels + c;
+                    const int8_t *px = source.x + (row * width + column) * source.pixel;
                     const int8_t *w = layer->weights + tap * channels + c;
                     for (int32_t b = columns.first; b < columns.end; b++) {
                         sum += *w * (*px - zero);
-                        px += step;
+                        px += layer->dilation_w * source.pixel;
                         w += channels;
                     }
                 }
@@ -249,12 +251,14 @@ SELDOM static void run_tiny(const mlet_layer_t *layer, const int8_t *x, int8_t *
     }
 }
 
-mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
+mlet_status_t m0_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
+    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
+        || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     if (layer->out.height * layer->out.width < TINY) {
-        run_tiny(layer, x, y);
+        run_tiny(layer, past, x, y);
         return MLET_OK;
     }
     const strip_t strip = strip_of(layer);
@@ -264,12 +268,14 @@ mlet_status_t m0_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t 
     const int32_t channels = layer->in.channels;
     const int32_t y_row = layer->out.width * channels;
 
-    for (int32_t c = 0; c < channels; c += CELL) {
-        const int32_t n = channels - c < CELL ? channels - c : CELL;
+    for (int32_t c = 0, n; c < channels; c += n) {
+        const mlet_source_t source = mlet_source(layer, past, x, c);
+        n = source.channels < CELL ? source.channels : CELL;
         for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
             const int32_t left = layer->out.height - first;
             const int32_t end = first + (left < strip.out_rows ? left : strip.out_rows);
-            fill(layer, scratch, &strip, first * layer->stride_h - layer->pad_top, x + c, n);
+            fill(layer, scratch, &strip, first * layer->stride_h - layer->pad_top, source.x,
+                source.pixel, n);
             for (int32_t e = 0; e < n; e++) {
                 const part_t part = {
                     layer, cells + e, strip.columns, first, end, c + e, y + first * y_row + c + e};

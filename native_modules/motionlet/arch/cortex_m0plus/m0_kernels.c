@@ -5,6 +5,7 @@
 const mlet_kernels_t mlet_kernels_cortex_m0plus = {
     .conv2d = m0_conv2d,
     .depthwise2d = m0_depthwise2d,
+    .keep_shifted = m0_keep_shifted,
     .pointwise = m0_pointwise,
     .average_pool = m0_average_pool,
     .dense = m0_dense,

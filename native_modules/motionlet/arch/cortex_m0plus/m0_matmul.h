@@ -58,12 +58,23 @@ uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *group, uint32_t taps, uint32_t y_step, void *scratch);
 
-// Pack rows >= 1 of n >= 1 taps, `step` apart in x, of 4 or 8 positions: one after the other,
+// Pack rows >= 1 of n >= 1 taps (in m0_pack8, n may be 0), `step` apart in x, of 4 or 8 positions:
+// one after the other,
 // words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
 void m0_pack4(
     uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step);
 void m0_pack8(
     uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step);
+
+// n taps of each position of a block, which are `step` apart.
+typedef struct m0_run {
+    uint32_t n;
+    const int8_t *x;
+    uint32_t step;
+} m0_run_t;
+
+// Pack two such runs of 4 positions, one after the other; either may have no taps.
+void m0_pack4_runs(uint32_t *words, const m0_run_t runs[2]);
 
 // Run a block: for position p and row o, y[p * y_step + o] = requantize(row o times position p).
 void m0_matmul_int8(const m0_matmul_t *job, int8_t *y);

@@ -57,12 +57,45 @@ m0_pack4:
         pop     {r4, r5, r6, r7, pc}
         .size   m0_pack4, . - m0_pack4
 
+// void m0_pack4_runs(uint32_t *words, const m0_run_t runs[2])
+        .align  2
+        .global m0_pack4_runs
+        .type   m0_pack4_runs, %function
+        .thumb_func
+m0_pack4_runs:
+        push    {r4, r5, r6, r7, lr}
+        movs    r2, r1
+        adds    r2, #12
+        mov     lr, r2                  // the second run
+1:      mov     r12, r1
+        ldmia   r1!, {r2, r3, r7}
+        adds    r3, r3, r2              // the ends, as above
+        adds    r4, r3, r7
+        adds    r5, r4, r7
+        adds    r6, r5, r7
+        rsbs    r7, r2, #0
+        beq     4f
+        lsrs    r2, r2, #1
+        bcs     3f                      // n is odd
+2:      PACK_TAP
+        adds    r7, #1
+3:      PACK_TAP
+        adds    r7, #1
+        bne     2b
+4:      mov     r1, lr
+        cmp     r1, r12
+        bne     1b
+        pop     {r4, r5, r6, r7, pc}
+        .size   m0_pack4_runs, . - m0_pack4_runs
+
 // void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step)
         .align  2
         .global m0_pack8
         .type   m0_pack8, %function
         .thumb_func
 m0_pack8:
+        cmp     r2, #0
+        beq     8f
         push    {r0, r1, r2, r3, r4, r5, r6, r7, lr}
         bl      5f                      // the first four inputs
         ldr     r0, [sp]

@@ -1,21 +1,51 @@
+#include <string.h>
+
 #include "m0_matmul.h"
+
+// Maps of fewer positions than a block.
+static void run_tiny(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, int8_t *scratch) {
+    const uint32_t shifted = layer->shift_channels;
+    const uint32_t channels = layer->in.channels;
+    for (int32_t left = layer->in.height * layer->in.width; left > 0; left--) {
+        const int8_t *taps = x;
+        if (shifted > 0) {
+            taps = memcpy(scratch, x, channels);
+            memcpy(scratch, past, shifted);
+            past += shifted;
+        }
+        m0_matmul_one(layer, taps, channels, y);
+        x += channels;
+        y += layer->out.channels;
+    }
+}
+
+M0_RAM_CODE static void pack_int4(uint32_t *words, const m0_run_t *run) {
+    const int8_t *inputs[M0_BLOCK_INT4];
+    const int8_t *x = run->x;
+    for (uint32_t i = 0; i < M0_BLOCK_INT4; i++, x += run->step) {
+        inputs[i] = x;
+    }
+    m0_pack8(words, inputs, run->n, 1, 0);
+}
 
 // weights: SPEC.md, "Targets".
 M0_RAM_CODE mlet_status_t m0_pointwise(
-    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
+    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
+        || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t in_channels = layer->in.channels;
     const uint32_t out_channels = layer->out.channels;
+    const uint32_t shifted = layer->shift_channels;
     const uint32_t block = m0_matmul_block(layer);
     if (positions < block) {
-        for (uint32_t p = 0; p < positions; p++, x += in_channels, y += out_channels) {
-            m0_matmul_one(layer, x, in_channels, y);
-        }
+        run_tiny(layer, past, x, y, scratch);
         return MLET_OK;
     }
+    m0_run_t runs[2] = {{shifted, past, shifted}, {in_channels - shifted, x, in_channels}};
     for (uint32_t first = 0; first < out_channels; first += M0_GROUP, y += M0_GROUP) {
         const mlet_layer_t group = m0_matmul_group(layer, in_channels, first);
         m0_matmul_t job;
@@ -24,12 +54,14 @@ M0_RAM_CODE mlet_status_t m0_pointwise(
             if (p > positions - block) {
                 p = positions - block; // the last block is whole too: some positions come twice
             }
-            const int8_t *inputs[M0_BLOCK_INT4];
-            const int8_t *px = x + p * in_channels;
-            for (uint32_t i = 0; i < block; i++, px += in_channels) {
-                inputs[i] = px;
+            runs[0].x = past + p * shifted;
+            runs[1].x = x + p * in_channels + shifted;
+            if (block == M0_BLOCK_INT8) {
+                m0_pack4_runs(words, runs);
+            } else {
+                pack_int4(words, &runs[0]);
+                pack_int4(words + shifted * (M0_BLOCK_INT4 / 2), &runs[1]);
             }
-            m0_matmul_pack(&group, words, inputs, in_channels, 1, 0);
             m0_matmul_run(&group, &job, y + p * out_channels);
         }
     }

@@ -31,6 +31,16 @@ void m0_pack4(
     pack(words, x, n, rows, step, 4);
 }
 
+void m0_pack4_runs(uint32_t *words, const m0_run_t runs[2]) {
+    for (const m0_run_t *run = runs; run < runs + 2; words += 2 * run->n, run++) {
+        const int8_t *x[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            x[i] = run->x + i * run->step;
+        }
+        m0_pack4(words, x, run->n, 1, 0);
+    }
+}
+
 void m0_pack8(
     uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step) {
     pack(words, x, n, rows, step, 8);

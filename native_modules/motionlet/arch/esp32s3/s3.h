@@ -17,9 +17,11 @@
 #include "mlet.h"
 
 mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_pointwise(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_pointwise(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t s3_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t s3_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);

@@ -11,6 +11,7 @@
 #include "s3_dots.h"
 #include "s3_depthwise2d.h"
 #include "s3_spread.h"
+#include "mlet_source.h"
 
 #define UNIT ((int32_t)sizeof(int16_t))
 
@@ -84,9 +85,9 @@ static void lay_weights(
     }
 }
 
-// Write a row of n channels at x to its slots; a row outside the image is zeros.
-static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const int8_t *x, int32_t row,
-    uint32_t n, int16_t *slot) {
+// Write a row of n channels of the source to its slots; a row outside the image is zeros.
+static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const mlet_source_t *source,
+    int32_t row, uint32_t n, int16_t *slot) {
     if (row < 0 || row >= layer->in.height) {
         for (uint32_t c = 0; c < n; c++, slot += shape->plane) {
             int16_t *to = slot;
@@ -96,14 +97,14 @@ static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const int8_
         }
         return;
     }
-    const int32_t width = layer->in.width, channels = layer->in.channels;
+    const int32_t width = layer->in.width;
     const int32_t seen = shape->columns - layer->pad_left; // columns from the image's first
     const s3_spread_t job = {
-        .from = x + row * width * channels,
+        .from = source->x + row * width * source->pixel,
         .to = slot + layer->pad_left * shape->slots, // what lies beside the image stays 0
         .n = n,
         .rows = (uint32_t)(seen < width ? seen : width),
-        .from_row = channels,
+        .from_row = source->pixel,
         .to_row = shape->slots * UNIT,
         .to_step = (int32_t)shape->plane * UNIT,
         .zero = layer->in_zero,
@@ -111,9 +112,10 @@ static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const int8_
     s3_spread(&job);
 }
 
-// n channels from `first` on.
-static void run_group(const mlet_layer_t *layer, const shape_t *shape, const int8_t *x, int8_t *y,
-    uint32_t first, uint32_t n, int16_t *rows, int16_t *weights) {
+// n channels from `first` on, where the source begins.
+static void run_group(const mlet_layer_t *layer, const shape_t *shape,
+    const mlet_source_t *source, int8_t *y, uint32_t first, uint32_t n, int16_t *rows,
+    int16_t *weights) {
     const int32_t channels = layer->in.channels;
     lay_weights(layer, shape, layer->weights + first, n, weights);
     int32_t row = 0; // the next one to lay, of the padded image
@@ -121,7 +123,7 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape, const int
         const int32_t top = i * layer->stride_h;
         row = row < top ? top : row;
         for (; row < top + shape->span_h; row++) {
-            lay_row(layer, shape, x + first, row - layer->pad_top, n, rows + row % shape->slots);
+            lay_row(layer, shape, source, row - layer->pad_top, n, rows + row % shape->slots);
         }
         s3_dots_t job = {
             .x = rows,
@@ -140,13 +142,14 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape, const int
     }
 }
 
-mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL) {
+mlet_status_t s3_depthwise2d(
+    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
+    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const shape_t shape = shape_of(layer);
     if (!is_tuned(&shape)) {
-        return mlet_depthwise2d(layer, x, y, NULL);
+        return mlet_depthwise2d(layer, past, x, y, NULL);
     }
     if (scratch == NULL) {
         return MLET_E_ARGUMENT;
@@ -156,9 +159,9 @@ mlet_status_t s3_depthwise2d(const mlet_layer_t *layer, const int8_t *x, int8_t 
     // What lies beside the image, and between the taps, is 0 for all groups.
     memset(scratch, 0, rows_bytes(&shape) + weights_bytes(&shape));
     for (uint32_t first = 0, n; first < layer->in.channels; first += n) {
-        n = layer->in.channels - first;
-        n = n < shape.channels ? n : shape.channels;
-        run_group(layer, &shape, x, y, first, n, rows, weights);
+        const mlet_source_t source = mlet_source(layer, past, x, (int32_t)first);
+        n = (uint32_t)source.channels < shape.channels ? (uint32_t)source.channels : shape.channels;
+        run_group(layer, &shape, &source, y, first, n, rows, weights);
     }
     return MLET_OK;
 }

@@ -5,6 +5,7 @@
 const mlet_kernels_t mlet_kernels_esp32s3 = {
     .conv2d = s3_conv2d,
     .depthwise2d = s3_depthwise2d,
+    .keep_shifted = mlet_keep_shifted,
     .pointwise = s3_pointwise,
     .average_pool = s3_average_pool,
     .dense = s3_dense,
