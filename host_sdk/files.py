@@ -14,6 +14,14 @@ def read(path):
         raise MotionletError(f"{path}: {error.strerror}") from None
 
 
+def make_folder(path):
+    """Make a folder, and those above it, unless it is there."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MotionletError(f"cannot make the folder {path}: {error.strerror}") from None
+
+
 def write(path, data):
     """Write bytes under another name first, so that the file is whole or as it was."""
     path = Path(path)

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.files import write_json
 from host_sdk.golden.check import WITH_ROWS
 from host_sdk.networks import import_keras
 from host_sdk.quantize.float_ops import trace, trace_tensors, unwrap
-from host_sdk.run_folder import DERIVED
+from host_sdk.run_folder import write_run
 
 LEARNING_RATE = 2e-3
 MULTIPLE = 4  # of channels: what kernels like
@@ -145,7 +144,6 @@ def prune_run(run, keep, out, epochs=4, seed=0, tell=None):
     """
     from host_sdk.fine_tune import fine_tune
     from host_sdk.train import accuracy, float_logits
-    from host_sdk.train.run import save_model
 
     out = Path(out)
     if out.resolve() == run.folder.resolve():
@@ -176,14 +174,7 @@ def prune_run(run, keep, out, epochs=4, seed=0, tell=None):
         samples, labels = run.make_clips(split)
         logits = float_logits(smaller, samples, normalization=normalization)
         record["accuracy"][split] = accuracy(run.config["network"], logits, labels)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MotionletError(f"cannot make the directory {out}: {error.strerror}") from None
-    save_model(smaller, out / "model.keras")
-    write_json(out / "train.json", record)
-    for name in DERIVED:  # what was made of an earlier network
-        (out / name).unlink(missing_ok=True)
+    write_run(out, smaller, record)
     return record
 
 

@@ -2,7 +2,7 @@
 
 | file | written by |
 |---|---|
-| `model.keras`, `train.json` | `host_sdk train --out RUN` |
+| `model.keras`, `train.json` | `host_sdk train --out RUN`; `checkpoint.npz` while it goes on |
 | `model.graph`, `quantize.json` | `host_sdk quantize RUN` |
 | `model.mlet` | `host_sdk pack RUN/model.graph` |
 | `evaluate.json` | `host_sdk evaluate RUN` |
@@ -11,14 +11,18 @@
 """
 
 import json
+import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.files import read, write, write_json
+from host_sdk.files import make_folder, read, write, write_json
 from host_sdk.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
+CHECKPOINT = "checkpoint.npz"  # of a training that is not done
 DERIVED = ("model.graph", "quantize.json", "model.mlet", "evaluate.json")  # from the network
 # The field of the configuration that says how many clips a split has.
 COUNTS = {"train": "clips", "validation": "validation_clips", "test": "test_clips"}
@@ -97,9 +101,45 @@ class Run:
         return data
 
 
+def write_run(folder, model, record):
+    """Write a trained network and its record; remove what was made of an earlier one."""
+    folder = Path(folder)
+    make_folder(folder)
+    _save_model(model, folder / "model.keras")
+    write_json(folder / "train.json", record)
+    for name in (CHECKPOINT, *DERIVED):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _save_model(model, path):
+    """Save a Keras model under another name first, so that the file is whole or as it was."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        model.save(partial)
+        partial.replace(path)
+    except OSError as error:
+        raise MotionletError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def versions(*packages):
+    """Return {name: version} of Motionlet, Python and `packages`, for a record."""
+    return {
+        "motionlet": host_sdk.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
 def open_run(folder):
     """Return the `Run` in a folder. Raises MotionletError when training left none there."""
     path = Path(folder) / "train.json"
+    if not path.exists():
+        why = f"there is no {path}"
+        if (path.parent / CHECKPOINT).exists():
+            why = f"its training was stopped; `host_sdk train --resume --out {folder}` goes on"
+        raise MotionletError(f"{folder} holds no trained network: {why}")
     try:
         record = json.loads(read(path))
         known = isinstance(record["config"], dict) and isinstance(record["labels"], list)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,43 @@ def folder_options(command):
     return with_options
 
 
+class Bytes(click.ParamType):
+    """A number of bytes; `64k` is 64 × 1024."""
+
+    name = "BYTES"
+
+    def convert(self, value, param, ctx):
+        """Return it as an int."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([km]?)b?", str(value).lower())
+        if not found:
+            self.fail(f"{value!r} is not a number of bytes, such as 65536 or 64k", param, ctx)
+        return int(float(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2]])
+
+
+class Share(click.ParamType):
+    """A share: `65%` or 0.65."""
+
+    name = "SHARE"
+
+    def convert(self, value, param, ctx):
+        """Return it as a float, 1 for 100%."""
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = None
+        if share is None or not 0 < share <= 1:
+            self.fail(f"{value!r} is not a share above 0% and up to 100%, such as 65%", param, ctx)
+        return share
+
+
+def out_option(*, dir_okay=True, file_okay=True, **given):
+    """Return the option `--out`, or `-o`: the path to write to."""
+    kind = click.Path(dir_okay=dir_okay, file_okay=file_okay, path_type=Path)
+    return click.option("-o", "--out", type=kind, **given)
+
+
+run_argument = click.argument("run", type=click.Path(file_okay=False, path_type=Path))
 model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
 
 

@@ -6,14 +6,11 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk import paths
-from host_sdk.cli.common import console, folder_options, json_option
+from host_sdk.cli.common import console, folder_options, json_option, out_option
 from host_sdk.errors import MotionletError
+from host_sdk.files import make_folder
 
-sheet_option = click.option(
-    *("-o", "--out"),
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The picture. Default: `build/data/NAME.png`.",
-)
+sheet_option = out_option(dir_okay=False, help="The picture. Default: `build/data/NAME.png`.")
 frames_option = click.option("--frames", default=16, show_default=True, help="Frames of a window.")
 
 
@@ -33,7 +30,7 @@ def inspect(folder, frames, data_options, out, as_json):
 
     Clips are videos or arrays (`.npy`, `.npz`): pictures, or temperatures in degrees C.
     `FOLDER/splits.csv` (columns clip, split, group) says who is for training and who for testing.
-    A picture shows what a network will see.
+    A picture shows what a network will see. Exits with 1 when nothing can be trained on FOLDER.
     """
     from host_sdk.data import inspection
 
@@ -46,6 +43,8 @@ def inspect(folder, frames, data_options, out, as_json):
         print(json.dumps(report))
     else:
         _print(report)
+    if report["error"]:
+        raise MotionletError(report["error"])
 
 
 @data.command()
@@ -64,11 +63,11 @@ def _draw(task, out, name, frames):
     from host_sdk.data.inspection import contact_sheet
 
     out = out or paths.build() / "data" / f"{name}.png"
+    make_folder(out.parent)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         contact_sheet(task, out, frames)
-    except OSError as error:
-        raise MotionletError(f"{out}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise MotionletError(f"{out}: {getattr(error, 'strerror', None) or error}") from None
     return out
 
 
@@ -84,11 +83,12 @@ def _print(report):
         lengths = (f"{figures[name]:.1f}" for name in ("seconds", "shortest", "longest"))
         windows = (f"{count:,}" for count in figures.get("split_windows", {}).values())
         table.add_row(escape(label), f"{figures['clips']:,}", *lengths, *windows)
-    console.print(table)
+    if report["classes"]:
+        console.print(table)
     console.print(f"[dim]train, validation, test: windows of {report['frames']} frames[/]")
     for name in ("sizes", "rates"):
-        found = ", ".join(f"{count:,} of {value}" for value, count in report[name].items())
-        console.print(f"{name}: {found}")
+        found = ", ".join(f"{value} ({count:,})" for value, count in report[name].items())
+        console.print(f"{name}: {found or 'none'}")
     if "samples" in report:
         s = report["samples"]
         kind = "thermal" if s["thermal"] else "rgb" if s["channels"] == 3 else "gray"

@@ -2,31 +2,17 @@
 
 import dataclasses
 import json
-import re
 from types import SimpleNamespace
 
 import rich_click as click
 
-from host_sdk.cli.common import console, json_option, messages, set_option
+from host_sdk.cli.common import Bytes, console, json_option, messages, set_option
 from host_sdk.errors import MotionletError
-
-
-class Size(click.ParamType):
-    """Bytes, such as 65536 or 64k."""
-
-    name = "SIZE"
-
-    def convert(self, value, param, ctx):
-        found = re.fullmatch(r"(\d+)([kKmM]?)", str(value))
-        if not found:
-            raise MotionletError(f"{param.opts[0]} {value}: want bytes, such as 65536 or 64k")
-        return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2}[found[2].lower()]
-
 
 BUDGET = (
     click.option("--board", default="MOTIONLET_PICO", show_default=True, help="Where it must fit."),
-    click.option("--ram", type=Size(), help="For a stream; default: what the board has."),
-    click.option("--flash", type=Size(), help="For the model; default: the board's ROMFS."),
+    click.option("--ram", type=Bytes(), help="For a stream; default: what the board has."),
+    click.option("--flash", type=Bytes(), help="For the model; default: the board's ROMFS."),
 )
 
 

@@ -6,11 +6,19 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import DEVICE_HELP, build_firmware, console, json_option, progress_stages
+from host_sdk.cli.common import (
+    DEVICE_HELP,
+    build_firmware,
+    console,
+    json_option,
+    out_option,
+    progress_stages,
+    run_argument,
+)
 
 
 @click.command()
-@click.argument("run", type=click.Path(file_okay=False, path_type=Path))
+@run_argument
 @click.option("--clips", type=int, help="Of the test split; default: all.")
 @click.option("--device", "spec", metavar="DEVICE", help=f"Run a sample there too: {DEVICE_HELP}.")
 @click.option("--sample", default=3, show_default=True, help="Test clips that the device gets.")
@@ -32,6 +40,8 @@ from host_sdk.cli.common import DEVICE_HELP, build_firmware, console, json_optio
 @json_option
 def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, hold, seed, as_json):
     """Evaluate the int8 network of a run folder; write `evaluate.json` into it.
+
+    It is quantized and packed by default settings if `quantize` and `pack` have not done it.
 
     On unseen clips: accuracy with its confidence interval, by class and by frames seen, time to a
     decision, calibration, dropped frames. On background: false alarms an hour. On clips without
@@ -60,7 +70,7 @@ def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, h
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), default="report.html")
+@out_option(dir_okay=False, default="report.html", show_default=True, help="The page.")
 def report(runs, out):
     """Write one HTML page about run folders that were evaluated.
 

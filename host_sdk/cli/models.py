@@ -5,13 +5,13 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, json_option, model_argument, read_model
+from host_sdk.cli.common import console, json_option, model_argument, out_option, read_model
 from host_sdk.files import write
 
 
 @click.command()
 @click.argument("graph", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: GRAPH with .mlet.")
+@out_option(dir_okay=False, help="Default: GRAPH with .mlet.")
 def pack(graph, out):
     """Plan the memory of a quantized graph and write it as an `.mlet` file."""
     from host_sdk import mlet_file, planner

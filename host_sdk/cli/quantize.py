@@ -1,45 +1,15 @@
 """From a network to a smaller one, and to a graph of integers: `prune` and `quantize`."""
 
-from pathlib import Path
-
 import rich_click as click
 
-from host_sdk.cli.common import console, progress_bar
+from host_sdk.cli.common import Bytes, Share, console, out_option, progress_bar, run_argument
 from host_sdk.errors import MotionletError
 from host_sdk.run_folder import CALIBRATION_CLIPS
 
 
-class Bytes(click.ParamType):
-    """A number of bytes; `8k` is 8 × 1024."""
-
-    name = "BYTES"
-
-    def convert(self, value, param, ctx):
-        """Return it as an int."""
-        text = str(value).lower().removesuffix("b")
-        factor = {"k": 1024, "m": 1024**2}.get(text[-1:], 1)
-        try:
-            return int(float(text.rstrip("km")) * factor)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a number of bytes, such as 8192 or 8k")
-
-
-class Percent(click.ParamType):
-    """A share, such as `65%`."""
-
-    name = "PERCENT"
-
-    def convert(self, value, param, ctx):
-        """Return it as a float, 1 for 100%."""
-        try:
-            return value if isinstance(value, float) else float(value.removesuffix("%")) / 100
-        except ValueError:
-            self.fail(f"{value!r} is not a share, such as 65%")
-
-
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Default: FOLDER/model.graph.")
+@run_argument
+@out_option(help="Default: RUN/model.graph.")
 @click.option(
     "--method",
     default="mse",
@@ -74,7 +44,7 @@ class Percent(click.ParamType):
 )
 @click.option(
     "--budget",
-    type=Percent(),
+    type=Share(),
     help="The same, until the weights take at most this share of their bytes with 8 bits, such "
     "as `65%`.",
 )
@@ -86,10 +56,8 @@ class Percent(click.ParamType):
     "in place.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
-def quantize(
-    folder, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed
-):
-    """Quantize what `train` left in FOLDER to int8, calibrated on streams of training clips.
+def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed):
+    """Quantize what `train` left in RUN to int8, calibrated on streams of training clips.
 
     Writes the graph, and beside it `quantize.json`, which says how it was made.
     """
@@ -109,12 +77,12 @@ def quantize(
         qat_epochs=qat,
         seed=seed,
     )
-    run = open_run(folder)
-    with progress_bar("quantizing") as tell:
-        graph, record = quantize_run(run, recipe, tell)
-    out = out or folder / "model.graph"
+    run = open_run(run)
+    out = out or run.folder / "model.graph"
     if not out.parent.is_dir():
         raise MotionletError(f"{out.parent}: no such folder")
+    with progress_bar("quantizing") as tell:
+        graph, record = quantize_run(run, recipe, tell)
     save_graph(graph, out)
     write_json(out.with_name("quantize.json"), record)
     narrow = f", 4 bits in {', '.join(record['int4'])}" if record["int4"] else ""
@@ -125,15 +93,13 @@ def quantize(
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--keep", type=float, required=True, metavar="SHARE", help="Channels to keep, such as `0.7`."
-)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@run_argument
+@click.option("--keep", type=Share(), required=True, help="Channels to keep, such as `70%`.")
+@out_option(file_okay=False, required=True, help="The run folder to write.")
 @click.option("--epochs", default=4, show_default=True, help="Passes over the training clips.")
 @click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
-def prune(folder, keep, out, epochs, seed):
-    """Remove the least important channels of the network in FOLDER; write the run folder OUT.
+def prune(run, keep, out, epochs, seed):
+    """Remove the least important channels of the network in RUN; write the run folder OUT.
 
     What is left is a smaller network of the same layers. It then learns to answer as the larger
     one does, and can be quantized like any other.
@@ -141,7 +107,7 @@ def prune(folder, keep, out, epochs, seed):
     from host_sdk.prune import prune_run
     from host_sdk.run_folder import open_run
 
-    run = open_run(folder)
+    run = open_run(run)
     with progress_bar("fine-tuning") as tell:
         record = prune_run(run, keep, out, epochs, seed, tell)
     before, after = record["pruned"]["macs"]

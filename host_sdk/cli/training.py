@@ -2,14 +2,23 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, folder_options, json_option, messages, set_option
+from host_sdk.cli.common import (
+    console,
+    folder_options,
+    json_option,
+    messages,
+    out_option,
+    set_option,
+)
 from host_sdk.cli.design import budget_options, find_designs, words_of
-from host_sdk.data import load_task
+from host_sdk.data import TASKS, load_task
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
+from host_sdk.networks import NETWORKS
+from host_sdk.run_folder import CHECKPOINT
 
 
 @click.command()
@@ -17,7 +26,7 @@ def networks():
     """List the networks and the options that `train --set` takes."""
     from rich.table import Table
 
-    from host_sdk.networks import NETWORKS, options_of
+    from host_sdk.networks import options_of
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("network", "option", "default", "from", "to", ""):
@@ -29,20 +38,40 @@ def networks():
     console.print(table)
 
 
+# The panels of `train --help`; what they lack is in the last one.
+click.rich_click.OPTION_GROUPS["host_sdk train"] = [
+    {"name": name, "options": [f"--{word.replace('_', '-')}" for word in words]}
+    for name, words in {
+        "What to learn": ("task", "data", "frames", "clips"),
+        "Clips of your own (with --data)": [f.name for f in dataclasses.fields(FolderOptions)],
+        "The network": ("network", "set"),
+        "To fit a board": ("fit", "board", "ram", "flash"),
+        "How to train": ("epochs", "batch", "learning_rate", "warm_up", "seed", "seeds"),
+        "A teacher": ("teacher", "teacher_weight", "temperature"),
+    }.items()
+]
+
+
 @click.command()
-@click.option("--task", help="A built-in task; default: moving_digits.")
+@click.option("--task", help=f"A built-in task: {', '.join(TASKS)}; default: the first.")
 @click.option(
     "--data", "folder", metavar="DIR", help="A folder of clips to learn from, not a built-in task."
 )
 @folder_options
-@click.option("--network", help="Default: separable3d; with --fit, the best.")
-@set_option
 @click.option(
-    "--fit", is_flag=True, help="Choose options, by `host_sdk design`, that fit this budget:"
+    "--network",
+    help=f"{', '.join(NETWORKS)}; default: separable3d; with --fit, the best.",
 )
+@set_option
+@click.option("--fit", is_flag=True, help="Choose options that fit, as `host_sdk design` does.")
 @budget_options
 @click.option("--frames", type=int, help="Length of a clip; default: 16.")
-@click.option("--clips", type=int, help="Clips to train on; default: 5400.")
+@click.option(
+    "--clips",
+    type=int,
+    help="Clips to train on; default: 5400. If a folder has fewer, they are repeated, changed "
+    "as --augment says.",
+)
 @click.option("--epochs", type=int, help="Passes over the clips; default: 8.")
 @click.option("--batch", type=int, help="Clips in a step; default: 32.")
 @click.option("--learning-rate", type=float, help="At the start; falls to 0. Default: 0.006.")
@@ -55,7 +84,7 @@ def networks():
 @click.option("--teacher-weight", type=float, help="Their share in the loss; default: 0.5.")
 @click.option("--temperature", type=float, help="Softens answers compared; default: 4.")
 @click.option("--resume", is_flag=True, help="Go on where training in OUT was stopped.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True)
+@out_option(file_okay=False, required=True, help="The run folder to write.")
 @json_option
 def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_json, **given):
     """Train a network; write `model.keras` and `train.json` into the folder OUT.
@@ -63,8 +92,7 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     `host_sdk networks` lists the networks and what can be `--set`. Ctrl-C stops after the step
     under way; `--resume` goes on with it, and leads to the same network as if it had not stopped.
 
-    The options from `--size` to `--split-seed` are for `--data`; `host_sdk data inspect` takes
-    them too, and shows what comes of them.
+    `host_sdk data inspect` shows what comes of the options for clips of your own.
     """
     from host_sdk.train import TrainConfig, saved_config, train_seeds
     from host_sdk.train import train as run
@@ -78,10 +106,14 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     elif data_options:
         name = next(iter(data_options)).replace("_", "-")
         raise MotionletError(f"--{name} is for clips of your own: give --data too")
+    if (ram or flash) and not fit:
+        raise MotionletError("--ram and --flash are for choosing options: give --fit too")
     if resume and not seeds:
         given = saved_config(out) | given
+    elif not resume and (out / CHECKPOINT).exists():
+        messages.print(f"starting afresh; --resume would go on with the training stopped in {out}")
     config = TrainConfig(**given)
-    if fit and not resume:
+    if fit and (seeds or not resume):
         task = load_task(config.task, config.data)
         best = find_designs(
             *(task, task.FRAMES_PER_SECOND, board, ram, flash),
@@ -104,6 +136,8 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
 def _resolved_options(folder, data_options):
     """Return the options of a folder's task with nothing left to choose, to be written down."""
     task = load_task(folder, data_options)
+    if task.unused:
+        messages.print(f"no clip that can be used of {', '.join(task.unused)}")
     if task.skipped:
         messages.print(f"files skipped: {len(task.skipped)}; host_sdk data inspect says why")
     return dataclasses.asdict(task.options)

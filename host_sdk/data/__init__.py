@@ -30,7 +30,8 @@ def load_task(name, options=None):
         return importlib.import_module(f"{__name__}.{name}")
     if not Path(name).is_dir():
         raise MotionletError(
-            f"no task named {str(name)!r} and no folder; there is: {', '.join(TASKS)}"
+            f"no task named {str(name)!r} and no folder {Path(name).absolute()}; "
+            f"there is: {', '.join(TASKS)}"
         )
     from host_sdk.data.folder import FolderTask
 

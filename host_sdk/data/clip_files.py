@@ -16,7 +16,7 @@ from host_sdk.clips import load_array
 from host_sdk.errors import MotionletError
 from host_sdk.golden import frames as golden
 from host_sdk.mlet_format import LIMITS
-from host_sdk.normalization import to_samples
+from host_sdk.normalization import HUNDREDTHS, sample_range, to_samples
 
 VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4"),
@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = {
 }
 ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
-CACHE_VERSION = 1  # to be raised when the functions here give other results
+CACHE_VERSION = 2  # to be raised when the functions here give other results
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ def _load(path):
         if frames.min() >= 0 and frames.max() <= 1:
             raise MotionletError(
                 "floats from 0 to 1; floats are degrees C, pictures are uint8 from 0 to 255"
+            )
+        low, high = (end / HUNDREDTHS for end in sample_range("int16"))
+        if frames.min() < low or frames.max() > high:
+            raise MotionletError(
+                f"floats from {frames.min():g} to {frames.max():g}; floats are degrees C, "
+                f"{low:g} to {high:g}"
             )
         frames = to_samples(frames)
     if frames.dtype not in (np.uint8, np.int16):

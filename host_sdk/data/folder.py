@@ -54,7 +54,7 @@ def scan(folder):
     folder = Path(folder)
     if not folder.is_dir():
         raise MotionletError(f"{folder}: no such folder")
-    classes = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    classes = _class_folders(folder)
     if not classes:
         raise MotionletError(
             f"{folder} holds no folder; want one for each class, with its clips: "
@@ -84,12 +84,17 @@ def scan(folder):
     return clips, {name: entry["error"] for name, entry in found.items() if "error" in entry}
 
 
+def _class_folders(folder):
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
 class FolderTask:
     """A task (see `host_sdk.data`) of the clips in a folder.
 
     `options` is the `FolderOptions` with nothing left to choose: with them the same folder gives
     the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
-    group} is from splits.csv, `skipped` {name: why} are the files that cannot be used.
+    group} is from splits.csv, `skipped` {name: why} are the files that cannot be used, `unused`
+    the folders in which there is no other.
     """
 
     def __init__(self, folder, options=None):
@@ -106,6 +111,7 @@ class FolderTask:
                 f"{self.folder} has clips of one class only, {self.LABELS[0]!r}; "
                 "at least two are needed"
             )
+        self.unused = [p.name for p in _class_folders(self.folder) if p.name not in self.LABELS]
         self.thermal = self.clips[0].info.thermal
         for clip in self.clips:
             if clip.info.thermal != self.thermal:
@@ -138,6 +144,10 @@ class FolderTask:
         windows = self.windows(frames, split)
         if not windows:
             raise MotionletError(self._no_window(frames, split))
+        found = {self.clips[index].label for index, _ in windows}
+        if split == "train" and len(found) < len(self.LABELS):
+            lacking = next(label for label in self.LABELS if label not in found)
+            raise MotionletError(self._no_window(frames, split, lacking))
         augmentation = Augmentation.parse(self.options.augment) if split == "train" else None
         rng = np.random.default_rng([seed, splits.SPLITS.index(split)])
         labels = np.array([self.LABELS.index(self.clips[index].label) for index, _ in windows])
@@ -203,13 +213,19 @@ class FolderTask:
         labels = [clip.label for clip in self.clips]
         return groups, splits.assign(labels, units, self.options.split_seed)
 
-    def _no_window(self, frames, split):
-        names = [c.name for c, where in zip(self.clips, self.splits, strict=True) if where == split]
+    def _no_window(self, frames, split, label=None):
+        """Say why there is no window, of the class `label` if one is given."""
+        names = [
+            clip.name
+            for clip, where in zip(self.clips, self.splits, strict=True)
+            if where == split and label in (None, clip.label)
+        ]
+        of_class = f" of the class {label!r}" if label else ""
         if not names:
-            return f"{self.folder}: no clip is in the {split} split"
+            return f"{self.folder}: no clip{of_class} is in the {split} split"
         return (
-            f"{self.folder}: no clip of the {split} split gives a window of {frames} frames; "
-            f"{names[0]}: {self.skipped[names[0]]}"
+            f"{self.folder}: no clip{of_class} in the {split} split gives a window of {frames} "
+            f"frames; {names[0]}: {self.skipped[names[0]]}"
         )
 
 

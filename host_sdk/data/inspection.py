@@ -13,6 +13,7 @@ from host_sdk.errors import MotionletError
 IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
 SIDE = 16  # pixels at most, of the frames that are compared
 QUERIES = (0.25, 0.5, 0.75)  # where in a clip the frames lie that are looked for in others
+SHOWN = 8  # pairs of copies that are named
 LIKENESS = 1 / 3  # copies differ by less than this part of what the clip itself changes
 
 
@@ -20,24 +21,25 @@ def inspect_folder(folder, options=None, frames=16):
     """Look at a folder of clips as a task of windows of `frames`; return (report, task).
 
     `options` is a dict of fields of `FolderOptions`. `report` is a plain dict for JSON: classes,
-    sizes, rates, what was skipped and why, warnings. `task` is None if there can be none; the
-    warnings say why. Raises MotionletError if `folder` is no folder of folders, or `options` are
-    wrong.
+    sizes, rates, what was skipped and why, warnings. `task` is None if there can be none; then
+    `report["error"]`, else None, says why. Raises MotionletError if `folder` is no folder of
+    folders, or `options` are wrong.
     """
     if frames < 1:
         raise MotionletError(f"frames must be at least 1, not {frames}")
     options = FolderOptions.from_dict(options or {})
     clips, skipped = folders.scan(folder)
-    warnings = []
-    task = None
+    warnings, task, failure = [], None, None
     try:
         task = folders.FolderTask(folder, options)
     except MotionletError as error:
-        warnings.append(str(error))
+        failure = str(error)
     windows = {}
     if task:
         windows = {split: task.windows(frames, split) for split in SPLITS}
         skipped = task.skipped
+        if task.unused:
+            warnings.append(f"no clip that can be used of {_and(task.unused)}")
         warnings += _task_warnings(task, windows, frames)
     warnings += _clip_warnings(clips, skipped)
     report = {
@@ -52,6 +54,7 @@ def inspect_folder(folder, options=None, frames=16):
         "groups": len(set(task.groups.values())) if task else 0,
         "skipped": skipped,
         "warnings": warnings,
+        "error": failure,
     }
     if task:
         height, width, channels = task.FRAME_SHAPE
@@ -139,10 +142,12 @@ def _task_warnings(task, windows, frames):
     identical = {
         frozenset(pair) for n in by_content.values() for pair in itertools.combinations(n, 2)
     }
-    for first, second in near_copies(task):
-        if frozenset((first, second)) not in identical:
-            places = f"{where[first]} and {where[second]}"
-            yield f"leak: nearly the same frames in {places}: {first}, {second}"
+    copies = [pair for pair in near_copies(task) if frozenset(pair) not in identical]
+    for first, second in copies[:SHOWN]:
+        places = f"{where[first]} and {where[second]}"
+        yield f"leak: nearly the same frames in {places}: {first}, {second}"
+    if len(copies) > SHOWN:
+        yield f"leak: nearly the same frames in {len(copies) - SHOWN} more pairs of clips"
     seconds = collections.Counter()
     for clip in task.clips:
         seconds[clip.label] += clip.info.frames / (clip.info.fps or task.options.array_fps)

@@ -1,10 +1,12 @@
 """Streams in which nothing happens, to count false alarms on."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from host_sdk.data import clip_files
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 
 STREAM_SECONDS = 30  # of each stream that a task makes
@@ -20,12 +22,19 @@ def folder_streams(folder, task):
     paths = sorted(p for p in Path(folder).glob("**/*") if p.suffix.lower() in suffixes)
     if not paths:
         raise MotionletError(f"{folder}: no clips in it, neither videos nor arrays")
-    crop = hasattr(task, "options") and task.options.crop
-    form = clip_files.FrameForm(task.FRAMES_PER_SECOND, task.FRAME_SHAPE, crop)
+    options = getattr(task, "options", FolderOptions())
+    form = clip_files.FrameForm(task.FRAMES_PER_SECOND, task.FRAME_SHAPE, options.crop)
     streams = []
     for path in paths:
         try:
-            streams.append(clip_files.read_frames(path, clip_files.inspect_clip(path), form))
+            info = clip_files.inspect_clip(path)
+            if info.thermal != (task.PIXEL_FORMAT == "int16"):
+                kinds = (
+                    ("temperatures", "pictures") if info.thermal else ("pictures", "temperatures")
+                )
+                raise MotionletError(f"holds {kinds[0]}; the network takes {kinds[1]}")
+            info = replace(info, fps=info.fps or options.array_fps)
+            streams.append(clip_files.read_frames(path, info, form))
         except MotionletError as error:
             raise MotionletError(f"{path}: {error}") from None
     return str(folder), streams

@@ -1,16 +1,13 @@
 """From a run folder to a quantized graph and a record of how it came about: `quantize_run`."""
 
-import platform
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 
-import host_sdk
 from host_sdk.errors import MotionletError
 from host_sdk.quantize.aware import train_rounded
 from host_sdk.quantize.bit_widths import choose_int4, file_bytes, weight_bytes
 from host_sdk.quantize.float_ops import trace
 from host_sdk.quantize.post_training import describe, input_tensor, post_training, real_input
-from host_sdk.run_folder import CALIBRATION_CLIPS
+from host_sdk.run_folder import CALIBRATION_CLIPS, versions
 
 
 @dataclass(frozen=True)
@@ -86,9 +83,5 @@ def quantize_run(run, recipe=Recipe(), tell=None):
         "logit_error": result.error,
         "weight_bytes": weight_bytes(graph),
         "file_bytes": file_bytes(graph),
-        "versions": {
-            "motionlet": host_sdk.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "scipy")},
-        },
+        "versions": versions("tensorflow", "keras", "numpy", "scipy"),
     }

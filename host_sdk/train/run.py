@@ -3,23 +3,19 @@
 import contextlib
 import dataclasses
 import hashlib
-import platform
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
-import host_sdk
 from host_sdk.data import fingerprint, load_task
 from host_sdk.errors import MotionletError
-from host_sdk.files import read, write_json
+from host_sdk.files import make_folder, read, write_json
 from host_sdk.networks import answers, build_network, import_keras
 from host_sdk.normalization import PIXELS
-from host_sdk.run_folder import COUNTS, DERIVED, open_run
+from host_sdk.run_folder import CHECKPOINT, COUNTS, open_run, versions, write_run
 from host_sdk.train.loop import Loop, load_checkpoint, save_checkpoint
 
-CHECKPOINT = "checkpoint.npz"
 SEEDS = "seeds.json"
 
 
@@ -81,10 +77,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     teacher = None
     if config.teacher:
         teacher, about["teacher_sha256"] = _teacher_logits(config, task, normalization, data)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MotionletError(f"cannot make the directory {out_dir}: {error.strerror}") from None
+    make_folder(out_dir)
     loop = Loop(model, config, data, normalization, teacher)
     if saved:
         for name in ("data_sha256", "teacher_sha256"):
@@ -92,8 +85,6 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
                 what = name.removesuffix("_sha256")
                 raise MotionletError(f"cannot resume: the {what} changed since; start afresh")
         loop.restore(*saved[1:])
-    else:
-        checkpoint.unlink(missing_ok=True)
 
     with _bar(config, loop.steps, on_step) if progress else contextlib.nullcontext(on_step) as step:
         history = loop.run(lambda: save_checkpoint(checkpoint, about, loop), step)
@@ -110,18 +101,10 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
         },
         "history": history,
         "training_seconds": round(loop.state.seconds, 1),
-        "versions": {
-            "motionlet": host_sdk.__version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy", "scikit-learn")},
-        },
+        "versions": versions("tensorflow", "keras", "numpy", "scikit-learn"),
     }
-    model_path = out_dir / "model.keras"
-    save_model(model, model_path)
-    write_json(out_dir / "train.json", record)
-    for name in (CHECKPOINT, *DERIVED):  # what was made of an earlier network
-        (out_dir / name).unlink(missing_ok=True)
-    return TrainResult(model, model_path, record)
+    write_run(out_dir, model, record)
+    return TrainResult(model, out_dir / "model.keras", record)
 
 
 def saved_config(out_dir):
@@ -214,6 +197,7 @@ def _make_deterministic(keras, seed):
 @contextlib.contextmanager
 def _bar(config, steps, on_step):
     """Yield a function of the state that moves a bar, and calls `on_step` too."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -222,7 +206,7 @@ def _bar(config, steps, on_step):
         TextColumn("{task.fields[figures]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=config.epochs * steps, figures="")
 
         def show(state):
@@ -240,15 +224,3 @@ def _bar(config, steps, on_step):
                 on_step(state)
 
         yield show
-
-
-def save_model(model, path):
-    """Save a Keras model under another name first, so that the file is whole or absent."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        model.save(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise MotionletError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)

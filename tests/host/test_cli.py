@@ -160,7 +160,7 @@ def test_devices_lists_what_can_be_used(cli):
         (["inspect", "none.mlet"], "none.mlet: No such file or directory"),
         (["pack", "none.graph"], "none.graph: No such file or directory"),
         (["pack", "tiny.mlet"], "tiny.mlet: not a quantized graph"),
-        (["quantize", "none"], "none/train.json: No such file or directory"),
+        (["quantize", "none"], "none holds no trained network: there is no none/train.json"),
         (["deploy", "tiny.mlet", "--device", "/dev/none"], "/dev/none"),
         (["verify", "tiny.mlet", "--device", "cffi", "--clip", "tiny.mlet"], "not a .npy or .npz"),
         (

@@ -187,6 +187,8 @@ def test_a_turned_video_is_read_upright(tmp_path):
         (np.zeros((4, 8, 8, 3), np.int16), "3 channels; 1 can be used"),
         (np.zeros((4, 8, 8), np.int32), "values of type int32; a clip is uint8"),
         (np.array([[[1 + 2j]]] * 2), "values of type complex128"),
+        (np.full((4, 8, 8), 2931.5), "floats from 2931.5 to 2931.5; floats are degrees C, -327.68"),
+        (np.full((4, 8, 8), np.inf), "floats from inf to inf; floats are degrees C"),
         (np.full((4, 8, 8), 0.5), "floats from 0 to 1; floats are degrees C, pictures are uint8"),
         (np.full((4, 8, 8), np.nan), r"\(NaN\)"),
         (np.zeros((1, 8, 8), np.uint8), "1 frame; a clip has at least 2"),

@@ -153,13 +153,33 @@ def test_imbalance_short_clips_rates_and_proportions(folder):
 def test_a_folder_that_is_no_task_is_described_all_the_same(folder):
     for clip in (folder / "two").iterdir():
         clip.unlink()
-    said = run("inspect", folder, "--json")
+    for words in ((), ("--json",)):
+        said = run("inspect", folder, *words)
+        assert said.exit_code == 1
+        assert "has clips of one class only, 'one'; at least two are needed" in said.stderr
+        assert said.stderr.count("\n") == 1
+        assert "one" in said.stdout
     report = json.loads(said.stdout)
     assert report["classes"]["one"]["clips"] == 10
     assert report["sheet"] is None
-    (warning,) = report["warnings"]
-    assert "has clips of one class only, 'one'; at least two are needed" in warning
-    assert "one" in run("inspect", folder).stdout
+    assert report["warnings"] == []
+    assert report["error"] in said.stderr
+
+
+def test_a_class_without_clips(folder):
+    (folder / "three").mkdir()
+    assert warnings_of(folder) == ["no clip that can be used of three"]
+
+
+def test_many_copies_are_counted_not_listed(folder):
+    film = ball(0)
+    for number in range(10):
+        np.save(folder / f"one/{number}.npy", film[number % 3 :])
+        noisy = film + np.random.default_rng(number).normal(0, 2, film.shape)
+        np.save(folder / f"two/{number}.npy", np.clip(noisy, 0, 255).astype(np.uint8))
+    leaks = [w for w in warnings_of(folder) if w.startswith("leak: nearly")]
+    assert len(leaks) == inspection.SHOWN + 1
+    assert leaks[-1].endswith("more pairs of clips")
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_command():
     ("words", "message"),
     [
         (["--board", "TOASTER"], "no board named TOASTER; there is: "),
-        (["--ram", "much"], "--ram much: want bytes, such as 65536 or 64k"),
+        (["--ram", "much"], "'much' is not a number of bytes"),
         (["--fps", "0"], "--fps must be above 0, not 0"),
         (["--frame-shape", "8x8"], "--frame-shape 8x8: want HEIGHTxWIDTHxCHANNELS"),
         (["--classes", "3"], "want --task, or --frame-shape and --classes, not a mix"),

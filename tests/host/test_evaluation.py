@@ -167,7 +167,7 @@ def test_command(tiny_run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["nowhere"], "nowhere/train.json: No such file or directory"),
+        (["nowhere"], "nowhere holds no trained network"),
         (["RUN", "--clips", "0"], "clips must be above 0, not 0"),
         (["RUN", "--threshold", "2"], "threshold must be above 0 and at most 1, not 2"),
         (["RUN", "--background", "."], ".: no clips in it"),

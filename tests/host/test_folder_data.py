@@ -210,6 +210,20 @@ def test_clips_that_cannot_be_used_are_skipped_and_told(tmp_path):
         task.make_clips(None, 8, split)
     assert task.skipped["left/short.npy"] == "5 frames at 10 fps; a window has 8"
     assert len(task.clips) == 21
+    assert task.unused == []
+
+
+def test_a_class_that_cannot_be_learnt_is_told(tmp_path):
+    folder = two_classes(tmp_path)
+    make_folder(folder, {"third/short.npy": 99}, frames=5)
+    (folder / "fourth").mkdir()
+    task = load_task(folder)
+    assert task.LABELS == ["left", "right", "third"]
+    assert task.unused == ["fourth"]
+    message = "no clip of the class 'third' in the train split gives a window of 8 frames; third/s"
+    with pytest.raises(MotionletError, match=message):
+        task.make_clips(None, 8, "train")
+    task.make_clips(None, 8, "test")
 
 
 def test_thermal_clips(tmp_path):
@@ -358,7 +372,7 @@ def test_bad_calls(tmp_path):
         ((None, 16, "exam"), "no split named 'exam'; there is: train, validation, test"),
         ((0, 16), "clips and frames must be at least 1, not 0 and 16"),
         ((None, 16, "validation"), "no clip is in the validation split"),
-        ((None, 41, "test"), "no clip of the test split gives a window of 41 frames; .*: 40 fr"),
+        ((None, 41, "test"), "no clip in the test split gives a window of 41 frames; .*: 40 fr"),
     ]:
         with pytest.raises(MotionletError, match=message):
             task.make_clips(*arguments)

@@ -61,5 +61,9 @@ def test_another_train_json(tmp_path, content):
     (tmp_path / "train.json").write_text(content)
     with pytest.raises(MotionletError, match=r"train\.json is not what `host_sdk train` writes"):
         open_run(tmp_path)
-    with pytest.raises(MotionletError, match="No such file"):
+    with pytest.raises(MotionletError, match="none holds no trained network: there is no"):
+        open_run(tmp_path / "none")
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none/checkpoint.npz").touch()
+    with pytest.raises(MotionletError, match="its training was stopped; `host_sdk train --resume"):
         open_run(tmp_path / "none")

@@ -328,5 +328,5 @@ def test_bad_config(change, message, tmp_path):
 
 def test_bad_directory(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(MotionletError, match="cannot make the directory"):
+    with pytest.raises(MotionletError, match="cannot make the folder"):
         train(SMALL, tmp_path / "file" / "out", progress=False)
