@@ -134,10 +134,13 @@ def find(problem, budget, network, fixed=None, on_step=None):
 
     def widest(others):
         """Return the last design that fits as the width grows, or None."""
-        count = bisect.bisect_left(
-            widths, True, key=lambda width: bool(budget.excess(design(others, width)))
-        )
-        return design(others, widths[count - 1]) if count else None
+
+        def too_wide(width):
+            return bool(budget.excess(design(others, width)))
+
+        if too_wide(widths[0]):  # and so are all others
+            return None
+        return design(others, widths[bisect.bisect_left(widths, True, lo=1, key=too_wide) - 1])
 
     free = {name: v for name, v in GRID.get(network, {}).items() if name not in fixed}
     others = {**{name: known[name].default for name in free}, **fixed}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from types import SimpleNamespace
 
 import rich_click as click
@@ -58,12 +59,12 @@ def _frame_shape(context, parameter, value):
 
 @click.command()
 @budget_options
-@click.option("--fps", default=10.0, show_default=True, help="Frames a second.")
+@click.option("--fps", type=float, help="Frames a second; default: the task's, or 10.")
 @click.option("--network", help="Only this one; default: all but per_frame.")
 @set_option
-@click.option("--task", help="Take frames and classes of this task; default: moving_digits.")
-@click.option("--frame-shape", callback=_frame_shape, metavar="HxWxC", help="Or frames like this.")
-@click.option("--classes", type=click.IntRange(1), help="And so many classes.")
+@click.option("--task", help="A built-in task or a folder of clips to fit; default: moving_digits.")
+@click.option("--frame-shape", callback=_frame_shape, metavar="HxWxC", help="Or frames like this,")
+@click.option("--classes", type=click.IntRange(1), help="with so many classes.")
 @json_option
 def design(board, fps, ram, flash, network, options, task, frame_shape, classes, as_json):
     """Find the networks that use a board's RAM, flash and time best.
@@ -71,15 +72,20 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
     RAM and flash are to the byte, of networks packed for the board; cycles are reckoned from the
     benchmark table. Of all that fit, each network's best has the most parameters times MACs.
     """
-    from host_sdk.data import load_task
+    from host_sdk.data import TASKS, load_task
 
+    learn = ""  # what `train` is to learn from
     if frame_shape or classes:
         if task or not (frame_shape and classes):
             raise MotionletError("want --task, or --frame-shape and --classes, not a mix")
         labels = [f"class {i}" for i in range(classes)]
-        task = SimpleNamespace(FRAME_SHAPE=frame_shape, LABELS=labels)
+        task = SimpleNamespace(FRAME_SHAPE=frame_shape, LABELS=labels, FRAMES_PER_SECOND=10)
+        learn = "--data DIR "
     else:
+        if task:
+            learn = f"--{'task' if task in TASKS else 'data'} {shlex.quote(task)} "
         task = load_task(task or "moving_digits")
+    fps = task.FRAMES_PER_SECOND if fps is None else fps
     facts, found, failures = find_designs(task, fps, board, ram, flash, network, options)
     if as_json:
         print(
@@ -92,7 +98,8 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
     best = found[0]
     words = " ".join(f"--set {name}={value:g}" for name, value in best.options.items())
     console.print(
-        f"\nTo train the first: host_sdk train --network {best.network} {words} --out RUN"
+        f"\nTo train the first: host_sdk train {learn}--network {best.network} {words} --out RUN",
+        soft_wrap=True,
     )
 
 
