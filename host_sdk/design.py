@@ -15,8 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from host_sdk import bench, cost_model, native, paths, planner, targets
-from host_sdk.deploy import pack_for
+from host_sdk import bench, cost_model, mlet_file, native, paths, planner, targets
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, options_of
 from host_sdk.normalization import PIXELS
@@ -90,7 +89,7 @@ class Problem:
     def cost_of(self, network, options, graph):
         """Return the `Design` of a network whose quantized graph is there."""
         plan = planner.plan(graph, targets.scratch_bytes(self.board.target))
-        data = pack_for(graph, self.board.target)
+        data = mlet_file.pack(graph, plan, self.board.target)
         return Design(
             network,
             dict(options),
