@@ -171,5 +171,5 @@ def find_all(problem, budget, networks=None, fixed=None, on_step=None):
         except MotionletError as error:
             failures.append(str(error))
     if not designs:
-        raise MotionletError("; ".join(failures))
+        raise MotionletError("; ".join(dict.fromkeys(failures)))
     return sorted(designs, key=lambda design: -design.capacity), failures
