@@ -17,6 +17,7 @@ import importlib
 import os
 
 from host_sdk.errors import MotionletError
+from host_sdk.mlet_format import LIMITS
 from host_sdk.networks.options import complete
 
 NETWORKS = ("tsm", "separable3d", "late_fusion", "phinet", "xinet", "per_frame")
@@ -62,10 +63,15 @@ def build_network(name, frame_shape, classes, **options):
     `options_of(name)`, the others keep their defaults.
     """
     network = _module(name)
-    if len(frame_shape) != 3 or min(frame_shape[:2]) < 8 or frame_shape[2] < 1:
+    largest = LIMITS["max_dim"]
+    if (
+        len(frame_shape) != 3
+        or not 8 <= min(frame_shape[:2]) <= max(frame_shape[:2]) <= largest
+        or frame_shape[2] < 1
+    ):
         raise MotionletError(
             f"a frame of {tuple(frame_shape)} does not fit: want (height, width, channels), "
-            "8 x 8 pixels at least"
+            f"8 x 8 pixels at least, {largest} x {largest} at most"
         )
     if classes < 1:
         raise MotionletError(f"a network answers with a class at least, not {classes}")

@@ -106,7 +106,7 @@ def test_same_seed_same_weights(trained, tmp_path):
 
 def test_progress_shows_loss_and_accuracy(capsys, tmp_path):
     train(dataclasses.replace(SMALL, network="per_frame", epochs=1, clips=32), tmp_path)
-    shown = capsys.readouterr().out
+    shown = capsys.readouterr().err
     assert "epoch 1/1" in shown
     assert "loss" in shown
     assert "accuracy" in shown
