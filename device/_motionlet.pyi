@@ -12,6 +12,9 @@ Words and layouts:
 Buffers are read where they are; nothing that is passed in is kept, but by `Model`. Every function
 with `out` fills it and returns it; without, it returns a new memoryview of typecode 'b'. SPEC.md
 defines every number. A wrong count raises ValueError with both numbers, a wrong type TypeError.
+
+A native module (.mpy) lacks what a deployed model does not need, for it takes RAM: `FrameRing`, the
+kernels one by one, `conv3d_separable`, `resize` and `argmax`. `hasattr` tells.
 """
 
 from array import array
@@ -26,7 +29,10 @@ VERSION: str
 FORMAT_VERSION: int
 """The version of the .mlet format that this firmware reads."""
 TARGET: int
-"""The target that this firmware is; it takes portable models, and those packed for it."""
+"""The target whose kernels are built in: models packed for it run, and portable ones.
+
+A native module (.mpy) with tuned kernels runs those of its target only.
+"""
 
 GRAY8: int
 """1 byte a pixel."""

@@ -3,6 +3,9 @@
 //
 // Nothing here is mutable and static, and names of arguments are plain strings, so that this file
 // can be built into a firmware or loaded as a native module (natmod/).
+//
+// MLET_LEAN leaves out what a deployed model does not need, for a native module lies in RAM: what
+// can be called besides Model and Stream, and kernels for other targets than the build's own.
 
 #include <string.h>
 
@@ -121,15 +124,6 @@ static void *allocate(const char *who, size_t bytes) {
     return memory;
 }
 
-// The same bytes on a multiple of MLET_ALIGN, as tuned kernels want them: where they are, or in a
-// copy. The heap's blocks start on such multiples.
-static void *aligned(void *items, size_t bytes) {
-    if ((uintptr_t)items % MLET_ALIGN == 0) {
-        return items;
-    }
-    return memcpy(allocate("copy", bytes), items, bytes);
-}
-
 // A view of `count` int8 at `offset` in `memory`, which must be the start of a heap block: that
 // keeps the block alive.
 static mp_obj_t int8_view(void *memory, size_t offset, size_t count, bool writable) {
@@ -137,6 +131,16 @@ static mp_obj_t int8_view(void *memory, size_t offset, size_t count, bool writab
     mp_obj_memoryview_init(
         view, 'b' | (writable ? MP_OBJ_ARRAY_TYPECODE_FLAG_RW : 0), offset, count, memory);
     return MP_OBJ_FROM_PTR(view);
+}
+
+#ifndef MLET_LEAN
+// The same bytes on a multiple of MLET_ALIGN, as tuned kernels want them: where they are, or in a
+// copy. The heap's blocks start on such multiples.
+static void *aligned(void *items, size_t bytes) {
+    if ((uintptr_t)items % MLET_ALIGN == 0) {
+        return items;
+    }
+    return memcpy(allocate("copy", bytes), items, bytes);
 }
 
 // Where a function writes int8 values: the caller's buffer, or a new one.
@@ -168,6 +172,18 @@ static mp_obj_t output_end(const output_t *output) {
     return output->object;
 }
 
+// A kernel that works in place may write over its input, others may not touch it.
+static void check_overlap(
+    const char *who, const output_t *out, mp_obj_t x, bool may_be_same) {
+    mp_buffer_info_t info;
+    mp_get_buffer_raise(x, &info, MP_BUFFER_READ);
+    const uintptr_t from = (uintptr_t)info.buf, to = (uintptr_t)out->user;
+    if (from + info.len > to && to + out->count > from && !(may_be_same && from == to)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: out overlaps x"), who);
+    }
+}
+#endif // MLET_LEAN
+
 // ---------------------------------------------------------------------------------------------
 // Arguments: one table for all functions that take a layer or a frame
 
@@ -184,10 +200,14 @@ typedef struct {
 
 // In the order in which they are taken when given by position, up to CROP.
 enum {
+    #ifndef MLET_LEAN
     X, X1, PAST, WEIGHTS, BIAS, MULTIPLIER, SHIFT, SPATIAL, TEMPORAL, POINTWISE,
+    #endif
     WIDTH, HEIGHT, FORMAT, CROP,
+    #ifndef MLET_LEAN
     OUT, SHAPE, OUT_SHAPE, KERNEL, STRIDE, DILATION, PAD, FRAMES, FRAME_DILATION, SHIFT_CHANNELS,
     WEIGHT_BITS, IN_ZERO, IN1_ZERO, OUT_ZERO, ACT_MIN, ACT_MAX,
+    #endif
     ARGUMENTS
 };
 
@@ -216,7 +236,14 @@ enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
     {name, offsetof(call_t, field), kind, count, calls}
 
 static const argument_t arguments[ARGUMENTS] = {
+    [WIDTH] = ARGUMENT("width", frame.width, POSITIVE16, 1, FRAME),
+    [HEIGHT] = ARGUMENT("height", frame.height, POSITIVE16, 1, FRAME),
+    [FORMAT] = ARGUMENT("format", frame.format, UINT8, 1, FRAME),
+    [CROP] = ARGUMENT("crop", frame.crop_x, UINT16, 4, FRAME),
+    #ifndef MLET_LEAN
     [X] = ARGUMENT("x", x, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
+    [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
+    [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | BIT(CALL_RESIZE)),
     [X1] = ARGUMENT("x1", x1, OBJECT, 1, BIT(MLET_OP_ADD)),
     [PAST] = ARGUMENT("past", past, OBJECT, 1, RING | BIT(MLET_OP_TEMPORAL_SHIFT)),
     [WEIGHTS] = ARGUMENT("weights", weights, OBJECT, 1, WEIGHTED),
@@ -226,12 +253,6 @@ static const argument_t arguments[ARGUMENTS] = {
     [SPATIAL] = ARGUMENT("spatial", spatial, OBJECT, 1, CONV3D),
     [TEMPORAL] = ARGUMENT("temporal", temporal, OBJECT, 1, CONV3D),
     [POINTWISE] = ARGUMENT("pointwise", pointwise, OBJECT, 1, CONV3D),
-    [WIDTH] = ARGUMENT("width", frame.width, POSITIVE16, 1, FRAME),
-    [HEIGHT] = ARGUMENT("height", frame.height, POSITIVE16, 1, FRAME),
-    [FORMAT] = ARGUMENT("format", frame.format, UINT8, 1, FRAME),
-    [CROP] = ARGUMENT("crop", frame.crop_x, UINT16, 4, FRAME),
-    [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
-    [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | BIT(CALL_RESIZE)),
     [OUT_SHAPE] = ARGUMENT(
         "out_shape", layer.out, POSITIVE16, 3, WINDOW | BIT(MLET_OP_AVERAGE_POOL)),
     [KERNEL] = ARGUMENT("kernel", layer.kernel_h, POSITIVE8, 2, WINDOW | BIT(MLET_OP_AVERAGE_POOL)),
@@ -251,6 +272,7 @@ static const argument_t arguments[ARGUMENTS] = {
     [OUT_ZERO] = ARGUMENT("out_zero", layer.out_zero, INT8, 1, SCALED),
     [ACT_MIN] = ARGUMENT("act_min", layer.act_min, INT8, 1, SCALED),
     [ACT_MAX] = ARGUMENT("act_max", layer.act_max, INT8, 1, SCALED),
+    #endif
 };
 
 static const char *call_name(uint8_t code) {
@@ -270,6 +292,15 @@ static bool takes(uint8_t code, size_t argument) {
     return arguments[argument].calls & BIT(code);
 }
 
+// Those before WIDTH have no default.
+static bool is_needed(size_t argument) {
+    #ifdef MLET_LEAN
+    return false;
+    #else
+    return argument < WIDTH;
+    #endif
+}
+
 static bool given(const call_t *call, size_t argument) {
     return call->given & BIT(argument);
 }
@@ -281,7 +312,7 @@ static void store_argument(call_t *call, uint8_t code, size_t index, mp_obj_t va
         mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is given twice"),
             call_name(code), argument->name);
     }
-    if (value == mp_const_none && index >= WIDTH) {
+    if (value == mp_const_none && !is_needed(index)) {
         return;
     }
     call->given |= BIT(index);
@@ -350,13 +381,14 @@ static void parse_arguments(call_t *call, uint8_t code, uint32_t without, size_t
         }
         store_argument(call, code, i, keywords->table[slot].value);
     }
-    for (size_t i = 0; i < WIDTH; i++) {
+    for (size_t i = 0; i < ARGUMENTS && is_needed(i); i++) {
         if (takes(code, i) && !given(call, i) && !(without & BIT(i))) {
             raise_missing(call_name(code), arguments[i].name);
         }
     }
 }
 
+#ifndef MLET_LEAN
 // ---------------------------------------------------------------------------------------------
 // FrameRing: the last frames, newest first
 
@@ -550,17 +582,6 @@ static void *get_scratch(const char *who, uint32_t bytes) {
     return bytes == 0 ? NULL : allocate(who, bytes);
 }
 
-// A kernel that works in place may write over its input, others may not touch it.
-static void check_overlap(
-    const char *who, const output_t *out, mp_obj_t x, bool may_be_same) {
-    mp_buffer_info_t info;
-    mp_get_buffer_raise(x, &info, MP_BUFFER_READ);
-    const uintptr_t from = (uintptr_t)info.buf, to = (uintptr_t)out->user;
-    if (from + info.len > to && to + out->count > from && !(may_be_same && from == to)) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: out overlaps x"), who);
-    }
-}
-
 static mp_obj_t call_layer(
     uint8_t code, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
     const char *who = mlet_op_name(code);
@@ -676,6 +697,7 @@ static mp_obj_t argmax(mp_obj_t x) {
     return mp_obj_new_int_from_uint(mlet_argmax(items, n));
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(argmax_obj, argmax);
+#endif // MLET_LEAN
 
 static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
     mp_buffer_info_t info;
@@ -753,6 +775,7 @@ static const uint8_t *get_pixels(const char *who, const mlet_frame_t *frame, mp_
     return pixels;
 }
 
+#ifndef MLET_LEAN
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     call_t call;
     parse_arguments(&call, CALL_RESIZE, 0, n_args, args, keywords);
@@ -767,6 +790,7 @@ static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) 
     return output_end(&out);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(resize_obj, 0, resize);
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // Model
@@ -817,6 +841,15 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }
 
+static const char *target_name(uint32_t target) {
+    static const char names[][14] = {
+        [MLET_TARGET_PORTABLE] = "portable",
+        [MLET_TARGET_CORTEX_M0PLUS] = "cortex_m0plus",
+        [MLET_TARGET_ESP32S3] = "esp32s3",
+    };
+    return target < MP_ARRAY_SIZE(names) ? names[target] : "an unknown target";
+}
+
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
     if (strcmp(error->field, "format_version") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
@@ -826,8 +859,9 @@ static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
     }
     if (strcmp(error->field, "target") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
-            MP_ERROR_TEXT("model is packed for target %u, this firmware is %u"),
-            file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1], MLET_TARGET);
+            MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
+            target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
+            target_name(MLET_TARGET));
     }
     if (strcmp(error->record, "header") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"),
@@ -874,7 +908,8 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
     mp_printf(print, "%u bytes%s, %u ops, %u bytes of RAM a stream", (unsigned)model->file_bytes,
         model_is_in_ram(self) ? " in RAM" : "", model->op_count,
         (unsigned)mlet_stream_bytes(model));
-    if (model->frames_per_second > 0) {
+    const float unknown = 0;
+    if (memcmp(&model->frames_per_second, &unknown, sizeof(unknown)) != 0) { // needs no float code
         mp_printf(print, ", %.4g frames a second", (double)model->frames_per_second);
     }
     for (uint16_t i = 0; i < model->input_count + model->output_count; i++) {
@@ -1243,9 +1278,10 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
 // ---------------------------------------------------------------------------------------------
 // Module
 
-#define MODULE_OBJECTS(OBJECT)                                      \
-    OBJECT(MP_QSTR_Model, model_type)                               \
-    OBJECT(MP_QSTR_Stream, stream_type)                             \
+#ifdef MLET_LEAN
+#define ONE_BY_ONE(OBJECT)
+#else
+#define ONE_BY_ONE(OBJECT)                                          \
     OBJECT(MP_QSTR_FrameRing, ring_type)                            \
     OBJECT(MP_QSTR_conv2d, conv2d_obj)                              \
     OBJECT(MP_QSTR_depthwise2d, depthwise2d_obj)                    \
@@ -1258,8 +1294,14 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
     OBJECT(MP_QSTR_dense, dense_obj)                                \
     OBJECT(MP_QSTR_conv3d_separable, conv3d_separable_obj)          \
     OBJECT(MP_QSTR_argmax, argmax_obj)                              \
-    OBJECT(MP_QSTR_crc32, crc32_obj)                                \
     OBJECT(MP_QSTR_resize, resize_obj)
+#endif
+
+#define MODULE_OBJECTS(OBJECT)                                      \
+    OBJECT(MP_QSTR_Model, model_type)                               \
+    OBJECT(MP_QSTR_Stream, stream_type)                             \
+    OBJECT(MP_QSTR_crc32, crc32_obj)                                \
+    ONE_BY_ONE(OBJECT)
 
 #define MODULE_INTEGERS(INTEGER)                                    \
     INTEGER(MP_QSTR_GRAY8, MLET_FRAME_GRAY8)                        \

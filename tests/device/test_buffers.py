@@ -5,9 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import model_trace, path, raises
+from testlib import model_path, model_trace, raises
 
-model = motionlet.load(path("tiny_tsm.mlet"))
+model = motionlet.load(model_path("tiny_tsm"))
 clip, wanted = model_trace("tiny_tsm")
 
 

@@ -5,7 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import int4_rows, raises
+from testlib import int4_rows, need_kernels, raises
+
+need_kernels()
 
 H, W, C, OUT = 5, 4, 6, 3
 

@@ -5,7 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import raises
+from testlib import need_kernels, raises
+
+need_kernels()
 
 conv2d, dense, add = motionlet.conv2d, motionlet.dense, motionlet.add
 one = array("i", [1])

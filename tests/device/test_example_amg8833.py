@@ -8,7 +8,7 @@ import motionlet
 from amg8833 import AMG8833
 from examplelib import AMG8833 as Sensor
 from examplelib import Bus, machine, taken
-from testlib import path, raises
+from testlib import model_path, raises
 
 # 12 bits in two's complement, a quarter of a degree each; hundredths of a degree C come out.
 TABLE = ((0x1F4, 12500), (0x064, 2500), (0x001, 25), (0, 0), (0xFFF, -25), (0xF9C, -2500))
@@ -44,7 +44,7 @@ bus.sensors[0x69] = Sensor(recorded)
 machine(bus)
 import amg8833_main
 
-stream = motionlet.load(path("tiny_thermal.mlet")).stream(8, 8, motionlet.INT16)
+stream = motionlet.load(model_path("tiny_thermal")).stream(8, 8, motionlet.INT16)
 for quarters in recorded:
     stream.push(array("h", [25 * value for value in quarters]))
 reads = 0
@@ -62,7 +62,7 @@ class Ending(AMG8833):
 
 
 amg8833_main.AMG8833 = Ending
-watch = amg8833_main.main(path("tiny_thermal.mlet"))
+watch = amg8833_main.main(model_path("tiny_thermal"))
 assert (watch.frames, watch.skipped) == (len(recorded), 1)
 assert bytes(watch.stream.output(0)) == bytes(stream.output(0))
 print("OK")

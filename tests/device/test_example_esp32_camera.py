@@ -6,7 +6,7 @@ from array import array
 
 import motionlet
 from examplelib import Names
-from testlib import path
+from testlib import model_path
 
 views = [memoryview(array("b", bytes(range(t, 96 + t)) * 96)) for t in range(3)]
 recorded = [views[0], None, views[1], views[2][:100], views[2]]
@@ -33,10 +33,10 @@ names = Names(R96X96=0, GRAYSCALE=3, LATEST=1)
 sys.modules["camera"] = Names(Camera=Camera, FrameSize=names, GrabMode=names, PixelFormat=names)
 import esp32_camera_main
 
-watch = esp32_camera_main.main(path("tiny_tsm.mlet"))
+watch = esp32_camera_main.main(model_path("tiny_tsm"))
 assert (watch.frames, watch.skipped) == (3, 2)
 assert made == {"frame_size": 0, "pixel_format": 3, "grab_mode": 1, "fb_count": 2}
-stream = motionlet.load(path("tiny_tsm.mlet")).stream(96, 96, motionlet.GRAY8)
+stream = motionlet.load(model_path("tiny_tsm")).stream(96, 96, motionlet.GRAY8)
 for view in views:
     stream.push(view)
 assert bytes(stream.output(0)) == bytes(watch.stream.output(0))

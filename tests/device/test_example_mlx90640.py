@@ -8,7 +8,7 @@ import motionlet
 from examplelib import MLX90640 as Sensor
 from examplelib import Bus, machine
 from mlx90640 import MLX90640
-from testlib import path, raises
+from testlib import model_path, raises
 
 # Section 11.2 of the datasheet: words 16 to 63 of the EEPROM, the word of pixel(12, 16), which
 # all pixels have here, and the RAM.
@@ -91,7 +91,10 @@ def loop():
     warm = ram([60 + 60 * (8 < i % 32 < 20) for i in range(768)])
     pages = [(0, warm), (1, warm), (1, cold), (1, cold), (0, cold)]
     bus.sensors[0x33] = Sensor(eeprom(), pages)
-    by_hand, frames = motionlet.load(path("tiny_thermal.mlet")).stream(32, 24, motionlet.FLOAT32), 2
+    by_hand, frames = (
+        motionlet.load(model_path("tiny_thermal")).stream(32, 24, motionlet.FLOAT32),
+        2,
+    )
     driver = MLX90640(bus)
     for _ in range(frames):
         by_hand.push(driver.capture())
@@ -111,7 +114,7 @@ def loop():
             return super().capture()
 
     mlx90640_main.MLX90640 = Ending
-    watch = mlx90640_main.main(path("tiny_thermal.mlet"))
+    watch = mlx90640_main.main(model_path("tiny_thermal"))
     assert (watch.frames, watch.skipped) == (frames, 1)
     assert bytes(watch.stream.output(0)) == bytes(by_hand.output(0))
 

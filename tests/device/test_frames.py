@@ -5,7 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import Reader, path, raises
+from testlib import Reader, need_kernels, path, raises
+
+need_kernels()
 
 reader = Reader("frames.vec", b"MFRM")
 _, count = reader.unpack("<HH")

@@ -5,7 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import int4_rows, op_cases
+from testlib import int4_rows, need_kernels, op_cases
+
+need_kernels()
 
 PAD = 1  # bytes before an array that is to lie on an odd address
 

@@ -5,10 +5,12 @@ import sys
 
 sys.path.append(VECTORS)
 import motionlet
-from testlib import model_trace, path, raises, read
+from testlib import model_path, model_trace, raises
 
 FILE = "/mlet_test.mlet"
 clip, wanted = model_trace("tiny_tsm")
+with open(model_path("tiny_tsm"), "rb") as file:
+    good = file.read()
 
 
 def works(model):
@@ -19,14 +21,14 @@ def works(model):
 
 def check_files():
     with open(FILE, "wb") as file:
-        file.write(read("tiny_tsm.mlet"))
+        file.write(good)
     try:
         model = motionlet.load(FILE)
         works(model)
         assert model.in_place
         assert model.name == FILE
         assert model.ram_bytes == model.stream_bytes + model.bytes
-        assert model.bytes == len(read("tiny_tsm.mlet"))
+        assert model.bytes == len(good)
 
         with open(FILE, "wb") as file:
             file.write(b"no model")
@@ -56,7 +58,6 @@ if has_files():
     check_files()
 
 # A model that lies on no multiple of 16 is copied, and its buffer is not needed any more.
-good = read("tiny_tsm.mlet")
 buffer = memoryview(bytearray(len(good) + 4))[4:]
 buffer[:] = good
 model = motionlet.Model(buffer)
@@ -78,13 +79,13 @@ del garbage
 if VECTORS.startswith("/rom"):
     gc.collect()
     before = gc.mem_alloc()
-    model = motionlet.load(path("tiny_tsm.mlet"))
+    model = motionlet.load(model_path("tiny_tsm"))
     gc.collect()
     assert gc.mem_alloc() - before < 512, gc.mem_alloc() - before
     assert model.in_place
     assert model.ram_bytes == model.stream_bytes
     works(model)
-    model = motionlet.load(path("tiny_tsm.mlet"), in_ram=True)
+    model = motionlet.load(model_path("tiny_tsm"), in_ram=True)
     assert model.ram_bytes == model.stream_bytes + model.bytes
     works(model)
 print("OK")

@@ -7,7 +7,7 @@ from array import array
 
 import micropython
 import motionlet
-from testlib import model_trace, path
+from testlib import model_path, model_trace
 
 try:
     import time
@@ -15,14 +15,14 @@ except ImportError:
     time = None  # then `profile` has no clock
 
 clip, _ = model_trace("tiny_separable")
-model = motionlet.load(path("tiny_separable.mlet"))
+model = motionlet.load(model_path("tiny_separable"))
 stream = model.stream()
 camera = model.stream(16, 12, motionlet.RGB565_BE, (2, 0, 12, 12))
 pixels = bytes(16 * 12 * 2)
 crcs = array("I", [0] * (len(model.ops) + 1))
 times = array("I", [0] * len(model.ops))
 scores = array("f", [0] * len(model.labels))
-ring = motionlet.FrameRing(2, 64)
+ring = motionlet.FrameRing(2, 64) if hasattr(motionlet, "FrameRing") else None
 
 
 def loop(frame):
@@ -35,8 +35,9 @@ def loop(frame):
         stream.profile(frame, times)
     stream.reset()
     camera.push(pixels)
-    ring.push(frame)
-    ring.reset()
+    if ring is not None:
+        ring.push(frame)
+        ring.reset()
 
 
 def allocated(frame):

@@ -6,7 +6,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import int4_rows
+from testlib import int4_rows, need_kernels
+
+need_kernels()
 
 CALLS = 20000 if sys.platform == "linux" else 100
 GUARD = 16

@@ -6,7 +6,9 @@ import gc
 from array import array
 
 import motionlet
-from testlib import raises
+from testlib import need_kernels, raises
+
+need_kernels()
 
 ring = motionlet.FrameRing(3, 5, -7)
 assert len(ring) == 3

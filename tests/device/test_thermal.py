@@ -5,9 +5,9 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import Reader, path, raises
+from testlib import Reader, model_path, raises
 
-model = motionlet.load(path("tiny_thermal.mlet"))
+model = motionlet.load(model_path("tiny_thermal"))
 reader = Reader("thermal.vec", b"MTHM")
 frames, count = reader.unpack("<HH")
 formats = set()
@@ -53,17 +53,18 @@ raises(ValueError, "frame has 96 bytes, 8x6 FLOAT32 needs 192", stream.push, byt
 
 # Samples of 8 bits and of 16 do not mix.
 raises(ValueError, "stream: format is out of range", model.stream, format=motionlet.GRAY8)
-gray = motionlet.load(path("tiny_tsm.mlet"))
+gray = motionlet.load(model_path("tiny_tsm"))
 raises(ValueError, "stream: format is out of range", gray.stream, format=motionlet.INT16)
-raises(
-    ValueError,
-    "resize: format is out of range",
-    motionlet.resize,
-    bytes(8),
-    2,
-    2,
-    motionlet.INT16,
-    shape=(1, 1, 1),
-)
+if hasattr(motionlet, "resize"):
+    raises(
+        ValueError,
+        "resize: format is out of range",
+        motionlet.resize,
+        bytes(8),
+        2,
+        2,
+        motionlet.INT16,
+        shape=(1, 1, 1),
+    )
 assert "input 'input' 6x8x1 int16" in repr(model)
 print("OK")

@@ -8,10 +8,10 @@ from time import sleep_ms, ticks_diff, ticks_ms
 import motionlet
 from examplelib import taken
 from motionlet.watch import Watch
-from testlib import model_trace, path, raises
+from testlib import model_path, model_trace, raises
 
 clip, _ = model_trace("tiny_separable")
-model = motionlet.load(path("tiny_separable.mlet"))
+model = motionlet.load(model_path("tiny_separable"))
 frames = [clip[t * 5 % len(clip)] for t in range(20)]
 
 stream, probabilities = model.stream(), []

@@ -15,6 +15,32 @@ def path(name):
     return DIRECTORY + "/" + name
 
 
+def model_path(name):
+    """The file of a model of the vectors, in a form that this build reads.
+
+    All builds read the portable one, but native modules with tuned kernels.
+    """
+    import motionlet
+
+    if hasattr(motionlet, "conv2d") or motionlet.TARGET == 0:
+        return path(name + ".mlet")
+    if motionlet.TARGET != 1:
+        raise Skip("no vectors for the one target of this build")
+    return path(name + "_m0.mlet")
+
+
+def need_kernels():
+    """Skip the script where the kernels cannot be called one by one: in a native module."""
+    import motionlet
+
+    if not hasattr(motionlet, "conv2d"):
+        raise Skip("no kernels one by one")
+
+
+class Skip(Exception):
+    """This build lacks what a script tests."""
+
+
 def read(name):
     """A file of vectors as a memoryview; where a ROMFS has it, without a copy."""
     with open(path(name), "rb") as file:

@@ -139,7 +139,7 @@ def test_the_native_module_links(xtensa):
     )
     assert done.returncode == 0, done.stderr
     sizes = json.loads((paths.build() / "dist/xtensawin_6.3/size.json").read_text())
-    assert sizes["mpy_bytes"] < 44 * 1024
+    assert sizes["mpy_bytes"] < 35 * 1024
 
 
 def test_no_toolchain_is_one_line(tmp_path):

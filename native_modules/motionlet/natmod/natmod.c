@@ -47,16 +47,25 @@ __attribute__((used)) size_t strlen(const char *string) {
 // Import
 
 #define STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
-#define STORE_INTEGER(name, value) mp_store_global(name, MP_OBJ_NEW_SMALL_INT(value));
+#define INTEGER(name, value) {NAME_PLACE(name), value},
+
+static const struct {
+    uint8_t name, value;
+} integers[] = {MODULE_INTEGERS(INTEGER)};
 
 __attribute__((used)) mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
     natmod_find_types();
-    ring_type_init();
     model_type_init();
     stream_type_init();
+    #ifndef MLET_LEAN
+    ring_type_init();
+    #endif
     mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(MLET_VERSION, sizeof(MLET_VERSION) - 1));
     MODULE_OBJECTS(STORE_OBJECT)
-    MODULE_INTEGERS(STORE_INTEGER)
+    for (size_t i = 0; i < MP_ARRAY_SIZE(integers); i++) {
+        mp_store_global(
+            mp_native_qstr_table[integers[i].name], MP_OBJ_NEW_SMALL_INT(integers[i].value));
+    }
     MP_DYNRUNTIME_INIT_EXIT
 }

@@ -15,9 +15,8 @@
 // Types of the firmware, looked up once by mpy_init
 
 struct {
-    const mp_obj_type_t *type_int, *type_memoryview, *type_attrtuple;
-    const mp_obj_type_t *type_IndexError, *type_MemoryError, *type_RuntimeError;
-    const mp_obj_type_t *type_TypeError, *type_ValueError;
+    const mp_obj_type_t *type_int, *type_tuple, *type_list, *type_memoryview, *type_attrtuple;
+    const mp_obj_type_t *exceptions[5];
     mp_obj_t ticks_us; // MP_OBJ_NULL until it is needed
 } firmware;
 
@@ -28,16 +27,24 @@ struct {
 #include "py/objtuple.h"
 
 #undef mp_type_int
+#undef mp_type_tuple // makes one whenever it is used, as mp_type_list does
+#undef mp_type_list
 #undef mp_type_IndexError
 #undef mp_type_RuntimeError
 #undef mp_type_TypeError
 #undef mp_type_ValueError
 #define mp_type_int (*firmware.type_int)
-#define mp_type_IndexError (*firmware.type_IndexError)
-#define mp_type_MemoryError (*firmware.type_MemoryError)
-#define mp_type_RuntimeError (*firmware.type_RuntimeError)
-#define mp_type_TypeError (*firmware.type_TypeError)
-#define mp_type_ValueError (*firmware.type_ValueError)
+#define mp_type_tuple (*firmware.type_tuple)
+#define mp_type_list (*firmware.type_list)
+
+// The address of an exception's type is its place in firmware.exceptions here: natmod_raise() looks
+// it up, and no other code has to.
+#define EXCEPTION(place) (*(const mp_obj_type_t *)(uintptr_t)(place))
+#define mp_type_IndexError EXCEPTION(0)
+#define mp_type_MemoryError EXCEPTION(1)
+#define mp_type_RuntimeError EXCEPTION(2)
+#define mp_type_TypeError EXCEPTION(3)
+#define mp_type_ValueError EXCEPTION(4)
 
 static mp_obj_t natmod_attribute(qstr module, qstr name) {
     return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
@@ -45,12 +52,14 @@ static mp_obj_t natmod_attribute(qstr module, qstr name) {
 
 static void natmod_find_types(void) {
     firmware.type_int = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_int));
+    firmware.type_tuple = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_tuple));
+    firmware.type_list = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_list));
     firmware.type_memoryview = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_memoryview));
-    firmware.type_IndexError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_IndexError));
-    firmware.type_MemoryError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_MemoryError));
-    firmware.type_RuntimeError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_RuntimeError));
-    firmware.type_TypeError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_TypeError));
-    firmware.type_ValueError = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ValueError));
+    firmware.exceptions[0] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_IndexError));
+    firmware.exceptions[1] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_MemoryError));
+    firmware.exceptions[2] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_RuntimeError));
+    firmware.exceptions[3] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_TypeError));
+    firmware.exceptions[4] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ValueError));
     // The one that every firmware has at hand.
     firmware.type_attrtuple = mp_obj_get_type(natmod_attribute(MP_QSTR_sys, MP_QSTR_implementation));
 }
@@ -65,14 +74,29 @@ static void natmod_find_types(void) {
     _INV, 7, _INV, 6, _INV, 5, _INV, 4, _INV, 3, _INV, 2, _INV, 1, _INV, 0) \
     (mp_obj_full_type_t, __VA_ARGS__)
 
-#define STORE_METHOD(name, object) \
-    mp_obj_dict_store(methods_dict, MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(&object));
+// Tables are smaller than calls. A name has its number only once the module is loaded, but its
+// place among the module's names before.
+typedef struct {
+    const void *object;
+    size_t name;
+} natmod_named_t;
+
+#define NAME_PLACE(name) (size_t)(&name - mp_native_qstr_table)
+#define NAMED(name, object) {&object, NAME_PLACE(name)},
+
+static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t count) {
+    for (; count > 0; count--, named++) {
+        const qstr name = mp_native_qstr_table[named->name];
+        mp_obj_dict_store(dict, MP_OBJ_NEW_QSTR(name), MP_OBJ_FROM_PTR(named->object));
+    }
+}
 
 #define DEFINE_TYPE(type, name, methods, ...) \
     mp_obj_full_type_t type; \
     static void type##_init(void) { \
+        static const natmod_named_t table[] = {methods(NAMED)}; \
         const mp_obj_t methods_dict = mp_obj_new_dict(0); \
-        methods(STORE_METHOD) \
+        natmod_store(methods_dict, table, MP_ARRAY_SIZE(table)); \
         FULL_TYPE(filled, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, methods_dict); \
         type = filled; \
     }
@@ -114,6 +138,8 @@ static void natmod_add_text(void *data, const char *string, size_t length) {
 }
 
 #define mp_raise_msg_varg natmod_raise
+#undef mp_raise_msg
+#define mp_raise_msg natmod_raise // also mp_raise_ValueError() and the like
 
 __attribute__((noreturn)) static void natmod_raise(
     const mp_obj_type_t *type, mp_rom_error_text_t format, ...) {
@@ -124,7 +150,8 @@ __attribute__((noreturn)) static void natmod_raise(
     va_start(arguments, format);
     mp_vprintf(&print, format, arguments);
     va_end(arguments);
-    mp_raise_type_arg(type, mp_obj_new_str(text.text, text.used));
+    const mp_obj_type_t *exception = firmware.exceptions[(uintptr_t)type];
+    mp_raise_type_arg(exception, mp_obj_new_str(text.text, text.used));
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -142,6 +169,18 @@ static mp_obj_t natmod_new_attrtuple(const qstr *fields, size_t count, const mp_
     memcpy(names, fields, count * sizeof(*fields));
     tuple->items[count] = MP_OBJ_FROM_PTR(names);
     return MP_OBJ_FROM_PTR(tuple);
+}
+
+#undef mp_obj_get_array
+#define mp_obj_get_array natmod_get_array
+
+// The items of what is known to be a tuple or a list.
+static void natmod_get_array(mp_obj_t object, size_t *count, mp_obj_t **items) {
+    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(object);
+    mp_obj_list_t *list = MP_OBJ_TO_PTR(object);
+    const bool is_tuple = tuple->base.type == &mp_type_tuple;
+    *count = is_tuple ? tuple->len : list->len;
+    *items = is_tuple ? tuple->items : list->items;
 }
 
 #define mp_obj_print_helper(print, object, kind) natmod_print_string(print, object)

@@ -1,25 +1,72 @@
-// What compilers call for arithmetic that a core does not have, for those whose own library is not
-// linked: all that the module needs of it on Xtensa.
+// What compilers call for arithmetic that a core does not have: all of it that the module needs and
+// that is missing (Xtensa), or far larger in the compiler's own library (Cortex-M0+).
+//
+// Numbers are finite here, and none is smaller than a normal number but 0: the loader sees to it.
 #include <stdint.h>
 #include <string.h>
 
-double __extendsfdf2(float value);
+#ifdef __ARM_EABI__
+#define NAMED(name) __asm__(#name)
+#else
+#define NAMED(name)
+#endif
+
+double __extendsfdf2(float value) NAMED(__aeabi_f2d);
+float __floatsisf(int32_t value) NAMED(__aeabi_i2f);
+float __mulsf3(float a, float b) NAMED(__aeabi_fmul);
+
+static uint32_t bits_of(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits;
+}
+
+// The float nearest to fraction * 2^(exponent - 158), halves to the even one; fraction is not 0.
+static float nearest(uint32_t sign, int32_t exponent, uint32_t fraction) {
+    for (; fraction >> 31 == 0; fraction <<= 1) {
+        exponent--;
+    }
+    uint32_t bits = 0;
+    if (exponent >= 255) {
+        bits = 0x7f800000;
+    } else if (exponent > 0) {
+        // The highest bit counts for one in the exponent, and so does a carry.
+        bits = ((uint32_t)(exponent - 1) << 23) + (fraction >> 8);
+        bits += ((fraction & 0xff) + (bits & 1)) > 0x80;
+    }
+    bits |= sign;
+    float result;
+    memcpy(&result, &bits, sizeof(result));
+    return result;
+}
+
+float __floatsisf(int32_t value) {
+    const uint32_t sign = (uint32_t)value & 0x80000000;
+    const uint32_t size = sign ? 0 - (uint32_t)value : (uint32_t)value;
+    return size == 0 ? 0.0f : nearest(sign, 158, size);
+}
+
+float __mulsf3(float a, float b) {
+    const uint32_t x = bits_of(a), y = bits_of(b);
+    const uint32_t sign = (x ^ y) & 0x80000000;
+    const int32_t exponent = (int32_t)(x >> 23 & 255) + (int32_t)(y >> 23 & 255) - 126;
+    if (x << 1 == 0 || y << 1 == 0) {
+        return 0.0f;
+    }
+    const uint64_t product =
+        (uint64_t)((x | 0x800000) << 8) * ((y | 0x800000) << 8);
+    // What the lower half adds to the fraction can only break a tie.
+    return nearest(sign, exponent, (uint32_t)(product >> 32) | ((uint32_t)product != 0));
+}
 
 // The same number as a double: mp_printf takes no floats.
 double __extendsfdf2(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    const uint32_t exponent = (bits >> 23) & 255;
-    uint64_t wide = (uint64_t)(bits & 0x7fffff) << 29;
-    if (exponent == 255) { // infinite, or not a number
-        wide |= (uint64_t)2047 << 52;
-    } else if (exponent > 0) {
-        wide |= (uint64_t)(exponent + 1023 - 127) << 52;
-    } else { // 0, or nearly
-        wide = 0;
-    }
-    wide |= (uint64_t)(bits >> 31) << 63;
+    const uint32_t bits = bits_of(value), exponent = bits >> 23 & 255;
+    const uint32_t halves[2] = {
+        bits << 29,
+        (bits & 0x80000000) | (exponent == 0 ? 0 : ((bits & 0x7fffffff) >> 3) + ((1023 - 127) << 20)),
+    };
     double result;
-    memcpy(&result, &wide, sizeof(result));
+    memcpy(&result, halves, sizeof(result));
     return result;
 }
