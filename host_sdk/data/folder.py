@@ -222,7 +222,10 @@ class FolderTask:
         ]
         of_class = f" of the class {label!r}" if label else ""
         if not names:
-            return f"{self.folder}: no clip{of_class} is in the {split} split"
+            return (
+                f"{self.folder}: no clip{of_class} is in the {split} split; want clips in each of "
+                f"{', '.join(splits.SPLITS)}"
+            )
         return (
             f"{self.folder}: no clip{of_class} in the {split} split gives a window of {frames} "
             f"frames; {names[0]}: {self.skipped[names[0]]}"
