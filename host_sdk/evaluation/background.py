@@ -29,10 +29,8 @@ def folder_streams(folder, task):
         try:
             info = clip_files.inspect_clip(path)
             if info.thermal != (task.PIXEL_FORMAT == "int16"):
-                kinds = (
-                    ("temperatures", "pictures") if info.thermal else ("pictures", "temperatures")
-                )
-                raise MotionletError(f"holds {kinds[0]}; the network takes {kinds[1]}")
+                found, wanted = ("temperatures", "pictures")[:: 1 if info.thermal else -1]
+                raise MotionletError(f"holds {found}; the network takes {wanted}")
             info = replace(info, fps=info.fps or options.array_fps)
             streams.append(clip_files.read_frames(path, info, form))
         except MotionletError as error:

@@ -93,11 +93,11 @@ def evaluate(run, options=Options(), stage=_silent):
     """
     with stage("making clips"):
         task = run.load_task()
+        quiet = options.background and background.folder_streams(options.background, task)
         test, labels = run.make_clips("test", options.clips)
         validation, validation_labels = run.make_clips("validation", options.clips)
         keras_model = run.load_network()
         data = run.load_model()
-        quiet = options.background and background.folder_streams(options.background, task)
     network = _Networks(run, keras_model, data)
     rate = task.FRAMES_PER_SECOND
 
