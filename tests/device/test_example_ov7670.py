@@ -75,7 +75,8 @@ def test():
 try:
     import rp2  # noqa: F401
 except ImportError:
-    print("SKIP no PIO here")
-else:
-    test()
-    print("OK")
+    from testlib import Skip
+
+    raise Skip("no PIO here") from None
+test()
+print("OK")
