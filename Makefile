@@ -5,6 +5,8 @@ BOARD ?= MOTIONLET_PICO
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# A file's tests stay together, since they share what took long to make.
+PYTEST_JOBS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test lint firmware bench clean setup
 
@@ -29,7 +31,7 @@ demo: $(READY)
 
 test: $(READY) lint
 	@tools/install_packages.sh for-tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(PYTEST_JOBS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

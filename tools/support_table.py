@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print the table of what was checked, from what the last test runs noted in build/support.json.
+"""Print the table of what was checked, from what the last test runs noted in build/support.
 
     tools/support_table.py
 
@@ -20,9 +20,9 @@ PLACES = {
 }
 
 
-def rows(record, scripts):
+def rows(records, scripts):
     """Yield the cells of each row; `scripts` is how many there are."""
-    for row in sorted(record.values(), key=lambda row: (row["motionlet"], row["machine"])):
+    for row in sorted(records, key=lambda row: (row["motionlet"], row["machine"])):
         place = next((p for name, p in PLACES.items() if row["device"].startswith(name)), "a board")
         passed = len(row["scripts"])
         yield (
@@ -34,21 +34,21 @@ def rows(record, scripts):
         )
 
 
-def table(record, scripts):
+def table(records, scripts):
     """Return the table as Markdown."""
     titles = ("board", "architecture", "MicroPython", "Motionlet in", "how it was checked")
-    lines = [titles, ["---"] * len(titles), *rows(record, scripts)]
+    lines = [titles, ["---"] * len(titles), *rows(records, scripts)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main():
     description = __doc__.split("\n")[0]
     argparse.ArgumentParser(description=description).parse_args()
-    path = BUILD / "support.json"
-    if not path.exists():
-        raise ToolError(f"{path} is not there: run `make test` first")
+    records = [json.loads(path.read_text()) for path in (BUILD / "support").glob("*.json")]
+    if not records:
+        raise ToolError("nothing is noted in build/support: run `make test` first")
     scripts = len(list((ROOT / "tests/device").glob("test_*.py")))
-    print(table(json.loads(path.read_text()), scripts))
+    print(table(records, scripts))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The two are separate readings of SPEC.md: they must accept the same files and name the same field.
 """
 
+import os
 import shutil
 import struct
 import subprocess
@@ -77,8 +78,9 @@ def build(name, compiler="gcc", flags=SANITIZE, arch=None):
     )
     if probe.returncode:
         pytest.skip(f"{compiler} has no runtime for {flags[0]}")
-    subprocess.run([*command, *map(str, sources), "-o", str(target)], check=True)
-    return target
+    fresh = target.with_name(f"{target.name}.{os.getpid()}")  # others may be running the old one
+    subprocess.run([*command, *map(str, sources), "-o", str(fresh)], check=True)
+    return fresh.replace(target)
 
 
 class Loader:
