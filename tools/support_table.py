@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Print the table of what was checked, from what the last test runs noted in build/support.
+"""Write README's table of what was checked, from what the last test runs noted in build/support.
 
     tools/support_table.py
 
@@ -11,6 +11,9 @@ import argparse
 import json
 
 from common import BUILD, ROOT, ToolError, run_main
+
+BEGIN = "<!-- written by tools/support_table.py: begin -->\n"
+END = "<!-- written by tools/support_table.py: end -->"
 
 # How a device is named in tests, and where it runs; any other is a board.
 PLACES = {
@@ -48,6 +51,10 @@ def main():
     if not records:
         raise ToolError("nothing is noted in build/support: run `make test` first")
     scripts = len(list((ROOT / "tests/device").glob("test_*.py")))
+    path = ROOT / "README.md"
+    head, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    path.write_text(f"{head}{BEGIN}{table(records, scripts)}\n{END}{tail}", encoding="utf-8")
     print(table(records, scripts))
 
 
