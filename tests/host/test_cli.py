@@ -11,13 +11,14 @@ from click.testing import CliRunner
 
 from host_sdk import mlet_format, native, paths
 from host_sdk.cli import main
+from host_sdk.cli.common import console
 
 
 @pytest.fixture
 def cli(tmp_path, monkeypatch):
     """Run a command in an empty folder: cli("pack", "x") -> (exit code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
 
     def run(*arguments):
         result = CliRunner().invoke(main, [str(a) for a in arguments])
