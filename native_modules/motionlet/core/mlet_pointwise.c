@@ -21,11 +21,14 @@ static int32_t dot_int4(const int8_t *w, const int8_t *x, uint32_t n) {
     return n > 0 ? sum + mlet_int4(w, 0) * x[0] : sum;
 }
 
-// Of either kind, for the channels that are shifted: slower, but small.
-__attribute__((noinline)) static int32_t dot_any(
-    bool int4, const int8_t *w, const int8_t *x, uint32_t n) {
+// Of either kind, the first channels in `past`: slower, but small.
+__attribute__((noinline)) static int32_t dot_shifted(bool int4, const int8_t *w,
+    const int8_t *past, uint32_t shifted, const int8_t *x, uint32_t n) {
     int32_t sum = 0;
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < shifted; i++) {
+        sum += (int4 ? mlet_int4(w, i) : w[i]) * past[i];
+    }
+    for (uint32_t i = shifted; i < n; i++) {
         sum += (int4 ? mlet_int4(w, i) : w[i]) * x[i];
     }
     return sum;
@@ -56,8 +59,7 @@ mlet_status_t mlet_pointwise(
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t in_channels = layer->in.channels;
     const uint32_t out_channels = layer->out.channels;
-    const uint32_t shifted = layer->shift_channels; // even
-    const uint32_t present = in_channels - shifted;
+    const uint32_t shifted = layer->shift_channels;
     const bool int4 = layer->weight_bits == 4;
     const uint32_t row_bytes = int4 ? mlet_int4_bytes(in_channels) : in_channels;
     const int8_t *row = layer->weights;
@@ -66,13 +68,14 @@ mlet_status_t mlet_pointwise(
     for (uint32_t o = 0; o < out_channels; o++, row += row_bytes) {
         const int32_t weight = int4 ? sum_int4(row, in_channels) : sum(row, in_channels);
         const int32_t bias = layer->bias[o] - layer->in_zero * weight;
-        const int8_t *px = x + shifted;
-        const int8_t *rest = row + (int4 ? mlet_int4_bytes(shifted) : shifted);
+        const int8_t *px = x;
         int8_t *py = y + o;
         for (uint32_t p = 0; p < positions; p++, px += in_channels, py += out_channels) {
-            int32_t acc = int4 ? dot_int4(rest, px, present) : dot(rest, px, present);
+            int32_t acc;
             if (shifted > 0) {
-                acc += dot_any(int4, row, past + p * shifted, shifted);
+                acc = dot_shifted(int4, row, past + p * shifted, shifted, px, in_channels);
+            } else {
+                acc = int4 ? dot_int4(row, px, in_channels) : dot(row, px, in_channels);
             }
             *py = mlet_requantize(layer, bias + acc, o);
         }

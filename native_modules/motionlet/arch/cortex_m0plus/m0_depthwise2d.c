@@ -182,7 +182,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
 }
 
 // Either kind.
-SELDOM static void run_plain(const part_t *part) {
+SELDOM __attribute__((cold)) static void run_plain(const part_t *part) {
     const mlet_layer_t *layer = part->layer;
     const int32_t channels = layer->in.channels;
     const int32_t kernel_h = layer->kernel_h;

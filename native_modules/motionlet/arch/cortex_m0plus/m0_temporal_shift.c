@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "m0.h"
+#include "m0_temporal_shift.h"
 
 // Exchange n elements of a type.
 #define SWAP(type, map, past, n)                    \
@@ -17,7 +18,7 @@
         }                                           \
     } while (0)
 
-M0_RAM_CODE mlet_status_t m0_temporal_shift(
+mlet_status_t m0_temporal_shift(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y) {
     if (layer == NULL || past == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;
@@ -29,6 +30,10 @@ M0_RAM_CODE mlet_status_t m0_temporal_shift(
         memcpy(y, x, positions * channels);
     }
     const bool words = (((uintptr_t)y | (uintptr_t)past | channels | shifted) & 3) == 0;
+    if (words && shifted == 8 && positions % 2 == 0) {
+        m0_swap8(y, past, channels, positions * shifted);
+        return MLET_OK;
+    }
     for (; positions > 0; positions--, y += channels, past += shifted) {
         if (words) {
             SWAP(uint32_t, y, past, shifted / 4);
