@@ -2,6 +2,9 @@
 import sys
 
 sys.path.append(VECTORS)
+from testlib import need_clock
+
+need_clock()
 import struct
 
 import motionlet

@@ -2,6 +2,9 @@
 import sys
 
 sys.path.append(VECTORS)
+from testlib import need_clock
+
+need_clock()
 from math import exp
 from time import sleep_ms, ticks_diff, ticks_ms
 

@@ -37,6 +37,14 @@ def need_kernels():
         raise Skip("no kernels one by one")
 
 
+def need_clock():
+    """Skip the script on a port without the module time, such as QEMU's."""
+    try:
+        import time  # noqa: F401
+    except ImportError:
+        raise Skip("no clock") from None
+
+
 class Skip(Exception):
     """This build lacks what a script tests."""
 
