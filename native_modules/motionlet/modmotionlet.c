@@ -1055,7 +1055,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     self->memory = allocate("stream", bytes);
     if (mlet_stream_init(&self->stream, model, self->memory, bytes) != MLET_OK) {
         mp_raise_msg(
-            &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap blocks are not 16-byte aligned"));
+            &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
