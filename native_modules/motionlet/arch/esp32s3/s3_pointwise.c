@@ -20,9 +20,11 @@ mlet_status_t s3_pointwise(
         } else {
             int16_t *row = matmul.x;
             for (uint32_t p = 0; p < n; p++, x += channels, row += matmul.padded) {
-                s3_widen(past, shifted, layer->in_zero, row);
+                if (shifted > 0) {
+                    s3_widen(past, shifted, layer->in_zero, row);
+                    past += shifted;
+                }
                 s3_widen(x + shifted, channels - shifted, layer->in_zero, row + shifted);
-                past += shifted;
             }
         }
         s3_matmul_run(layer, &matmul, n, y);
