@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from host_sdk import paths
+from host_sdk import bench, paths
 from host_sdk.devices import open_device
 
 
@@ -20,6 +20,21 @@ def pytest_addoption(parser):
         metavar="DEVICE",
         help="run device tests on this one only: unix, virtual, or a serial port",
     )
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say which cycles moved against the stored table, if this run measured them anew."""
+    new = paths.build() / "bench/bench.json"
+    begin = terminalreporter._session_start.time
+    if not new.exists() or new.stat().st_mtime < begin:
+        return
+    stored = bench.read_rows(paths.repository() / "benchmarks.json")
+    for row, before in bench.changes(stored, bench.read_rows(new)):
+        word = "SLOWER" if bench.figure_of(row) > before else "faster"
+        what = f"{row['case']} ({row['impl']}, {row['device']})"
+        terminalreporter.write_line(
+            f"{word} than stored: {what}: {before:,} → {bench.figure_of(row):,}"
+        )
 
 
 def pytest_generate_tests(metafunc):
