@@ -4,12 +4,15 @@ Each kernel is a model of one op. The device times the op alone, requantization 
 Python, no copying of frames. Weights and input lie in RAM.
 """
 
+import contextlib
 import json
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from host_sdk import cost_model, paths, planner, targets
+from host_sdk import cost_model, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
@@ -455,13 +458,14 @@ def _batches(runs):
     return batches
 
 
+@contextlib.contextmanager
 def virtual_pico(runs):
-    """Return a virtual Pico that has the models of `runs`, [(case, target)], in its ROMFS."""
-    folder = paths.build() / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    image = folder / "models.romfs"
-    image.write_bytes(build_romfs({_file(*run): pack_case(*run) for run in runs}))
-    return open_device("virtual", flash=folder / "virtual.flash", fresh=True, romfs=image)
+    """Give a virtual Pico that has the models of `runs`, [(case, target)], in its ROMFS."""
+    with tempfile.TemporaryDirectory() as folder:
+        image = Path(folder) / "models.romfs"
+        image.write_bytes(build_romfs({_file(*run): pack_case(*run) for run in runs}))
+        with open_device("virtual", flash=Path(folder) / "flash", romfs=image) as device:
+            yield device
 
 
 def measure_all(device, runs, progress=None):
