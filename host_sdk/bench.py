@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from host_sdk import cost_model, planner, targets
+from host_sdk import cost_model, paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
@@ -296,6 +296,17 @@ def changes(old, new, least=LOUD):
     return moved
 
 
+def describe_changes(old, new):
+    """Return what `changes` finds, a line for each row."""
+    lines = []
+    for row, before in changes(old, new):
+        after = figure_of(row)
+        word = "SLOWER" if after > before else "faster"
+        name = f"{row['case']} ({row['impl']})"
+        lines.append(f"{word}: {name}: {before:,} → {after:,} ({after / before - 1:+.1%})")
+    return lines
+
+
 def merge(old, new):
     """Return the rows of `new`, and those of `old` from devices that `new` has none of."""
     measured = {row["device"] for row in new}
@@ -414,6 +425,16 @@ def json_of(rows):
 def read_rows(path):
     """Return the rows of a bench.json, [] when there is none."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+
+def stored_path():
+    """Return where the repository keeps its table."""
+    return paths.repository() / "benchmarks.json"
+
+
+def stored_rows():
+    """Return the rows of the repository's table."""
+    return read_rows(stored_path())
 
 
 def run(spec, progress=None):

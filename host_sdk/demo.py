@@ -7,10 +7,12 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from host_sdk import deploy, devices, golden, mlet_file, native, paths, planner, targets, verify
+from host_sdk import deploy, devices, golden, mlet_file, paths, planner, targets, verify
 from host_sdk.bench import MHZ
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
+from host_sdk.evaluation.inference import Int8Network
+from host_sdk.evaluation.metrics import softmax
 from host_sdk.quantize.recipe import quantize_run
 from host_sdk.remote import RemoteStream
 from host_sdk.run_folder import open_run
@@ -133,14 +135,8 @@ def _accuracy_int8(console, config, data, clips, labels):
     """Return the accuracy of the C core on whole test clips."""
     from rich.progress import track
 
-    model = native.Model(data)
-    stream = native.Stream(model)
-    logits = np.empty((*clips.shape[:2], len(load_task(config.task).LABELS)), np.int8)
     bar = track(clips, "  evaluating in C", console=console, transient=True)
-    for index, clip in enumerate(bar):
-        stream.reset()
-        for t, frame in enumerate(clip):
-            logits[index, t] = stream.push(frame).ravel()
+    logits = Int8Network(data).logits(bar)
     share = accuracy(config.network, logits, labels)
     console.print(f"  int8, C core on this machine: {share:.1%} of {len(clips)} unseen clips")
     return share
@@ -200,9 +196,7 @@ def _stream(console, remote, film):
 
 def _probabilities(graph, logits):
     tensor = graph.tensors[graph.outputs[0]]
-    real = (logits - tensor.zero_point) * tensor.scale
-    powers = np.exp(real - real.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return softmax((logits - tensor.zero_point) * tensor.scale)
 
 
 def _module_bytes():

@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from host_sdk import bench, cost_model, mlet_file, native, paths, planner, targets
+from host_sdk import bench, cost_model, mlet_file, native, planner, targets
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, options_of
 from host_sdk.normalization import PIXELS
@@ -97,14 +97,14 @@ class Problem:
             graph.macs_per_frame,
             native.Model(data).stream_bytes,
             len(data),
-            float(np.sum(_cost_model(self.board).layers(graph, plan))),
+            float(np.sum(cost_model_of(self.board).layers(graph, plan))),
         )
 
 
 @cache
-def _cost_model(board):
-    rows = bench.read_rows(paths.repository() / "benchmarks.json")
-    return cost_model.fit(rows, board.target, board.benchmarked_on)
+def cost_model_of(board):
+    """Return the `cost_model.CostModel` of a board. Raises MotionletError when it has none."""
+    return cost_model.fit(bench.stored_rows(), board.target, board.benchmarked_on)
 
 
 def find(problem, budget, network, fixed=None, on_step=None):

@@ -1,6 +1,5 @@
 """Put firmware onto a board: a UF2 by copying or picotool, an ESP32 image by esptool."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -9,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from host_sdk import partitions, paths
+from host_sdk import partitions
 from host_sdk.devices import find_bootsel_drives, is_bootsel_drive
 from host_sdk.errors import MotionletError
 
@@ -17,16 +16,6 @@ UF2_MAGIC = b"UF2\n\x57\x51\x5d\x9e"
 UF2_FAMILY_RP2040 = 0xE48BFF56
 DRIVE_SECONDS = 15
 ESP32_MAGIC = b"\xe9"  # of a bootloader or an application
-
-
-def board_description(board):
-    """Return board.json of one of Motionlet's boards; raises MotionletError for another name."""
-    boards = paths.repository() / "boards"
-    path = boards / board / "board.json"
-    if not path.exists():
-        known = ", ".join(sorted(p.parent.name for p in boards.glob("*/board.json")))
-        raise MotionletError(f"no board named {board}; there is: {known}")
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def check_uf2(path):

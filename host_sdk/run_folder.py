@@ -10,6 +10,7 @@
 `RUN/seed0`, `RUN/seed1` … are run folders of the same configuration trained with other seeds.
 """
 
+import functools
 import json
 import platform
 from dataclasses import dataclass
@@ -50,8 +51,9 @@ class Run:
         saved = self.record.get("normalization")
         return Normalization.from_dict(saved) if saved else PIXELS
 
-    def load_task(self):
-        """Return the task that the run was trained on; see `host_sdk.data`."""
+    @functools.cached_property
+    def task(self):
+        """The task that the run was trained on; see `host_sdk.data`."""
         from host_sdk.data import load_task
 
         return load_task(self.config["task"], self.config.get("data"))
@@ -66,7 +68,7 @@ class Run:
             count = min(count, all_clips)
         elif count is None:
             count = all_clips
-        return self.load_task().make_clips(count, self.config["frames"], split, self.config["seed"])
+        return self.task.make_clips(count, self.config["frames"], split, self.config["seed"])
 
     def load_network(self):
         """Return the Keras model."""

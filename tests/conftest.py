@@ -7,6 +7,7 @@ pytest --device=/dev/ttyACM0    on a board
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -22,19 +23,19 @@ def pytest_addoption(parser):
     )
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say which cycles moved against the stored table, if this run measured them anew."""
-    new = paths.build() / "bench/bench.json"
-    begin = terminalreporter._session_start.time
-    if not new.exists() or new.stat().st_mtime < begin:
-        return
-    stored = bench.read_rows(paths.repository() / "benchmarks.json")
-    for row, before in bench.changes(stored, bench.read_rows(new)):
-        word = "SLOWER" if bench.figure_of(row) > before else "faster"
-        what = f"{row['case']} ({row['impl']}, {row['device']})"
-        terminalreporter.write_line(
-            f"{word} than stored: {what}: {before:,} → {bench.figure_of(row):,}"
-        )
+BEGIN = pytest.StashKey[float]()
+
+
+def pytest_configure(config):
+    config.stash[BEGIN] = time.time()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what moved against the stored table, of what this run, in any process, measured anew."""
+    for path in sorted((paths.build() / "bench").glob("*.json")):
+        if path.stat().st_mtime >= config.stash[BEGIN]:
+            for line in bench.describe_changes(bench.stored_rows(), bench.read_rows(path)):
+                terminalreporter.write_line(line)
 
 
 def pytest_generate_tests(metafunc):

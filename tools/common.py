@@ -76,6 +76,15 @@ def write_atomically(path, data):
     temporary.replace(path)
 
 
+def replace_between(path, begin, end, content):
+    """Return the text of `path` with `content` between the lines `begin` and `end`."""
+    head, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, also_found, tail = rest.partition(end)
+    if not (found and also_found):
+        raise ToolError(f"{path.name} has lost the markers of its generated part")
+    return head + begin + content + end + tail
+
+
 def files_in(*roots):
     """The files in directories, or named themselves, without hidden ones and Python's caches."""
     for root in roots:

@@ -5,14 +5,13 @@ With --check, write nothing and exit with 1 if a file is not what would be writt
 """
 
 import argparse
-import re
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from common import ROOT, replace_between, run_main
+
 sys.path.insert(0, str(ROOT))
 
-from host_sdk import mlet_format as fmt  # noqa: E402
+from host_sdk import mlet_format as fmt
 
 HEADER = ROOT / "native_modules/motionlet/core/mlet_format.h"
 SPEC = ROOT / "SPEC.md"
@@ -102,20 +101,13 @@ def spec_tables():
     return "\n" + "\n".join(parts) + "\n"
 
 
-def spec_text():
-    old = SPEC.read_text(encoding="utf-8")
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    if not re.search(pattern, old, flags=re.S):
-        raise ValueError(f"{SPEC.name} has lost the markers of its generated part")
-    return re.sub(pattern, lambda _: BEGIN + spec_tables() + END, old, flags=re.S)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="only say whether files are current")
     check = parser.parse_args().check
     stale = []
-    for path, text in ((HEADER, header_text()), (SPEC, spec_text())):
+    spec = replace_between(SPEC, BEGIN, END, spec_tables())
+    for path, text in ((HEADER, header_text()), (SPEC, spec)):
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale.append(path.relative_to(ROOT))
             if not check:
@@ -125,4 +117,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_main(main)

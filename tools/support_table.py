@@ -10,7 +10,7 @@ A row counts the scripts of tests/device that passed on a device; it takes `make
 import argparse
 import json
 
-from common import BUILD, ROOT, ToolError, run_main
+from common import BUILD, ROOT, ToolError, replace_between, run_main, write_atomically
 
 BEGIN = "<!-- written by tools/support_table.py: begin -->\n"
 END = "<!-- written by tools/support_table.py: end -->"
@@ -52,10 +52,9 @@ def main():
         raise ToolError("nothing is noted in build/support: run `make test` first")
     scripts = len(list((ROOT / "tests/device").glob("test_*.py")))
     path = ROOT / "README.md"
-    head, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    path.write_text(f"{head}{BEGIN}{table(records, scripts)}\n{END}{tail}", encoding="utf-8")
-    print(table(records, scripts))
+    text = table(records, scripts) + "\n"
+    write_atomically(path, replace_between(path, BEGIN, END, text).encode())
+    print(text, end="")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ def find_designs(task, fps, board, ram, flash, network, options):
     """Return (board, [Design], [why other networks have none]) for a task, within the budget."""
     from host_sdk import design
     from host_sdk.boards import load_board
-    from host_sdk.normalization import PIXELS
 
     board = load_board(board)
     if not fps > 0:
@@ -36,8 +35,7 @@ def find_designs(task, fps, board, ram, flash, network, options):
     budget = design.Budget(
         ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps
     )
-    normalization = getattr(task, "NORMALIZATION", PIXELS)
-    problem = design.Problem(tuple(task.FRAME_SHAPE), tuple(task.LABELS), board, normalization)
+    problem = design.Problem(tuple(task.FRAME_SHAPE), tuple(task.LABELS), board, task.NORMALIZATION)
     with console.status("") as status:
         count = iter(range(1, 10**6))
         networks = [network] if network else None
@@ -73,13 +71,16 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
     benchmark table. Of all that fit, each network's best has the most parameters times MACs.
     """
     from host_sdk.data import TASKS, load_task
+    from host_sdk.normalization import PIXELS
 
     learn = ""  # what `train` is to learn from
     if frame_shape or classes:
         if task or not (frame_shape and classes):
             raise MotionletError("want --task, or --frame-shape and --classes, not a mix")
         labels = [f"class {i}" for i in range(classes)]
-        task = SimpleNamespace(FRAME_SHAPE=frame_shape, LABELS=labels, FRAMES_PER_SECOND=10)
+        task = SimpleNamespace(
+            FRAME_SHAPE=frame_shape, LABELS=labels, FRAMES_PER_SECOND=10, NORMALIZATION=PIXELS
+        )
         learn = "--data DIR "
     else:
         if task:

@@ -45,9 +45,9 @@ def build(board, user_modules, variant, clean):
 def flash(board, image, drive, variant, port, erase_all):
     """Write firmware to a board: a UF2 copy or picotool (RP2040), esptool (ESP32)."""
     from host_sdk import flash as flashing
+    from host_sdk.boards import board_description
 
-    description = flashing.board_description(board)
-    chip = description["mcu"]
+    chip = board_description(board)["mcu"]
     folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
     if chip.startswith("rp2"):
         image = image or folder / "firmware.uf2"

@@ -272,20 +272,16 @@ def bench(spec, as_json):
             if spec == "xtensa":
                 raise
             messages.print(f"the figures of Xtensa stay as they are: {error}")
-    root = paths.repository()
-    old = benching.read_rows(root / "benchmarks.json")
+    old = benching.stored_rows()
     table = benching.merge(old, rows)
     text = benching.json_of(table)
     (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
     write(paths.build() / "bench/bench.json", text.encode())
-    write(root / "benchmarks.json", text.encode())
-    write(root / "BENCHMARKS.md", benching.markdown(table).encode())
+    write(benching.stored_path(), text.encode())
+    write(benching.stored_path().with_name("BENCHMARKS.md"), benching.markdown(table).encode())
     if as_json:
         print(text)
         return
     click.echo(benching.markdown(table))
-    for row, before in benching.changes(old, rows):
-        after = benching.figure_of(row)
-        word = "SLOWER" if after > before else "faster"
-        name = f"{row['case']} ({row['impl']})"
-        console.print(f"{word}: {name}: {before:,} → {after:,} ({after / before - 1:+.1%})")
+    for line in benching.describe_changes(old, rows):
+        console.print(line)

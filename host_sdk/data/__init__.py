@@ -2,7 +2,7 @@
 
 - `LABELS`: names of the classes, `FRAME_SHAPE`: (height, width, channels) of a frame,
   `FRAMES_PER_SECOND` and `PIXEL_FORMAT` (see `mlet_format.PIXEL_FORMATS`);
-- `NORMALIZATION`: the `Normalization` of its samples; a task without one has `pixels`;
+- `NORMALIZATION`: the `Normalization` of its samples;
 - `make_clips(count, frames, split, seed) -> (samples, labels)`: [N, T, H, W, C], uint8 (pictures)
   or int16 (temperatures in hundredths of a degree C), and int64 [N]; `split` is train, validation
   or test. `count` None is all there are, where they are not made up.

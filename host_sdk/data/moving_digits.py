@@ -20,6 +20,7 @@ from functools import cache
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.normalization import Normalization
 
 LABELS = [
     "left",
@@ -35,6 +36,7 @@ LABELS = [
 FRAME_SHAPE = (32, 32, 1)
 FRAMES_PER_SECOND = 10.0
 PIXEL_FORMAT = "gray8"
+NORMALIZATION = Normalization.pixels()
 SPLITS = {"train": (0, 1197), "validation": (1197, 1497), "test": (1497, 1797)}
 
 _SIDE = 32  # pixels, of a frame

@@ -1,7 +1,8 @@
 """What a model costs on each target: memory, and where in it everything lies."""
 
-from host_sdk import bench, cost_model, mlet_file, paths, planner, targets
+from host_sdk import mlet_file, planner, targets
 from host_sdk.boards import load_board
+from host_sdk.design import cost_model_of
 from host_sdk.errors import MotionletError
 
 BOARD = "MOTIONLET_PICO"  # whose benchmarks tell cycles
@@ -74,9 +75,7 @@ def _estimated_cycles(graph, plan, target):
     board = load_board(BOARD)
     if target != board.target:
         return None
-    rows = bench.read_rows(paths.repository() / "benchmarks.json")
     try:
-        model = cost_model.fit(rows, target, board.benchmarked_on)
-        return model.layers(graph, plan).round().tolist()
+        return cost_model_of(board).layers(graph, plan).round().tolist()
     except MotionletError:  # an op, or a board, that was never measured
         return None

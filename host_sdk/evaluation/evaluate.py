@@ -92,7 +92,7 @@ def evaluate(run, options=Options(), stage=_silent):
     times is the same whenever it is repeated.
     """
     with stage("making clips"):
-        task = run.load_task()
+        task = run.task
         quiet = options.background and background.folder_streams(options.background, task)
         test, labels = run.make_clips("test", options.clips)
         validation, validation_labels = run.make_clips("validation", options.clips)

@@ -19,6 +19,7 @@ WITH_KERNEL = ("conv2d", "depthwise2d", "average_pool")
 IN_PLACE = ("temporal_depthwise", "temporal_shift", "temporal_average", "add")
 SHIFTING = ("depthwise2d", "pointwise")  # that may shift as they read
 SHIFTS = ("temporal_shift", *SHIFTING)
+SHIFT_MULTIPLE = 4  # of the channels that those shift
 PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3, "int16": 1}
 DIMENSIONS = ("height", "width", "channels")
 ARRAYS = {"weights": np.int8, "bias": np.int32, "multiplier": np.int32, "shift": np.uint8}
@@ -203,8 +204,11 @@ def check_layer(graph, index, op):
     else:
         most = source.channels if op.kind in SHIFTS else 0
         within("shift_channels", op.shift_channels, 0, most)
-        if op.shift_channels % 4:
-            wrong("shift_channels", f"{op.shift_channels} is not a multiple of 4")
+        if op.shift_channels % SHIFT_MULTIPLE:
+            wrong(
+                "shift_channels",
+                f"{op.shift_channels} is not a multiple of {SHIFT_MULTIPLE}",
+            )
     taps = taps_of(graph, op)
     if taps > LIMITS["max_taps"]:
         wrong("taps", f"{taps} to an output, more than {LIMITS['max_taps']}")

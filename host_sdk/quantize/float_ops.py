@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import SHIFTING, WITH_ROWS
+from host_sdk.golden.check import SHIFT_MULTIPLE, SHIFTING, WITH_ROWS
 from host_sdk.networks import import_keras
 
 
@@ -67,8 +67,6 @@ def trace_tensors(model):
     tracer = _Tracer(model)
     return tracer.ops, tracer.tensor
 
-
-WORD = 4  # ops shift as they read by multiples of this, and quickly where all channels are one
 
 _IMAGES_ONLY = (
     "Conv2D",
@@ -180,8 +178,10 @@ class _Tracer:
         if op.kind not in SHIFTING or op.inputs != [len(self.ops)] or not self.ops:
             return False
         shift, readers = self.ops[-1], self.uses[self._origin(self.xs[0])]
+        # The rule is for the shifted channels; it is quick where that holds for all of them.
         sizes = (shift.geometry.get("shift_channels", 1), shift.shape[2])
-        return shift.kind == "temporal_shift" and readers == 1 and not any(n % WORD for n in sizes)
+        whole = not any(n % SHIFT_MULTIPLE for n in sizes)
+        return shift.kind == "temporal_shift" and readers == 1 and whole
 
     def _source_shape(self):
         return self.shapes[self.tensor(self.xs[0])]

@@ -45,13 +45,12 @@ def quantize_run(run, recipe=Recipe(), tell=None):
     Returns the graph and what `quantize.json` is to hold. `tell(done, total)` hears of every step
     of training.
     """
-    task, model = run.load_task(), run.load_network()
-    normalization = run.normalization
+    model, normalization = run.load_network(), run.normalization
     samples, _ = run.make_clips("train", recipe.clips)
     frames, clips = input_tensor(model, normalization), real_input(model, samples, normalization)
     ops = trace(model)
 
-    about = run.labels, task.FRAMES_PER_SECOND, normalization
+    about = run.labels, run.task.FRAMES_PER_SECOND, normalization
 
     def quantized_with(int4):
         result = post_training(

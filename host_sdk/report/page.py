@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import host_sdk
-from host_sdk.evaluation import metrics
+from host_sdk.evaluation import metrics, summary
 from host_sdk.files import write
 from host_sdk.report import plots
 from host_sdk.report.collect import collect, reproduce
@@ -27,7 +27,7 @@ def render(entries):
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "number": _number, "share": _share}
+    environment.filters |= {"percent": _percent, "number": _number, "share": summary.percent}
     template = environment.get_template("report.html.jinja")
     return template.render(
         version=host_sdk.__version__,
@@ -45,10 +45,6 @@ def _percent(value, digits=1):
 
 def _number(value, digits=0):
     return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def _share(share):
-    return f"{share['value']:.1%} ({100 * share['low']:.1f}–{100 * share['high']:.1f})"
 
 
 def _overview(entries):

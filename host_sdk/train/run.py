@@ -71,7 +71,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     keras = import_keras()
     _make_deterministic(keras, config.seed)
     model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
-    normalization = getattr(task, "NORMALIZATION", PIXELS)
+    normalization = task.NORMALIZATION
     data, hashes = _load(config, task, normalization)
     about = {"config": dataclasses.asdict(config), "data_sha256": hashes}
     teacher = None
@@ -174,7 +174,7 @@ def _teacher_logits(config, task, normalization, data):
     run = open_run(config.teacher)
     if run.labels != list(task.LABELS):
         raise MotionletError(f"the teacher {config.teacher} knows other classes: {run.labels}")
-    if run.record.get("normalization", PIXELS.to_dict()) != normalization.to_dict():
+    if run.normalization.to_dict() != normalization.to_dict():
         raise MotionletError(f"the teacher {config.teacher} was trained on other input values")
     model = run.load_network()
     if tuple(model.inputs[0].shape[2:]) != tuple(task.FRAME_SHAPE):

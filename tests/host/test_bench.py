@@ -1,7 +1,5 @@
 """The benchmark: its table is complete, and a change against the stored one is seen."""
 
-import json
-
 import pytest
 
 from host_sdk import bench, bench_xtensa, paths
@@ -80,5 +78,5 @@ def test_measured_anew(pico_firmware):
         assert sum(r["cycles"] for r in layers) == pytest.approx(whole["cycles"], abs=len(layers))
         assert whole["arena_bytes"] < whole["arena_bytes_whole_maps"]
     folder = paths.build() / "bench"
-    (folder / "bench.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (folder / "bench.json").write_text(bench.json_of(rows))
     (folder / "BENCHMARKS.md").write_text(bench.markdown(rows))

@@ -5,7 +5,7 @@ import pytest
 import strategies
 from hypothesis import given
 
-from host_sdk import bench, cost_model, paths
+from host_sdk import bench, cost_model
 from host_sdk.errors import MotionletError
 
 TARGET, DEVICE = "cortex_m0plus", "virtual-pico"
@@ -13,7 +13,7 @@ TARGET, DEVICE = "cortex_m0plus", "virtual-pico"
 
 @pytest.fixture(scope="module")
 def rows():
-    return bench.read_rows(paths.repository() / "benchmarks.json")
+    return bench.stored_rows()
 
 
 @given(strategies.one_op_graphs("depthwise2d"))

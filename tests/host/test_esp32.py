@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from host_sdk import flash, partitions, paths
+from host_sdk.boards import board_description
 from host_sdk.errors import MotionletError
 
 ROOT = paths.repository()
@@ -157,7 +158,7 @@ def test_the_board_has_what_boards_of_the_port_have(port):
     assert {"board.json", "mpconfigboard.cmake", "mpconfigboard.h", "manifest.py"} <= names
     ours, theirs = (json.loads((p / "board.json").read_text()) for p in (BOARD, model))
     assert theirs.keys() <= ours.keys()
-    assert ours["mcu"] == theirs["mcu"] == flash.board_description(BOARD.name)["mcu"]
+    assert ours["mcu"] == theirs["mcu"] == board_description(BOARD.name)["mcu"]
     assert ours["deploy_options"] == theirs["deploy_options"] == {"flash_offset": "0"}
     for variant in ours["variants"]:
         assert (BOARD / f"mpconfigvariant_{variant}.cmake").exists()

@@ -16,7 +16,12 @@ def test_generated_files_are_current():
 def test_the_check_sees_a_stale_file(tmp_path):
     """The same tool on a copy with one field moved."""
     root = paths.repository()
-    for name in ("tools/generate_format.py", "host_sdk/mlet_format.py", "host_sdk/__init__.py"):
+    for name in (
+        "tools/generate_format.py",
+        "tools/common.py",
+        "host_sdk/mlet_format.py",
+        "host_sdk/__init__.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text())
     for name in ("SPEC.md", "native_modules/motionlet/core/mlet_format.h"):
