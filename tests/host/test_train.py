@@ -208,6 +208,7 @@ class OneClass:
 
     LABELS = ("wave", "still")
     FRAME_SHAPE = moving_digits.FRAME_SHAPE
+    NORMALIZATION = moving_digits.NORMALIZATION
 
     @staticmethod
     def make_clips(*arguments):
