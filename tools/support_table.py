@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Write README's table of what was checked, from what the last test runs noted in build/support.
 
-    tools/support_table.py
+    tools/support_table.py            write it
+    tools/support_table.py --check    only say what differs; exit with 1 if anything does
 
 A row counts the scripts of tests/device that passed on a device; it takes `make test` first, and
 `pytest --device=PORT tests/host/test_on_device.py` for a board.
 """
 
 import argparse
+import difflib
 import json
 
 from common import BUILD, ROOT, ToolError, replace_between, run_main, write_atomically
@@ -45,16 +47,27 @@ def table(records, scripts):
 
 
 def main():
-    description = __doc__.split("\n")[0]
-    argparse.ArgumentParser(description=description).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="only say whether it is current")
+    check = parser.parse_args().check
     records = [json.loads(path.read_text()) for path in (BUILD / "support").glob("*.json")]
     if not records:
         raise ToolError("nothing is noted in build/support: run `make test` first")
     scripts = len(list((ROOT / "tests/device").glob("test_*.py")))
     path = ROOT / "README.md"
     text = table(records, scripts) + "\n"
-    write_atomically(path, replace_between(path, BEGIN, END, text).encode())
-    print(text, end="")
+    content = replace_between(path, BEGIN, END, text)
+    if not check:
+        write_atomically(path, content.encode())
+        print(text, end="")
+        return
+    before = path.read_text(encoding="utf-8")
+    if content != before:
+        difference = difflib.unified_diff(
+            before.splitlines(), content.splitlines(), "README.md", "what was tested", "", "", 0, ""
+        )
+        print(*difference, sep="\n")
+        raise ToolError("README's table is not what was tested: tools/support_table.py writes it")
 
 
 if __name__ == "__main__":
