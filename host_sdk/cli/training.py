@@ -63,7 +63,9 @@ click.rich_click.OPTION_GROUPS["host_sdk train"] = [
     help=f"{', '.join(NETWORKS)}; default: separable3d; with --fit, the best.",
 )
 @set_option
-@click.option("--fit", is_flag=True, help="Choose options that fit, as `host_sdk design` does.")
+@click.option(
+    "--fit", is_flag=True, help="Choose the largest network that fits, as `host_sdk design` does."
+)
 @budget_options
 @click.option("--frames", type=int, help="Length of a clip; default: 16.")
 @click.option(
