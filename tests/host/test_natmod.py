@@ -38,9 +38,11 @@ ARCHITECTURES = [arch for arch in build_natmod.ARCHITECTURES if arch != "xtensaw
 STORAGE_BYTES = 1408 * 1024  # of a stock Pico
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 # On the virtual Pico a script takes many seconds: these touch most of the binding.
-PICO_SCRIPTS = (
-    SCRIPTS if THOROUGH else [s for s in SCRIPTS if s.stem in ("test_loader", "test_model")]
-)
+PICO_SCRIPTS = [
+    script
+    for script in SCRIPTS
+    if THOROUGH or script.stem in ("test_load", "test_model", "test_no_alloc", "test_thermal")
+]
 # Bytes of a module: it takes as much of the heap, and more (device/README.md).
 LIMIT = 32 * 1024
 
