@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from host_sdk import bench, xtensa_sim
+from host_sdk import bench, golden, xtensa_sim
 
 TARGETS = ("portable", xtensa_sim.ARCH)
 
@@ -17,7 +17,9 @@ def run(cases=None):
     jobs = []
     for case, target in runs:
         frame = bench.random_frame(case.graph, np.random.default_rng(1))
-        jobs.append((case.graph, bench.pack_case(case, target), [frame] * bench.FRAMES))
+        stream = golden.Stream(case.graph)
+        clip = np.stack([stream.normalize(frame) for _ in range(bench.FRAMES)])
+        jobs.append((case.graph, bench.pack_case(case, target), clip))
     rows = []
     for (case, target), frames in zip(runs, xtensa_sim.run(jobs, outputs=False), strict=True):
         counts = [[op.instructions for op in frame] for frame in frames]

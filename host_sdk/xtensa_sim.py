@@ -26,9 +26,9 @@ JOBS = 0x60400000  # `_jobs` of tools/xtensa_sim/sim.ld
 # One instruction takes 2^7 ns; tools/xtensa_sim/main.c relies on it.
 QEMU = ("-M", "sim", "-cpu", "de212", "-icount", "shift=7", "-semihosting")
 QUIET = ("-display", "none", "-monitor", "none", "-serial", "none", "-audio", "none")
-CC = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-mattr=-fp")  # de212 has no floats
-# No relaxing: it moves code about, and LLVM's objects lack the tables it needs.
-LINK = ("-nostdlib", "--no-relax", "--no-warn-rwx-segments", "-znoexecstack")
+CC = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-DMLET_TARGET=MLET_TARGET_ESP32S3")
+LINK = ("-nostdlib", "-Wl,--no-warn-rwx-segments")
+NO_FLOATS = {"MOTIONLET_XTENSA_FLOATS": "0"}  # of the compiler: de212 has none
 
 
 @dataclass
@@ -58,7 +58,7 @@ def program():
     folders = (module / "core", module / "arch" / ARCH, sim)
     files = sorted(path for folder in folders for path in folder.glob("*.*"))
     digest = hashlib.sha256(" ".join((*CC, *LINK)).encode())
-    for path in [*files, root / "tools/xtensa_cc.py"]:
+    for path in [*files, root / "tools/xtensa_core.c", root / "tools/xtensa_toolchain.py"]:
         digest.update(path.name.encode() + path.read_bytes())
     target = paths.build() / f"xtensa/sim-{digest.hexdigest()[:16]}.elf"
     if not target.exists():
@@ -67,24 +67,21 @@ def program():
 
 
 def _build(binaries, files, folders, target):
-    flags = [*CC, *(f"-I{folder}" for folder in folders), "-DMLET_TARGET=MLET_TARGET_ESP32S3"]
+    gcc = [binaries / "xtensa-esp32s3-elf-gcc", *CC, *(f"-I{folder}" for folder in folders)]
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         sources = [path for path in files if path.suffix in (".c", ".S")]
         objects = [Path(work) / f"{source.name}.o" for source in sources]
-
-        def compile_one(source, target):
-            _run(binaries / "xtensa-cc", *flags, "-c", source, "-o", target)
-
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(compile_one, sources, objects))
+            each = zip(sources, objects, strict=True)
+            list(pool.map(_run, ([*gcc, "-c", source, "-o", out] for source, out in each)))
         elf = Path(work) / "sim.elf"
         script = next(path for path in files if path.suffix == ".ld")
-        _run(binaries / "xtensa-lx106-elf-ld", *LINK, "-T", script, *objects, "-o", elf)
+        _run([*gcc, *LINK, "-T", script, *objects, "-o", elf])
         shutil.move(elf, target)
 
 
-def _run(*command):
-    done = subprocess.run(command, capture_output=True, text=True)
+def _run(command):
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **NO_FLOATS})
     if done.returncode:
         raise MotionletError(f"{Path(command[0]).name} fails:\n{done.stderr.strip()}")
 
@@ -114,7 +111,9 @@ def _pack(jobs, outputs):
 
     packed = [padded(np.uint32(len(jobs)).tobytes())]
     for _, content, clip in jobs:
-        frames = np.ascontiguousarray(clip, np.int8).tobytes()
+        if clip.dtype != np.int8:
+            raise MotionletError(f"the emulated Xtensa core takes int8 tensors, not {clip.dtype}")
+        frames = clip.tobytes()
         packed.append(np.array([len(content), len(frames), len(clip), outputs], "<u4").tobytes())
         packed += [padded(content), padded(frames)]
     return b"".join(packed)

@@ -2,11 +2,11 @@
 """Build Motionlet as a native module (.mpy), for MicroPython that was built without it.
 
     tools/build_natmod.py armv6m       RP2040, and other Cortex-M0+
-    tools/build_natmod.py xtensawin    ESP32-S3, with Espressif's GCC
+    tools/build_natmod.py xtensawin    ESP32-S3
     tools/build_natmod.py all          every architecture whose compiler is here
 
-`xtensawin --cc build/xtensa/bin/xtensa-cc` only shows that it links: LLVM 22 passes structs and
-variable arguments otherwise than the firmware's GCC does, so that module is not for a device.
+For xtensawin, Espressif's GCC is used where it is on the path, else the same compiler as
+tools/xtensa_toolchain.py gets it.
 
 It holds what deployed models need: no kernels one by one, and where there are tuned kernels, no
 others (MLET_LEAN).
@@ -20,7 +20,6 @@ import concurrent.futures
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -41,6 +40,7 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
+from xtensa_toolchain import toolchain
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
@@ -58,6 +58,7 @@ CFLAGS = [
 # Less code by 4%. It is smaller yet, and as quick, without splitting the structs that functions
 # take and without moving what loops repeat out of them.
 LTO_FLAGS = ["-flto", "-fno-ipa-sra", "-fno-tree-loop-im"]
+R_XTENSA_SLOT0_OP, CALL8 = 20, 0x25
 BINDING_CFLAGS = [
     *("-DNO_QSTR", "-DMICROPY_ENABLE_DYNRUNTIME=1", "-DMICROPY_PY_BUILTINS_MEMORYVIEW=1"),
 ]
@@ -69,8 +70,9 @@ class Arch:
 
     target: the directory of arch/ whose kernels are built in, or "portable".
     float: what `float` is in the firmware there (MICROPY_FLOAT_IMPL).
-    runtime: whether the compiler's own library is linked, for arithmetic the core does not have.
-    small_runtime: whether natmod/runtime.c takes the place of what is large in it.
+    library: whether the compiler's own library is linked, for arithmetic the core does not have.
+    runtime: whether natmod/runtime.c is, in place of what is large or missing in that library.
+    sections: which sections the linker joins, in its own language.
     packages: Debian's names of the compiler.
     """
 
@@ -78,18 +80,19 @@ class Arch:
     flags: list = field(default_factory=list)
     target: str = "portable"
     float: str = "FLOAT"
-    runtime: bool = True
-    small_runtime: bool = False
+    library: bool = True
+    runtime: bool = False
+    sections: str = ""
     packages: tuple = ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi")
 
 
 ARCHITECTURES = {
-    "x64": Arch("gcc", float="DOUBLE", runtime=False, packages=("gcc",)),
+    "x64": Arch("gcc", float="DOUBLE", library=False, packages=("gcc",)),
     "armv6m": Arch(
         "arm-none-eabi-gcc",
         ["-mthumb", "-mcpu=cortex-m0plus"],
         target="cortex_m0plus",
-        small_runtime=True,
+        runtime=True,
     ),
     "armv7m": Arch("arm-none-eabi-gcc", ["-mthumb", "-mcpu=cortex-m3"]),
     "armv7emsp": Arch(
@@ -98,9 +101,12 @@ ARCHITECTURES = {
     ),
     "xtensawin": Arch(
         "xtensa-esp32s3-elf-gcc",
-        ["-mlongcalls"],
+        ["-fno-pic"],
         target="esp32s3",
-        packages=("ESP-IDF's tools",),
+        library=False,
+        runtime=True,
+        sections=".literal 0 : {*(.literal .literal.*)} .text 0 : {*(.text .text.*)}"
+        " .data.rel.ro 0 : {*(.rodata .rodata.*)}",
     ),
     "rv32imc": Arch(
         "riscv64-unknown-elf-gcc",
@@ -115,15 +121,18 @@ def directory(arch):
     return DIST / f"{arch}_{ABI[0]}.{ABI[1]}"
 
 
-def build(name, compiler=None, quiet=False):
-    """Build the package of one architecture; return its sizes, the content of size.json.
-
-    compiler: a command to call in place of GCC, with GCC's options -c -o -I -D -O -f. Of its own
-    library nothing is linked then, but natmod/runtime.c.
-    """
+def compiler(name):
+    """Return the command of an architecture's compiler; raise ToolError if it is not here."""
     arch = ARCHITECTURES[name]
-    command = shlex.split(compiler) if compiler else [arch.compiler]
-    need_programs(command[:1], arch.packages)
+    if name == "xtensawin" and shutil.which(arch.compiler) is None:
+        return str(toolchain() / arch.compiler)
+    need_programs([arch.compiler], arch.packages)
+    return arch.compiler
+
+
+def build(name, quiet=False):
+    """Build the package of one architecture; return its sizes, the content of size.json."""
+    command = compiler(name)
     out = directory(name)
     with locked(out.parent / f".{name}.lock"):
         tree, _ = micropython_dir()
@@ -134,7 +143,7 @@ def build(name, compiler=None, quiet=False):
             if sizes.get("inputs") == inputs:
                 return sizes
         with Progress(f"natmod {name}") as progress:
-            sizes = _build(name, arch, tree, command, compiler is None, progress)
+            sizes = _build(name, tree, command, progress)
     sizes["inputs"] = inputs
     write_atomically(stamp, json.dumps(sizes, indent=2).encode() + b"\n")
     if not quiet:
@@ -147,10 +156,11 @@ def build(name, compiler=None, quiet=False):
 
 
 def _hash_of_inputs(name, tree, command):
-    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    tools = (Path(__file__), Path(__file__).with_name("xtensa_cc.py"), tree / "tools/mpy_ld.py")
+    version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
+    xtensa = Path(__file__).parent.glob("xtensa_*.*")
+    tools = (Path(__file__), *sorted(xtensa), tree / "tools/mpy_ld.py")
     sources = files_in(MODULE, DEVICE / "motionlet", *tools)
-    return digest(name, str(tree), *command, version, *sources)
+    return digest(name, str(tree), command, version, *sources)
 
 
 def _sources(arch):
@@ -161,7 +171,8 @@ def _sources(arch):
     return core + sorted([*tuned.glob("*.c"), *tuned.glob("*.S")])
 
 
-def _build(name, arch, tree, command, own_library, progress):
+def _build(name, tree, command, progress):
+    arch = ARCHITECTURES[name]
     obj = BUILD / "natmod" / name
     shutil.rmtree(obj, ignore_errors=True)
     obj.mkdir(parents=True)
@@ -171,7 +182,7 @@ def _build(name, arch, tree, command, own_library, progress):
     mpy_ld = [sys.executable, tree / "tools/mpy_ld.py", "--arch", name]
     _run([*mpy_ld, "--preprocess", "-o", config, *with_names])
 
-    flags = [*CFLAGS, *arch.flags, *(LTO_FLAGS if own_library else []), f"-I{MODULE / 'core'}"]
+    flags = [*CFLAGS, *arch.flags, *LTO_FLAGS, f"-I{MODULE / 'core'}"]
     if arch.target != "portable":
         define = f"-DMLET_TARGET=MLET_TARGET_{arch.target.upper()}"
         flags += [define, f"-I{MODULE / 'arch' / arch.target}"]
@@ -180,44 +191,46 @@ def _build(name, arch, tree, command, own_library, progress):
 
     sources = [binding, *_sources(arch)]
     runtime = MODULE / "natmod/runtime.c"
-    if arch.small_runtime or (not own_library and arch.runtime):
+    if arch.runtime:
         sources.append(runtime)
     objects = [obj / f"{source.name}.o" for source in sources]
 
     def compile(source, target):
         extra = for_binding if source == binding else ["-fno-lto"] if source == runtime else []
-        _run([*command, *flags, *extra, "-c", source, "-o", target])
+        _run([command, *flags, *extra, "-c", source, "-o", target])
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for done, _ in enumerate(pool.map(compile, sources, objects)):
             progress.update(90 * done / len(sources), "compiling")
-    if own_library:
-        # One object, with what of the compiler's library it needs, and without what nobody calls.
-        # A linker script that says nothing leaves every section its name.
-        whole, script = obj / "whole.o", obj / "empty.ld"
-        script.write_text("SECTIONS {}\n")
-        link = [
-            *CFLAGS,
-            *LTO_FLAGS,
-            "-flinker-output=nolto-rel",
-            "-T",
-            script,
-            "-r",
-            "-nostdlib",
-            "-Wl,--gc-sections",
-            "-Wl,-u,mpy_init",
-            "-Wl,-e,mpy_init",
-        ]
-        library = ["-lgcc"] if arch.runtime else []
-        _run([*command, *arch.flags, *link, "-o", whole, *objects, *library])
-        _refuse_variables(whole)
-        # What is left in .data is where GCC keeps the initial values of local structs.
-        objcopy = re.sub("gcc$", "objcopy", command[0])
-        _run([objcopy, "--rename-section", ".data=.data.rel.ro.initial", whole])
-        objects = [whole]
+    # One object, with what of the compiler's library it needs, and without what nobody calls.
+    # A section that the linker script does not name stays as it is.
+    whole, script = obj / "whole.o", obj / "sections.ld"
+    script.write_text(f"SECTIONS {{{arch.sections}}}\n")
+    link = [
+        *CFLAGS,
+        *LTO_FLAGS,
+        *arch.flags,
+        "-flinker-output=nolto-rel",
+        "-T",
+        script,
+        "-r",
+        "-nostdlib",
+        "-Wl,--gc-sections",
+        "-Wl,-u,mpy_init",
+        "-Wl,-e,mpy_init",
+        "-Wl,--no-relax",
+    ]
+    library = ["-lgcc"] if arch.library else []
+    _run([command, *link, "-o", whole, *objects, *library])
+    _refuse_variables(whole)
+    if name == "xtensawin":
+        _resolve_calls(whole)
+    # What is left in .data is where GCC keeps the initial values of local structs.
+    objcopy = re.sub("gcc$", "objcopy", command)
+    _run([objcopy, "--rename-section", ".data=.data.rel.ro.initial", whole])
     progress.update(95, "linking")
     module = obj / "_motionlet.mpy"
-    said = _run([*mpy_ld, "--qstrs", config, "-o", module.name, *objects], cwd=obj)
+    said = _run([*mpy_ld, "--qstrs", config, "-o", module.name, whole], cwd=obj)
     sizes = {"mpy_bytes": module.stat().st_size}
     for line in said.splitlines():
         words = line.split()
@@ -241,6 +254,29 @@ def _refuse_variables(path):
                     f"the variable {symbol.name} has an initial value; in a native module make it "
                     f"constant, or set it in mpy_init"
                 )
+
+
+def _resolve_calls(path):
+    """Write into each CALL8 of an object where it goes: mpy_ld.py takes it that this is done."""
+    from elftools.elf.elffile import ELFFile
+
+    with open(path, "r+b") as file:
+        elf = ELFFile(file)
+        symbols, text = elf.get_section_by_name(".symtab"), elf.get_section_by_name(".text")
+        number, data = elf.get_section_index(".text"), bytearray(text.data())
+        for relocation in elf.get_section_by_name(".rela.text").iter_relocations():
+            at = relocation["r_offset"]
+            symbol = symbols.get_symbol(relocation["r_info_sym"])
+            if (
+                relocation["r_info_type"] == R_XTENSA_SLOT0_OP
+                and symbol["st_shndx"] == number
+                and data[at] & 0x3F == CALL8
+            ):
+                # In words, from the one behind the word that the instruction begins in.
+                distance = (symbol["st_value"] + relocation["r_addend"] - (at & ~3) - 4) >> 2
+                data[at : at + 3] = ((distance & 0x3FFFF) << 6 | CALL8).to_bytes(3, "little")
+        file.seek(text["sh_offset"])
+        file.write(data)
 
 
 def _package(name, module):
@@ -277,10 +313,9 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("arch", choices=[*ARCHITECTURES, "all"])
-    parser.add_argument("--cc", metavar="COMMAND", help="compile with this in place of GCC")
     args = parser.parse_args()
     if args.arch != "all":
-        build(args.arch, args.cc)
+        build(args.arch)
         return
     for name in ARCHITECTURES:
         try:

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Get a toolchain for Xtensa and a machine to run its code on, without Espressif's packages.
+"""Get a toolchain for the ESP32-S3's core and a machine to run its code on, without Espressif's.
 
     tools/xtensa_toolchain.py [--dest DIR]
 
-prints the path of a folder of programs:
+prints the path of a folder of programs, named as Espressif's are:
 
-    xtensa-cc            compiles C and assembly into objects (tools/xtensa_cc.py), for the ESP32-S3
-    clang, llc, llvm-mc, llvm-objdump                     LLVM, which has an Xtensa backend
-    xtensa-lx106-elf-ld, -ar, -nm, -objcopy, -size        binutils
-    qemu-system-xtensa                                    runs it
+    xtensa-esp32s3-elf-gcc, -as, -ld, -ar, -nm, -objcopy, -objdump, -readelf, -size, -strip
+    qemu-system-xtensa
 
 They are Debian's packages of the release below, unpacked into a root of their own with the C
-library they were built for, so that they run on any release and touch nothing outside it.
+library they were built for, so that they run on any release and touch nothing outside it. Debian
+builds GCC and binutils for the ESP8266; tools/xtensa_core.c tells them of the ESP32-S3.
+
+What differs from Espressif's: no C library but the headers of picolibc, no libgcc, and none of
+the vector unit's instructions. MOTIONLET_XTENSA_FLOATS=0 in the environment of a program makes it
+work for the same core without floating point, as QEMU's de212 is.
 """
 
 import argparse
@@ -20,31 +23,47 @@ import glob
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-from common import BUILD, Progress, ToolError, locked, run_main
+from common import (
+    BUILD,
+    Progress,
+    ToolError,
+    digest,
+    last_errors,
+    locked,
+    need_programs,
+    run_main,
+)
 from get_sources import DEBIAN_SUITE, apt_get, prepare_apt
 
-LLVM = 22
-PACKAGES = (f"clang-{LLVM}", f"llvm-{LLVM}", "qemu-system-misc", "binutils-xtensa-lx106")
-HEADERS = "picolibc-xtensa-lx106-elf"  # the C library's; without the GCC that it asks for
+PACKAGES = ("gcc-xtensa-lx106", "binutils-xtensa-lx106", "qemu-system-misc")
+HEADERS = "picolibc-xtensa-lx106-elf"  # the C library's; without the newer GCC that it asks for
+SOURCE = "qemu"  # has a table of the instructions
 
-# What of the packages is unpacked.
+GIVEN, OURS = "xtensa-lx106-elf-", "xtensa-esp32s3-elf-"
+BINUTILS = ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strip")
+COMPILER = ("cc1", "collect2", "lto1", "lto-wrapper")  # what the driver starts
+CORE = Path(__file__).with_name("xtensa_core.c")
+
+# What is unpacked, of packages and of the source. No libgcc: the ESP8266's does not fit.
 NEEDED = re.compile(
-    rf"\./usr/(lib/[^/]+/[^/]+\.so[^/]*|lib/llvm-{LLVM}/lib/clang/.*|lib/xtensa-lx106-elf/.*"
-    rf"|lib/llvm-{LLVM}/bin/(clang|clang-{LLVM}|llc|llvm-mc|llvm-objdump|llvm-objcopy)"
-    r"|bin/xtensa-lx106-elf-.*|bin/qemu-system-xtensa)"
+    rf"\./usr/(lib/[^/]+/[^/]+\.so[^/]*|bin/{GIVEN}({'|'.join(BINUTILS)}|ld\.bfd|gcc[-.\d]*)"
+    rf"|lib/gcc/[^/]+/[^/]+/({'|'.join(COMPILER)}|liblto_plugin\.so|include/.*"
+    r"|plugin/include/xtensa-dynconfig\.h)|lib/xtensa-lx106-elf/include/.*"
+    r"|bin/qemu-system-xtensa)"
+    r"|[^/]+/(target/xtensa/(core-de233_fpu/.*|xtensa-isa.*\.h)|include/hw/xtensa/xtensa-isa\.h)"
 )
-STAMP = f"{DEBIAN_SUITE}: {' '.join((*PACKAGES, HEADERS))}\n{NEEDED.pattern}"
+STAMP = f"{DEBIAN_SUITE}: {' '.join((*PACKAGES, HEADERS, SOURCE))}\n{NEEDED.pattern}"
 
 WRAPPER = """#!/bin/sh
-exec "{loader}" --library-path "{libraries}" --argv0 "$0" "{program}" "$@"
-"""
-DRIVER = """#!/bin/sh
-exec "{python}" "{script}" "{root}" "$@"
+export GCC_EXEC_PREFIX="{root}/usr/lib/gcc/"
+floats=
+test "$MOTIONLET_XTENSA_FLOATS" = 0 && floats=-no-floats
+export XTENSA_GNU_CONFIG="{core}$floats.so"
+exec "{loader}" --library-path "{libraries}" --argv0 "$0" "{program}" {options}"$@"
 """
 
 
@@ -53,13 +72,13 @@ def toolchain(dest=None):
     dest = Path(dest or BUILD / "xtensa").resolve()
     stamp = dest / ".motionlet-toolchain"
     with locked(dest / ".lock"):
-        if not (stamp.exists() and stamp.read_text() == STAMP):
-            try:
+        try:
+            if not (stamp.exists() and stamp.read_text() == STAMP):
                 _get(dest)
-            except ToolError as error:
-                raise ToolError(f"cannot get the Xtensa toolchain: {error}") from None
-            stamp.write_text(STAMP)
-        _write_wrappers(dest)
+                stamp.write_text(STAMP)
+            _write_wrappers(dest, _build_core(dest))
+        except ToolError as error:
+            raise ToolError(f"cannot get the Xtensa toolchain: {error}") from None
     return dest / "bin"
 
 
@@ -71,58 +90,100 @@ def _get(dest):
             apt = functools.partial(apt_get, work, progress)
             apt(0, 10, "reading the package lists", "update")
             # As if on an empty machine, so that all that they need comes along.
-            apt(10, 75, "LLVM, QEMU, binutils", "install", "-y", "--download-only", *PACKAGES)
-            apt(75, 80, "C headers", "download", HEADERS)
-            archives = [*work.glob("*.deb"), *work.glob("apt/cache/archives/*.deb")]
-            for index, archive in enumerate(archives):
-                progress.update(80 + 20 * index / len(archives), "unpacking")
-                _unpack(archive, work / "root")
+            apt(10, 50, "GCC, binutils, QEMU", "install", "-y", "--download-only", *PACKAGES)
+            apt(50, 55, "C headers", "download", HEADERS)
+            apt(55, 75, "QEMU's tables", "source", "--download-only", "--tar-only", SOURCE)
+            packages = [*work.glob("*.deb"), *work.glob("apt/cache/archives/*.deb")]
+            for index, package in enumerate(packages):
+                progress.update(75 + 20 * index / len(packages), "unpacking")
+                _unpack_package(package, work / "root")
+            (source,) = work.glob(f"{SOURCE}_*.orig.tar.*")
+            progress.update(95, "unpacking")
+            with tarfile.open(source) as tar:
+                _extract(tar, work / "root")
             progress.update(100, "unpacked")
-        shutil.rmtree(dest / "root", ignore_errors=True)
+        for old in ("root", "bin", "libexec"):
+            shutil.rmtree(dest / old, ignore_errors=True)
         (work / "root").rename(dest / "root")
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _unpack(archive, root):
-    """Unpack what is needed of a Debian package."""
+def _unpack_package(archive, root):
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", archive], stdout=subprocess.PIPE) as deb:
         with tarfile.open(fileobj=deb.stdout, mode="r|") as tar:
-            if hasattr(tarfile, "tar_filter"):
-                tar.extraction_filter = tarfile.tar_filter
-            for member in tar:
-                if NEEDED.fullmatch(member.name) and not member.isdir():
-                    tar.extract(member, root)
+            _extract(tar, root)
         deb.stdout.read()
     if deb.returncode:
         raise ToolError(f"{archive.name}: damaged")
 
 
-def _write_wrappers(dest):
+def _extract(tar, root):
+    """Unpack what is needed of a tar file."""
+    if hasattr(tarfile, "tar_filter"):
+        tar.extraction_filter = tarfile.tar_filter
+    for member in tar:
+        if NEEDED.fullmatch(member.name) and not member.isdir():
+            tar.extract(member, root)
+
+
+def _build_core(dest):
+    """Build the libraries that describe the core; return their path, up to `.so`."""
+    root = dest / "root"
+    headers = [_one(root, "usr/lib/gcc/*/*/plugin/include"), _one(root, f"{SOURCE}-*/include")]
+    headers.append(headers[1].parent / "target/xtensa")
+    core = dest / f"core-{digest(CORE, STAMP)[:16]}"
+    for suffix, flags in (("", []), ("-no-floats", ["-DNO_FLOATS"])):
+        library = Path(f"{core}{suffix}.so")
+        if library.exists():
+            continue
+        need_programs(["gcc"], ["gcc"])
+        # Of the C library it was built with, which may be newer than the one of `root`, nothing.
+        command = ["gcc", "-std=c99", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib"]
+        command += [*flags, *(f"-I{folder}" for folder in headers), CORE]
+        with tempfile.TemporaryDirectory(dir=dest) as work:
+            built = Path(work) / library.name
+            done = subprocess.run([*command, "-o", built], capture_output=True, text=True)
+            if done.returncode:
+                raise ToolError(f"gcc {CORE.name} failed:\n  {last_errors(done.stderr)}")
+            built.rename(library)
+    return core
+
+
+def _write_wrappers(dest, core):
     """Write a script for each program, which starts it with the C library of its root."""
-    root = dest / "root/usr"
-    loaders = glob.glob(str(root / "lib/*/ld-linux*.so.*"))
-    if len(loaders) != 1:
-        raise ToolError(f"{root}/lib: want one dynamic loader, found {len(loaders)}")
-    folder = Path(loaders[0]).parent
-    (dest / "bin").mkdir(exist_ok=True)
-    llvm = root / f"lib/llvm-{LLVM}"
-    programs = [llvm / "bin" / name for name in ("clang", "llc", "llvm-mc", "llvm-objdump")]
-    programs += sorted((root / "bin").iterdir())
-    scripts = {
-        program.name: WRAPPER.format(
-            loader=loaders[0], libraries=f"{folder}:{llvm}/lib", program=program
+    root = dest / "root"
+    loader = _one(root, "usr/lib/*/ld-linux*.so.*")
+    compiler = _one(root, "usr/lib/gcc/*/*/cc1").parent
+    parts = dest / "libexec"  # the same for what the driver starts
+    options = f'-B"{parts}/" -isystem "{root}/usr/lib/xtensa-lx106-elf/include" '
+    programs = {parts / name: compiler / name for name in COMPILER}
+    for name in BINUTILS:
+        programs[dest / "bin" / f"{OURS}{name}"] = root / f"usr/bin/{GIVEN}{name}"
+    for name in ("as", "ld"):
+        programs[parts / name] = root / f"usr/bin/{GIVEN}{name}"
+    programs[dest / "bin" / f"{OURS}gcc"] = root / f"usr/bin/{GIVEN}gcc"
+    programs[dest / "bin/qemu-system-xtensa"] = root / "usr/bin/qemu-system-xtensa"
+    for path, program in programs.items():
+        text = WRAPPER.format(
+            root=root,
+            core=core,
+            loader=loader,
+            libraries=loader.parent,
+            program=program,
+            options=options if path.name.endswith("-gcc") else "",
         )
-        for program in programs
-    }
-    scripts["xtensa-cc"] = DRIVER.format(
-        python=sys.executable, script=Path(__file__).with_name("xtensa_cc.py"), root=root
-    )
-    for name, text in scripts.items():
-        path = dest / "bin" / name
         if not path.exists() or path.read_text() != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text)
             path.chmod(0o755)
+
+
+def _one(root, pattern):
+    found = glob.glob(str(root / pattern))
+    if len(found) != 1:
+        raise ToolError(f"{root}: want one {pattern}, found {len(found)}")
+    return Path(found[0])
 
 
 def main():

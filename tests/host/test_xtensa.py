@@ -3,7 +3,6 @@
 All of it is skipped, with the reason, where the toolchain cannot be had.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -125,18 +124,6 @@ def test_a_crash_is_reported(xtensa, tiny):
     with pytest.raises(MotionletError, match="refuses job 0: -3"):
         xtensa.run([(graph, b"MLET" + bytes(300), clip)])
     assert len(xtensa.run([(graph, data, clip)])) == 1
-
-
-def test_the_native_module_links(xtensa):
-    """No more: no MicroPython runs on the emulated core, and LLVM's calls are not quite GCC's."""
-    tool = paths.repository() / "tools/build_natmod.py"
-    compiler = xtensa.toolchain() / "xtensa-cc"
-    done = subprocess.run(
-        [sys.executable, tool, "xtensawin", "--cc", compiler], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    sizes = json.loads((paths.build() / "dist/xtensawin_6.3/size.json").read_text())
-    assert sizes["mpy_bytes"] < 35 * 1024
 
 
 def test_no_toolchain_is_one_line(tmp_path):

@@ -40,7 +40,9 @@ typedef struct run {
 
 static uint32_t trap_instructions, result_end;
 
-// The core's C library, as quick with aligned words as a C library is.
+// The core's C library, as quick with aligned words as a C library is. GCC must not take these loops
+// for what they are, and have memset() call memset().
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
 
 static void memcpy_words(uint32_t *to, const uint32_t *from) {
     const uint32_t a = from[0], b = from[1], c = from[2], d = from[3];

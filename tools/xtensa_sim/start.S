@@ -5,7 +5,7 @@
 // instructions; xtensa_sim/main.c takes these off the counts again.
 
 #define VECTOR(offset) .org offset
-#define SIMCALL .byte 0x00, 0x51, 0x00 // LLVM does not know it
+#define SIMCALL simcall 0
 #define ALLOCA 5 // exception cause: MOVSP, while the caller's registers are on the stack
 #define EXIT 1 // simcall: exit with the code in a3
 

@@ -70,3 +70,26 @@ double __extendsfdf2(float value) {
     memcpy(&result, halves, sizeof(result));
     return result;
 }
+
+#ifndef __ARM_EABI__ // whose library has them, as small
+
+// GCC calls these where code is to be small. A shift of 32 bits and more it makes itself.
+uint64_t __ashldi3(uint64_t value, int count) {
+    const uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+    if (count >= 32) {
+        return (uint64_t)(low << (count - 32)) << 32;
+    }
+    return count == 0 ? value : (uint64_t)(high << count | low >> (32 - count)) << 32 | low << count;
+}
+
+int64_t __ashrdi3(int64_t value, int count) {
+    const uint32_t low = (uint32_t)value;
+    const int32_t high = (int32_t)(value >> 32);
+    if (count >= 32) {
+        return high >> (count - 32);
+    }
+    return count == 0 ? value
+                      : (int64_t)high >> count << 32 | ((uint32_t)high << (32 - count) | low >> count);
+}
+
+#endif
