@@ -1,15 +1,15 @@
 """Networks that fit a board: the cost model, turned round.
 
-What a network will cost is reckoned from the real thing: the Keras network with random weights is
-quantized, planned and packed for the board's kernels, which gives RAM and flash to the byte
-(neither depends on what the weights are); `cost_model` gives the cycles.
+What a network will cost is reckoned from the real thing: the Keras network is given random weights,
+made a graph of integers, planned and packed for the board's kernels, which gives RAM and flash to
+the byte (neither depends on what the weights are); `cost_model` gives the cycles.
 
 Of the networks within a budget the best is the one with the greatest *capacity*: parameters times
 MACs a frame. More of either helps more often than not, and no training is needed to count them.
 It is a rule of thumb: train two or three of the networks found, and compare.
 """
 
-import bisect
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,8 +17,9 @@ import numpy as np
 
 from host_sdk import bench, cost_model, mlet_file, native, planner, targets
 from host_sdk.errors import MotionletError
-from host_sdk.networks import NETWORKS, options_of
+from host_sdk.networks import NETWORKS, build_network, import_keras, options_of
 from host_sdk.normalization import PIXELS
+from host_sdk.quantize import describe, input_tensor, make_graph, make_tensors, trace
 
 SCALES = ("width", "alpha")  # the option that scales everything else of a network
 STEP = 1.04  # from one width to the next: few channels stay the same
@@ -78,13 +79,33 @@ class Problem:
     board: object
     normalization: object = PIXELS
 
+    def untrained(self, network, options):
+        """Return the graph of a network whose weights are drawn from a normal distribution.
+
+        What trained weights are like is near enough for `cost_model`. Nothing is calibrated: the
+        ranges of the tensors are made up, each another, as a file holds equal arrays once.
+        """
+        keras = import_keras()
+        with keras.StatelessScope(initialize_variables=False):  # variables of shapes only
+            model = build_network(network, self.frame_shape, len(self.labels), **options)
+        rng = np.random.default_rng(0)
+
+        def value(variable):
+            scale = variable.name in ("gamma", "moving_variance")
+            return np.ones(variable.shape) if scale else rng.normal(size=variable.shape)
+
+        with keras.StatelessScope([(v, value(v)) for v in model.weights]):
+            ops = trace(model)
+        ranges = [
+            (max(op.low, -high), high)
+            for op, high in zip(ops, rng.uniform(3, 6, len(ops)), strict=True)
+        ]
+        tensors = make_tensors(ops, input_tensor(model, self.normalization), ranges)
+        return describe(make_graph(ops, tensors), self.labels, 10, self.normalization)
+
     def design(self, network, options):
         """Return the `Design` of a network with these options."""
-        graph = bench.random_network(
-            *(network, self.frame_shape, len(self.labels), options, self.labels),
-            normalization=self.normalization,
-        )
-        return self.cost_of(network, options, graph)
+        return self.cost_of(network, options, self.untrained(network, options))
 
     def cost_of(self, network, options, graph):
         """Return the `Design` of a network whose quantized graph is there."""
@@ -118,45 +139,104 @@ def find(problem, budget, network, fixed=None, on_step=None):
     fixed, known = fixed or {}, options_of(network)
     scale = next(name for name in SCALES if name in known)
     low, high = known[scale].low, known[scale].high
-    widths = [round(low * STEP**i, 3) for i in range(int(np.log(high / low) / np.log(STEP)) + 1)]
+    widths = [round(low * STEP**i, 3) for i in range(int(math.log(high / low, STEP)) + 1)]
     if scale in fixed:
         widths = [fixed[scale]]
+    free = {name: v for name, v in GRID.get(network, {}).items() if name not in fixed}
+    default = min(range(len(widths)), key=lambda i: abs(widths[i] - known[scale].default))
 
     @cache
-    def tried(items):
+    def untrained(items):
         if on_step:
             on_step()
-        return problem.design(network, dict(items))
+        return problem.untrained(network, dict(items))
 
-    def design(others, width):
-        return tried(tuple(sorted({**others, scale: width}.items())))
+    @cache
+    def costs(items):
+        return problem.cost_of(network, dict(items), untrained(items))
 
-    def widest(others):
-        """Return the last design that fits as the width grows, or None."""
+    def widest(others, beyond):
+        """Return the last design that fits as the width grows, if its capacity is above `beyond`.
 
-        def too_wide(width):
-            return bool(budget.excess(design(others, width)))
+        Otherwise None.
+        """
 
-        if too_wide(widths[0]):  # and so are all others
+        def items(i):
+            return tuple(sorted({**others, scale: widths[i]}.items()))
+
+        def better(i):
+            graph = untrained(items(i))
+            return float(graph.parameters) * graph.macs_per_frame > beyond
+
+        def too_wide(i):
+            least = _array_bytes(untrained(items(i)))
+            return least > budget.flash_bytes or bool(budget.excess(costs(items(i))))
+
+        graph = untrained(items(default))
+        first = 0
+        if beyond:  # capacity grows about with the fourth power of the width
+            ratio = beyond / (graph.parameters * graph.macs_per_frame)
+            first = _first(better, 0, len(widths), default + _steps(ratio) / 4)
+        if first == len(widths) or too_wide(first):
             return None
-        return design(others, widths[bisect.bisect_left(widths, True, lo=1, key=too_wide) - 1])
+        usual = costs(items(default))
+        room = min(  # RAM grows about with the width, the others with its square
+            _steps(budget.ram_bytes / usual.ram_bytes),
+            _steps(budget.flash_bytes / usual.flash_bytes) / 2,
+            _steps(budget.cycles / usual.cycles) / 2,
+        )
+        return costs(items(_first(too_wide, first + 1, len(widths), default + room) - 1))
 
-    free = {name: v for name, v in GRID.get(network, {}).items() if name not in fixed}
     others = {**{name: known[name].default for name in free}, **fixed}
-    best, improved = widest(others), True
+    best, improved = widest(others, 0), True
     while improved:
         improved = False
         for name, values in free.items():
             for value in values:
-                found = widest({**others, name: value})
-                if found and (best is None or found.capacity > best.capacity):
+                found = widest({**others, name: value}, best.capacity if best else 0)
+                if found:
                     best, others, improved = found, {**others, name: value}, True
     if best is None:
-        least = design({**{name: min(values) for name, values in free.items()}, **fixed}, widths[0])
+        least = {name: min(values) for name, values in free.items()}
+        smallest = problem.design(network, {**least, **fixed, scale: widths[0]})
         raise MotionletError(
-            f"no {network} fits: the smallest takes {'; '.join(budget.excess(least))}"
+            f"no {network} fits: the smallest takes {'; '.join(budget.excess(smallest))}"
         )
     return best
+
+
+def _array_bytes(graph):
+    """Return the bytes of a graph's arrays: fewer than those of its packed file."""
+    return sum(
+        array.nbytes
+        for op in graph.ops
+        for array in (op.weights, op.bias, op.multiplier, op.shift)
+        if array is not None
+    )
+
+
+def _steps(ratio):
+    """Return how many `STEP`s multiply to `ratio`."""
+    return math.log(ratio, STEP)
+
+
+def _first(is_true, low, high, guess):
+    """Return the first i in low ... high - 1 with is_true(i), or else high.
+
+    Where it is true it is so for all greater i. Tried first are those around `guess`.
+    """
+    if low == high:
+        return high
+    at, step = min(max(round(guess), low), high - 1), 1
+    while low < high:
+        if is_true(at):
+            high, at = at, at - step
+        else:
+            low, at = at + 1, at + step
+        step *= 2
+        if not low <= at < high:
+            at = (low + high) // 2
+    return low
 
 
 def find_all(problem, budget, networks=None, fixed=None, on_step=None):

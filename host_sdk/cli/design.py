@@ -116,13 +116,15 @@ def _print(board, designs):
     table.add_column("network")
     for title in ("parameters", "MACs", "RAM", "flash", "cycles", "fps"):
         table.add_column(title, justify="right")
-    table.add_column("options")
+    options = Table(box=None, show_header=False, pad_edge=False)
     for d in designs:
         table.add_row(
             d.network,
             *(f"{n:,}" for n in (d.parameters, d.macs, d.ram_bytes, d.flash_bytes)),
             f"{d.cycles:,.0f}",
             f"{board.mhz * 1e6 / d.cycles:.1f}",
-            words_of(d),
         )
+        options.add_row(d.network, words_of(d))
     console.print(table)
+    console.print("\n[bold]with these options[/]")
+    console.print(options)

@@ -18,6 +18,7 @@ from host_sdk.quantize.float_ops import FloatOp, trace
 from host_sdk.quantize.integers import make_graph, make_tensors, scale_and_zero_point
 from host_sdk.quantize.post_training import (
     Quantized,
+    describe,
     input_tensor,
     post_training,
     quantize,
@@ -35,6 +36,7 @@ __all__ = [
     "Simulation",
     "calibrate",
     "correct_bias",
+    "describe",
     "equalize",
     "input_tensor",
     "make_graph",

@@ -116,13 +116,11 @@ def thresholds(values, low, high, bias, multiplier, shift, zero):
 
     It is high + 1 where none does.
     """
-    # floor((acc * m + 2^(n-1)) / 2^n) >= v - zero, solved for acc; beyond 64 bits.
-    halves = 2 * (values.astype(object) - zero) - 1
-    steps = [
-        -(-halves * (1 << (n - 1)) // m) - b
-        for m, n, b in zip(multiplier.tolist(), shift.tolist(), bias.tolist(), strict=True)
-    ]
-    steps = np.array(steps, object).reshape(len(low), len(values))
+    # floor((acc * m + 2^(n-1)) / 2^n) >= v - zero, solved for acc; beyond 64 bits if n is large.
+    halves = 2 * (values - zero) - 1  # |halves| < 2^10
+    kind = np.int64 if shift.max(initial=0) <= 53 else object
+    scaled = halves.astype(kind) * (1 << (shift - 1).astype(kind))[:, None]
+    steps = -(-scaled // multiplier.astype(kind)[:, None]) - bias.astype(kind)[:, None]
     return np.clip(steps, low[:, None], high[:, None] + 1).astype(np.int64)
 
 

@@ -6,6 +6,8 @@ import random
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from keras_models import shaken, smooth_clips
 
 from host_sdk import bench, design, quantize
@@ -16,6 +18,8 @@ from host_sdk.errors import MotionletError
 from host_sdk.native import Model
 from host_sdk.networks import NETWORKS, build_network, options_of
 from host_sdk.normalization import PIXELS, Normalization
+from host_sdk.quantize.recipe import quantize_run
+from host_sdk.run_folder import open_run
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -73,6 +77,43 @@ def test_other_options_are_tried_and_fixed_ones_stay():
     assert free.capacity >= fixed.capacity
     narrow = design.find(ask, budget, "xinet", {"width": 0.5})
     assert narrow.options["width"] == 0.5
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 50), st.floats(-100, 100))
+def test_the_search_finds_the_first(low, count, first, guess):
+    asked = []
+
+    def is_true(i):
+        asked.append(i)
+        return i >= first
+
+    high = low + count
+    assert design._first(is_true, low, high, guess) == min(max(first, low), high)
+    assert len(asked) == len(set(asked)) <= 2 * count.bit_length() + 1
+    assert all(low <= i < high for i in asked)
+
+
+def test_few_networks_are_packed(monkeypatch):
+    """Those that cannot fit, or cannot be better, are told before they are planned and packed."""
+    packed, tried = [], []
+    cost_of = design.Problem.cost_of
+    monkeypatch.setattr(
+        design.Problem, "cost_of", lambda *words: packed.append(words) or cost_of(*words)
+    )
+    budget = design.Budget(10**6, 15_000, 1e12)
+    found = design.find(problem(8, 8, 1), budget, "phinet", on_step=lambda: tried.append(1))
+    assert found.flash_bytes > 14_000
+    assert len(packed) < len(tried) < 60
+    assert len(packed) < len(tried) / 2
+
+
+def test_costs_are_those_of_a_trained_network(tiny_run):
+    run = open_run(tiny_run)
+    ask = design.Problem(tuple(run.task.FRAME_SHAPE), tuple(run.labels), PICO)
+    trained = ask.cost_of("", {}, quantize_run(run)[0])
+    drawn = ask.design(run.config["network"], run.config["options"])
+    assert (drawn.ram_bytes, drawn.flash_bytes) == (trained.ram_bytes, trained.flash_bytes)
+    assert drawn.cycles == pytest.approx(trained.cycles, rel=0.05)
 
 
 def test_nothing_fits():
