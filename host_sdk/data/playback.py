@@ -3,12 +3,12 @@
 The film is `vtest.avi`, an example of OpenCV's (79 s of people who walk over a yard, 768x576, 10
 frames a second, camera fixed). It is no part of this project: tools/get_videos.py fetches it.
 
-A clip is a square part of the film around something that moves, mirrored or not. All classes are
-cut in the same way, around the same moments; only then is it decided which frames are shown:
+A scene is a square part of the film, in the middle of which people move and go on moving, for
+twice the time of a clip. Each scene is played in all four ways, so that nothing in it tells which:
 
-- forward: the frames as they were; backward: the same in reverse;
+- forward: frames one after the other, of some half of that time; backward: the same in reverse;
 - frozen: one frame again and again;
-- double speed: every second frame, of twice the time.
+- double speed: every second frame of the whole time.
 
 Every frame gets noise of its own after that, seven times as strong as what the film has where
 nothing moves: so it is not pixels that repeat exactly, or flicker less, that tell a frozen clip,
@@ -32,17 +32,20 @@ from host_sdk.errors import MotionletError
 from host_sdk.normalization import Normalization
 
 LABELS = ["forward", "backward", "frozen", "double speed"]
-FRAME_SHAPE = (32, 32, 1)
+FRAME_SHAPE = (48, 48, 1)
 FRAMES_PER_SECOND = 10.0
 PIXEL_FORMAT = "gray8"
 NORMALIZATION = Normalization.pixels()
 
 _GAP = 24  # frames of the film between two splits
 _SHARES = (0.55, 0.2, 0.25)  # of the film's time, for training, validation and testing
-_SCALES = (2, 3)  # pixels of the film, across, that become one
+_SCALES = (2, 3)  # pixels of the film, across, that become one: a body is 30 to 45 high
 _BLOCK = 8  # pixels: where something moves is known for blocks of this side
 _MOVES = 6  # grey levels by which the mean of a block changes where something moves
 _NOISE = 3.0  # grey levels, standard deviation
+_LIVELY = 0.02  # share of a part's blocks that move when something happens in it
+_OFTEN = 0.6  # share of a scene's time in which something must
+_OFF = 2.0  # blocks by which a part may lie beside the middle of what moves
 _SIDE = FRAME_SHAPE[0]
 
 
@@ -86,7 +89,7 @@ def span(split):
 
 
 def make_clips(count, frames=16, split="train", seed=0):
-    """Return `count` clips, uint8 [N, T, 32, 32, 1], and their labels, int64 [N].
+    """Return `count` clips, uint8 [N, T, 48, 48, 1], and their labels, int64 [N].
 
     The classes are as equally frequent as `count` allows. `seed` decides everything.
     """
@@ -94,51 +97,63 @@ def make_clips(count, frames=16, split="train", seed=0):
         raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
     film, moving = _film()
     begin, end = span(split)
-    margin = 2 * (frames - 1)  # double speed may begin or end so far from the moment
-    if end - begin <= 2 * margin:
+    if end - begin <= 4 * (frames - 1):
         longest = (end - begin + 3) // 4
         raise MotionletError(f"{split} clips have at most {longest} frames, not {frames}")
+    film, moving = film[begin:end], moving[begin : end - 1]
+    margin = 2 * (frames - 1)  # double speed takes so long
+    moments = np.argwhere(moving[margin : end - begin - margin])
+    moments[:, 0] += margin
     rng = np.random.default_rng([seed, splits.SPLITS.index(split)])
-    labels = rng.permutation(np.arange(count) % len(LABELS))
-    times, rows, columns = np.nonzero(moving[begin + margin : end - margin])
-    samples = np.empty((count, frames, *FRAME_SHAPE), np.uint8)
-    for sample, label in zip(samples, labels, strict=True):
-        pick = rng.integers(len(times))
-        part = _part(rng, rows[pick], columns[pick], film.shape[1:])
-        shown = begin + margin + times[pick] + _shown(rng, LABELS[label], frames)
-        clip = _shrink(film[:, part[0], part[1]][shown])
+    samples, labels = np.empty((count, frames, *FRAME_SHAPE), np.uint8), np.empty(count, np.int64)
+    order = rng.permutation(count)
+    for first in range(0, count, len(LABELS)):
+        places = order[first : first + len(LABELS)]
+        part, shown = _scene(rng, moving, moments, frames)
+        clips = _shrink(film[:, part[0], part[1]][shown[: len(places)].ravel()])
         if rng.random() < 0.5:
-            clip = clip[:, :, ::-1]
-        clip = clip * rng.uniform(0.8, 1.2) + rng.uniform(-20, 20)
-        clip += rng.normal(0, _NOISE, clip.shape)
-        sample[..., 0] = np.clip(np.round(clip), 0, 255)
+            clips = clips[:, :, ::-1]
+        clips = clips * rng.uniform(0.8, 1.2) + rng.uniform(-20, 20)
+        clips += rng.normal(0, _NOISE, clips.shape)
+        clips = np.clip(np.round(clips), 0, 255)
+        samples[places] = clips.reshape(-1, *samples.shape[1:])
+        labels[places] = np.arange(len(places))
     return samples, labels
 
 
-def _part(rng, row, column, shape):
-    """Return slices of the film around a block, of one of the scales, moved a little."""
-    side = _SIDE * rng.choice(_SCALES)
-    corner = (
-        (np.array([row, column]) + 0.5) * _BLOCK
-        - side / 2
-        + rng.integers(-side // 6, side // 6 + 1, 2)
-    )
-    top, left = np.clip(corner.astype(int), 0, np.array(shape) - side)
-    return slice(top, top + side), slice(left, left + side)
+def _scene(rng, moving, moments, frames):
+    """Draw a part of the film, and 2 T - 1 frames in which things move there most of the time.
 
-
-def _shown(rng, label, frames):
-    """Return which frames of the film a clip shows, counted from the moment when something moves.
-
-    That moment is anywhere in the clip; a frozen clip is any frame of what could be a moving one.
+    Returns the part's slices, and the frames that each class shows: see `_shown`.
     """
-    steps = np.arange(frames) - rng.integers(frames)
-    return {
-        "forward": steps,
-        "backward": steps[::-1],
-        "frozen": np.full(frames, rng.choice(steps)),
-        "double speed": 2 * steps,
-    }[label]
+    while True:
+        time, *place = moments[rng.integers(len(moments))]
+        side = _SIDE * rng.choice(_SCALES)
+        # The middle of what moves there is that of a body more often than the block drawn.
+        around = _part(place, side, moving.shape[1:])
+        place = np.argwhere(moving[time][around]).mean(axis=0) + [s.start for s in around]
+        part = _part(place + rng.uniform(-_OFF, _OFF, 2), side, moving.shape[1:])
+        span = 2 * frames - 1
+        begin = time - rng.integers(span)
+        lively = moving[begin : begin + span, part[0], part[1]].mean(axis=(1, 2)) >= _LIVELY
+        if lively.mean() >= _OFTEN:
+            part = tuple(slice(s.start * _BLOCK, s.stop * _BLOCK) for s in part)
+            return part, begin + _shown(rng, frames)
+
+
+def _part(middle, side, shape):
+    """Return slices of `side` pixels around a place, within the film; all but `side` in blocks."""
+    side //= _BLOCK
+    corner = np.clip(np.round(middle - side / 2 + 0.5), 0, np.array(shape) - side)
+    return tuple(slice(int(c), int(c) + side) for c in corner)
+
+
+def _shown(rng, frames):
+    """Return which of 2 T - 1 frames each class shows, int [classes, T]."""
+    steps = np.arange(frames)
+    forward = rng.integers(frames) + steps
+    frozen = np.full(frames, rng.integers(2 * frames - 1))
+    return np.stack([forward, forward[::-1], frozen, 2 * steps])
 
 
 def _shrink(frames):
