@@ -11,8 +11,8 @@
 //
 // -DNO_FLOATS builds a core without floating point, such as de212, which QEMU runs.
 
-// How the options are named and what they mean is in Cadence's and Espressif's core-isa.h. What is
-// not named here is 0, as is said in GCC's header.
+// What the options mean is in Cadence's and Espressif's core-isa.h. Those not named here are as in
+// GCC's header: mostly 0.
 #define XCHAL_HAVE_BE 0 // little-endian
 #define XCHAL_HAVE_WINDOWED 1
 #define XCHAL_NUM_AREGS 64
@@ -41,16 +41,16 @@
 #define XCHAL_HAVE_WIDE_BRANCHES 0
 #define XCHAL_HAVE_PREDICTED_BRANCHES 0
 
-// Floats, not doubles.
+// Floats, not doubles. It divides and takes roots in several steps, which GCC does not know.
 #ifdef NO_FLOATS
 #define XCHAL_HAVE_FP 0
 #else
 #define XCHAL_HAVE_FP 1
 #endif
-#define XCHAL_HAVE_FP_DIV XCHAL_HAVE_FP
-#define XCHAL_HAVE_FP_RECIP XCHAL_HAVE_FP
-#define XCHAL_HAVE_FP_SQRT XCHAL_HAVE_FP
-#define XCHAL_HAVE_FP_RSQRT XCHAL_HAVE_FP
+#define XCHAL_HAVE_FP_DIV 0
+#define XCHAL_HAVE_FP_RECIP 0
+#define XCHAL_HAVE_FP_SQRT 0
+#define XCHAL_HAVE_FP_RSQRT 0
 #define XCHAL_HAVE_FP_POSTINC XCHAL_HAVE_FP
 
 // Constants are loaded from where the code is, relative to the program counter.

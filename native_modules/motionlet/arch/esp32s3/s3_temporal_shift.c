@@ -3,12 +3,12 @@
 
 // Copy n words.
 static inline void copy(uint32_t *to, const uint32_t *from, uint32_t n) {
-    for (; n >= 2; n -= 2, to += 2, from += 2) {
+    for (uint32_t pairs = n / 2; pairs > 0; pairs--, to += 2, from += 2) {
         const uint32_t a = from[0], b = from[1];
         to[0] = a;
         to[1] = b;
     }
-    if (n > 0) {
+    if ((n & 1) != 0) {
         *to = *from;
     }
 }
@@ -22,19 +22,20 @@ mlet_status_t s3_temporal_shift(
     if (((places | layer->in.channels | layer->shift_channels) & 3) != 0) {
         return mlet_temporal_shift(layer, past, x, y);
     }
-    const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t words = layer->in.channels / 4u, shifted = layer->shift_channels / 4u;
     uint32_t *kept = (uint32_t *)(void *)past, *to = (uint32_t *)(void *)y;
     const uint32_t *from = (const uint32_t *)(const void *)x;
-    for (uint32_t p = 0; p < positions; p++, from += words, to += words) {
-        for (uint32_t c = 0; c < shifted; c++, kept++) {
-            const uint32_t present = from[c];
-            to[c] = *kept;
+    for (uint32_t left = (uint32_t)layer->in.height * layer->in.width; left > 0; left--) {
+        for (uint32_t c = shifted; c > 0; c--, kept++, from++, to++) {
+            const uint32_t present = *from;
+            *to = *kept;
             *kept = present;
         }
-        if (to != from) {
-            copy(to + shifted, from + shifted, words - shifted);
+        if (y != x) {
+            copy(to, from, words - shifted);
         }
+        from += words - shifted;
+        to += words - shifted;
     }
     return MLET_OK;
 }
