@@ -40,7 +40,7 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
-from xtensa_toolchain import toolchain
+from xtensa_toolchain import CORE, toolchain
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
@@ -160,8 +160,7 @@ def build(name, quiet=False):
 
 def _hash_of_inputs(name, tree, command):
     version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
-    xtensa = Path(__file__).parent.glob("xtensa_*.*")
-    tools = (Path(__file__), *sorted(xtensa), tree / "tools/mpy_ld.py")
+    tools = (Path(__file__), CORE, tree / "tools/mpy_ld.py")
     sources = files_in(MODULE, DEVICE / "motionlet", *tools)
     return digest(name, str(tree), command, version, *sources)
 

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 
 import pytest
+import toolchains
 
 from host_sdk import paths
 from host_sdk.mlet_format import TARGETS
@@ -14,6 +15,7 @@ COMPILERS = {
     "gcc": ["gcc"],
     "clang": ["clang"],
     "arm": ["arm-none-eabi-gcc", "-mcpu=cortex-m0plus", "-mthumb"],
+    "xtensa": ["xtensa-esp32s3-elf-gcc"],
 }
 
 
@@ -21,6 +23,8 @@ COMPILERS = {
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_no_warnings(compiler, target, tmp_path):
     command = COMPILERS[compiler]
+    if compiler == "xtensa":
+        command = [toolchains.need_xtensa() / command[0]]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     folders = [MODULE / "core"]

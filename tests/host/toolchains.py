@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,11 @@ XTENSA = paths.repository() / "tools/xtensa_toolchain.py"
 
 
 def need_xtensa():
-    """Get the toolchain for Xtensa; skip, with the reason, where it cannot be had."""
+    """Get the toolchain for Xtensa; return the folder of its programs.
+
+    Skip, with the reason, where it cannot be had.
+    """
     done = subprocess.run([sys.executable, XTENSA], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(done.stderr.strip().splitlines()[-1])
+    return Path(done.stdout.strip())
