@@ -4,6 +4,7 @@ All of it is skipped, with the reason, where the toolchain cannot be had.
 """
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -124,6 +125,22 @@ def test_a_crash_is_reported(xtensa, tiny):
     with pytest.raises(MotionletError, match="refuses job 0: -3"):
         xtensa.run([(graph, b"MLET" + bytes(300), clip)])
     assert len(xtensa.run([(graph, data, clip)])) == 1
+
+
+@pytest.mark.parametrize(("floats", "converts"), [("1", "float.s"), ("0", "__floatsisf")])
+def test_the_compiler_knows_the_core(xtensa, tmp_path, floats, converts):
+    source, program = tmp_path / "a.c", xtensa.toolchain() / "xtensa-esp32s3-elf-"
+    source.write_text(
+        "int signed_high(int a, int b) { return (long long)a * b >> 32; }\n"
+        "unsigned high(unsigned a, unsigned b) { return (unsigned long long)a * b >> 32; }\n"
+        "float real(int a) { return a; }\n"
+    )
+    env = {**os.environ, "MOTIONLET_XTENSA_FLOATS": floats}
+    subprocess.run([f"{program}gcc", "-O2", "-c", source], cwd=tmp_path, env=env, check=True)
+    command = [f"{program}objdump", "-dr", tmp_path / "a.o"]
+    code = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for word in ("entry", "mulsh", "muluh", converts):
+        assert re.search(rf"\b{re.escape(word)}\b", code), word
 
 
 def test_no_toolchain_is_one_line(tmp_path):
