@@ -24,6 +24,7 @@ from host_sdk.romfs import build_romfs
 from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 
 PICO_TARGETS = ("portable", "cortex_m0plus")  # in the firmware of the virtual Pico
+VIRTUAL_PICO = "virtual-pico"  # in the table
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 2  # timed, after one that is not; every run of a kernel takes the same cycles
 IMAGE_BYTES = 240_000  # of the virtual Pico's ROMFS of 256 KB
@@ -450,11 +451,14 @@ def run(spec, progress=None):
     if spec not in ("auto", "virtual") or (spec == "auto" and list_devices()):
         with open_device(spec) as device:
             tuned = require_module(device)["target"]
-            return measure_all(device, _runs(cases, tuned), progress)
+            return measure_all(device, device.name, _runs(cases, tuned), progress)
     runs, rows, before = _runs(cases, PICO_TARGETS[-1]), [], 0
     for batch in _batches(runs):
         with virtual_pico(batch) as device:
-            rows += measure_all(device, batch, lambda n, _, b=before: tell(b + n, len(runs)))
+            rows += measure_all(
+                *(device, VIRTUAL_PICO, batch, lambda n, _, b=before: tell(b + n, len(runs))),
+                in_rom=True,
+            )
         before += len(batch)
     return rows
 
@@ -492,17 +496,18 @@ def virtual_pico(runs):
             yield device
 
 
-def measure_all(device, runs, progress=None):
-    """Time `runs`, [(case, target)]; return their rows. What is not in ROMFS is written."""
+def measure_all(device, name, runs, progress=None, in_rom=False):
+    """Time `runs`, [(case, target)]; return their rows, in which the device is called `name`.
+
+    `in_rom`: the models are in its ROMFS, as `virtual_pico` puts them; otherwise they are written.
+    """
     rows = []
     for done, (case, target) in enumerate(runs):
         if progress:
             progress(done, len(runs))
-        if device.name == "virtual Pico":
-            path, name = f"/rom/{_file(case, target)}", "virtual-pico"
-        else:
-            device.write_file("/bench.mlet", pack_case(case, target))
-            path, name = "/bench.mlet", device.name
+        path = f"/rom/{_file(case, target)}" if in_rom else "/bench.mlet"
+        if not in_rom:
+            device.write_file(path, pack_case(case, target))
         rows += measure(device, path, case, target, name)
     return rows
 

@@ -162,22 +162,29 @@ def _deployed(spec, model, data, graph, path):
         yield RemoteStream(device, path, graph)
 
 
-clip_option = click.option(
-    "--clip",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="`.npy` or `.npz`, uint8 [frames, height, width(, channels)]; default: noise.",
+STREAMING = (
+    model_argument,
+    device_option,
+    click.option(
+        "--clip",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="`.npy` or `.npz`, uint8 [frames, height, width(, channels)]; default: noise.",
+    ),
+    click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
+    click.option("--path", help="The model on the device, when it is deployed already."),
+    json_option,
 )
-path_option = click.option("--path", help="The model on the device, when it is deployed already.")
-frames_option = click.option("--frames", type=click.IntRange(1), help="At most so many frames.")
+
+
+def streaming_options(command):
+    """Give a command what it takes to stream a clip through a model on a device."""
+    for option in reversed(STREAMING):
+        command = option(command)
+    return command
 
 
 @click.command()
-@model_argument
-@device_option
-@clip_option
-@frames_option
-@path_option
-@json_option
+@streaming_options
 def verify(model, spec, clip, frames, path, as_json):
     """Compare a device with the golden model, bit for bit, on every layer of every frame.
 
@@ -224,12 +231,7 @@ def _print_report(report):
 
 
 @click.command()
-@model_argument
-@device_option
-@clip_option
-@frames_option
-@path_option
-@json_option
+@streaming_options
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
     data, graph = read_model(model)

@@ -182,7 +182,7 @@ def test_on_the_virtual_pico(pico_firmware):
         designs.append(design.Problem(shape, (), PICO).cost_of(network, options, graph))
     runs = [(case, PICO.target) for case in cases]
     with bench.virtual_pico(runs) as pico:
-        rows = bench.measure_all(pico, runs)
+        rows = bench.measure_all(pico, bench.VIRTUAL_PICO, runs, in_rom=True)
         for (case, target), found, row in zip(runs, designs, rows, strict=True):
             path = f"/rom/{case.name}.{target}"
             code = "import motionlet, os, json; m = motionlet.load({0!r}); print(json.dumps("

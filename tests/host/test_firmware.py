@@ -207,18 +207,18 @@ def test_a_board_header_beyond_reading_is_named(tmp_path):
 DEB822 = """\
 Types: deb
 # a comment
-URIs: http://mirror.invalid/s
+URIs: http://packages.example/s
 Suites: bookworm-security
 Components: main
 
 Enabled: no
 Types: deb
-URIs: http://disabled.invalid/d
+URIs: http://disabled.example/d
 Suites: bookworm
 Components: main
 
 Types: deb
-URIs: http://mirror.invalid/d
+URIs: http://packages.example/d
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
@@ -226,7 +226,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 INLINE_KEY = """\
 Types: deb
-URIs: http://mirror.invalid/d
+URIs: http://packages.example/d
 Suites: stable
 Components: main
 Signed-By:
@@ -246,12 +246,12 @@ Signed-By:
             INLINE_KEY,
             "\n -----BEGIN KEY-----\n .\n abc\n -----END KEY-----",
         ),
-        ("sources.list", "deb http://mirror.invalid/d bookworm main # x\n", None),
+        ("sources.list", "deb http://packages.example/d bookworm main # x\n", None),
         (
             "sources.list.d/some.list",
             "# deb http://no.example/debian sid main\n"
             "deb http://other.example/apt cloud main\n"
-            "deb [arch=amd64 signed-by=/k.gpg] http://mirror.invalid/d trixie main contrib\n",
+            "deb [arch=amd64 signed-by=/k.gpg] http://packages.example/d trixie main contrib\n",
             "/k.gpg",
         ),
     ],
@@ -261,7 +261,7 @@ def test_the_machine_s_mirror_is_found(tmp_path, name, text, signed_by):
     (tmp_path / name).write_text(text)
     stanza = get_sources.debian_sources(tmp_path)
     assert stanza.startswith(
-        "Types: deb deb-src\nURIs: http://mirror.invalid/d\nSuites: trixie\nComponents: main\n"
+        "Types: deb deb-src\nURIs: http://packages.example/d\nSuites: trixie\nComponents: main\n"
     )
     assert stanza.partition("Signed-By: ")[2] == (f"{signed_by}\n" if signed_by else "")
 
