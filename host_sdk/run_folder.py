@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 import host_sdk
 from host_sdk.errors import MotionletError
 from host_sdk.files import make_folder, read, write, write_json
@@ -54,21 +56,35 @@ class Run:
     @functools.cached_property
     def task(self):
         """The task that the run was trained on; see `host_sdk.data`."""
-        from host_sdk.data import load_task
+        from host_sdk.data import TASKS, load_task
 
-        return load_task(self.config["task"], self.config.get("data"))
+        name = self.config["task"]
+        if name not in TASKS and not Path(name).is_dir():
+            raise MotionletError(
+                f"{self.folder}: the clips that it was trained on are not in {name} any more; put "
+                f'them back, or write where they are as "task" into {self.folder}/train.json'
+            )
+        return load_task(name, self.config.get("data"))
 
     def make_clips(self, split, count=None):
         """Return (samples [N, T, H, W, C], labels [N]) of a split.
 
         All that training had, or `count` of the split if that is fewer.
         """
+        return self.make_grouped_clips(split, count)[:2]
+
+    def make_grouped_clips(self, split, count=None):
+        """As `make_clips`, and groups [N]: which clips have more in common than a label."""
         all_clips = self.config[COUNTS[split]]
         if None not in (count, all_clips):
             count = min(count, all_clips)
         elif count is None:
             count = all_clips
-        return self.task.make_clips(count, self.config["frames"], split, self.config["seed"])
+        arguments = count, self.config["frames"], split, self.config["seed"]
+        if hasattr(self.task, "make_grouped_clips"):
+            return self.task.make_grouped_clips(*arguments)
+        samples, labels = self.task.make_clips(*arguments)
+        return samples, labels, np.arange(len(labels))
 
     def load_network(self):
         """Return the Keras model."""

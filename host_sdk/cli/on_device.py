@@ -142,10 +142,14 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
 def _clip(path, graph, frames):
     """Return the clip of a command as samples of the input's size [T, H, W, C]."""
     from host_sdk import clips
+    from host_sdk.data import clip_files
 
     if path is None:
         return clips.to_input(graph, clips.noise_clip(graph, frames or 8))
-    clip = clips.load_clip(path, graph.normalization.samples_per_unit)
+    if path.suffix.lower() in clip_files.VIDEO_SUFFIXES:
+        clip = clip_files.read_video(path, graph)
+    else:
+        clip = clips.load_clip(path, graph.normalization.samples_per_unit)
     return clips.to_input(graph, clip[:frames] if frames else clip)
 
 
@@ -168,7 +172,8 @@ STREAMING = (
     click.option(
         "--clip",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="`.npy` or `.npz`, uint8 [frames, height, width(, channels)]; default: noise.",
+        help="A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 "
+        "or temperatures; default: noise.",
     ),
     click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
     click.option("--path", help="The model on the device, when it is deployed already."),

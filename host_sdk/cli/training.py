@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import rich_click as click
 
@@ -103,6 +104,9 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     if folder:
         if "task" in given:
             raise MotionletError("want --task or --data, not both")
+        if not Path(folder).is_dir():
+            raise MotionletError(f"{folder}: no such folder")
+        folder = str(Path(folder).resolve())
         options = _resolved_options(folder, data_options)
         given |= {"task": folder, "data": options, "validation_clips": None, "test_clips": None}
     elif data_options:

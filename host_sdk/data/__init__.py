@@ -5,7 +5,9 @@
 - `NORMALIZATION`: the `Normalization` of its samples;
 - `make_clips(count, frames, split, seed) -> (samples, labels)`: [N, T, H, W, C], uint8 (pictures)
   or int16 (temperatures in hundredths of a degree C), and int64 [N]; `split` is train, validation
-  or test. `count` None is all there are, where they are not made up.
+  or test. `count` None is all there are, where they are not made up;
+- `make_grouped_clips`, with the same arguments, which returns groups too, int64 [N]: clips of one
+  group have something in common besides their label. Without it every clip is of its own group.
 
 It is one of `TASKS`, or a folder of clips (`folder.FolderTask`), which has `options` too.
 """

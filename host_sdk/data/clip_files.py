@@ -57,8 +57,11 @@ def inspect_clip(path):
     path = Path(path)
     if path.suffix.lower() not in VIDEO_SUFFIXES | ARRAY_SUFFIXES:
         raise MotionletError(f"neither a video nor an array: {path.suffix or 'no suffix'}")
-    with path.open("rb") as file:
-        digest = _sha256(file)
+    try:
+        with path.open("rb") as file:
+            digest = _sha256(file)
+    except OSError as error:
+        raise MotionletError(f"cannot be read: {error.strerror}") from None
     if path.suffix.lower() in VIDEO_SUFFIXES:
         count, height, width, fps = _inspect_video(path)
         info = ClipInfo(digest, count, height, width, False, fps)
@@ -99,6 +102,22 @@ def read_frames(path, info, form):
             last = frame
         out.append(small)
     return np.stack(out)
+
+
+def read_video(path, graph):
+    """Return a video's frames as a model would be shown them, uint8 [F, H, W, C].
+
+    They are of the size of the input of `graph`, and as many a second as it is made for, or as the
+    video has if the graph does not say. Raises MotionletError naming the file.
+    """
+    shape = graph.tensors[graph.inputs[0]].shape
+    try:
+        if graph.pixel_format not in ("gray8", "rgb888"):
+            raise MotionletError(f"holds pictures; the model takes {graph.pixel_format} samples")
+        info = inspect_clip(path)
+        return read_frames(path, info, FrameForm(graph.frames_per_second or info.fps, shape))
+    except MotionletError as error:
+        raise MotionletError(f"{path}: {error}") from None
 
 
 def _sha256(file):

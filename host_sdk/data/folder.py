@@ -139,6 +139,10 @@ class FolderTask:
         frequent as they can be. Training windows are augmented, and repeated with other changes
         when `count` is more than there are; elsewhere there may be fewer than `count`.
         """
+        return self.make_grouped_clips(count, frames, split, seed)[:2]
+
+    def make_grouped_clips(self, count=None, frames=16, split="train", seed=0):
+        """As `make_clips`, and groups, int64 [N]: those of splits.csv, else files."""
         if frames < 1 or (count is not None and count < 1):
             raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
         windows = self.windows(frames, split)
@@ -163,7 +167,10 @@ class FolderTask:
                 samples[row] = augmentation.change(rng, film[start : start + frames])
             else:
                 samples[row] = film[start : start + frames]
-        return samples, labels[picked].astype(np.int64)
+        shown = [self.clips[windows[pick][0]] for pick in picked]
+        units = [self.groups.get(clip.name, clip.info.sha256) for clip in shown]
+        groups = np.unique(units, return_inverse=True)[1]
+        return samples, labels[picked].astype(np.int64), groups.astype(np.int64)
 
     def windows(self, frames, split):
         """Return [(index of a clip, first frame)] of a split's windows of so many frames.

@@ -11,6 +11,7 @@ from host_sdk.data.splits import SPLITS
 from host_sdk.errors import MotionletError
 
 IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
+FEW_GROUPS = 3  # people, say, that are too few to test on
 SIDE = 16  # pixels at most, of the frames that are compared
 QUERIES = (0.25, 0.5, 0.75)  # where in a clip the frames lie that are looked for in others
 SHOWN = 8  # pairs of copies that are named
@@ -133,6 +134,13 @@ def _task_warnings(task, windows, frames):
     for group, found in sorted(splits_of.items()):
         if len(found) > 1:
             yield f"leak: group {group!r} is in {_and(found)}"
+    for split in ("validation", "test") if task.groups else ():
+        found = {task.groups[name] for name, place in where.items() if place == split}
+        if len(found) < FEW_GROUPS:
+            yield (
+                f"{len(found)} group{'s' * (len(found) != 1)} in the {split} split: "
+                "so few tell little of other ones"
+            )
     by_content = collections.defaultdict(list)
     for clip in task.clips:
         by_content[clip.info.sha256].append(clip.name)
@@ -159,6 +167,12 @@ def _task_warnings(task, windows, frames):
         missing = set(task.LABELS) - {task.clips[index].label for index, _ in found}
         if missing:
             yield f"no window of {frames} frames of {_and(missing)} in the {split} split"
+    late = [start for _, start in windows["train"] if start]
+    if late and task.NORMALIZATION.rate:
+        yield (
+            f"{len(late)} training windows begin in the middle of a clip: who is in their first "
+            "frame counts as background; begin clips with an empty scene, and take --stride longer"
+        )
     short = [clip.name for clip in task.clips if clip.name in task.skipped]
     if short:
         yield (
@@ -222,7 +236,11 @@ def _mean_square(first, second):
 
 
 def contact_sheet(task, path, frames=16, clips_each=2, columns=8, seed=0):
-    """Draw `clips_each` training windows of every class, a row each, into a PNG file."""
+    """Draw `clips_each` training windows of every class, a row each, into a PNG file.
+
+    They are drawn as the network sees them, normalized: differences from a background, or from
+    the frame before, are red where they are above it and blue where they are below.
+    """
     from matplotlib.figure import Figure
 
     count = clips_each * len(task.LABELS)
@@ -236,16 +254,20 @@ def contact_sheet(task, path, frames=16, clips_each=2, columns=8, seed=0):
     height, width = task.FRAME_SHAPE[:2]
     figure = Figure(figsize=(1.3 * len(times) + 1.6, 1.3 * height / width * len(rows) + 0.5))
     axes = figure.subplots(len(rows), len(times), squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
-        clip = samples[row]
-        low, high = (0, 255) if clip.dtype == np.uint8 else (clip.min(), clip.max())
+    normalization = task.NORMALIZATION
+    colours = "gray" if samples.dtype == np.uint8 else "inferno"
+    if normalization.kind != "window":
+        colours = "RdBu_r"
+    clips = normalization.run(samples[rows]).astype(np.int16) + 128
+    for line, clip, row in zip(axes, clips, rows, strict=True):
         for axis, time in zip(line, times, strict=True):
             picture = clip[time] if clip.shape[3] == 3 else clip[time, ..., 0]
-            colours = "gray" if clip.dtype == np.uint8 else "inferno"
-            axis.imshow(picture, cmap=colours, vmin=low, vmax=high)
+            axis.imshow(picture, cmap=colours, vmin=0, vmax=255)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         line[0].set_ylabel(task.LABELS[labels[row]], rotation=0, ha="right", va="center")
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(f"{time / task.FRAMES_PER_SECOND:.1f} s", fontsize=9)
+    about = f"{width}x{height}, {task.FRAMES_PER_SECOND:g} fps, normalization {normalization}"
+    figure.supxlabel(f"what the network sees: {about}", fontsize=9)
     figure.savefig(path, dpi=100, bbox_inches="tight")

@@ -133,6 +133,11 @@ def make_clips(count, frames=16, split="train", seed=0):
 
     The classes are as equally frequent as `count` allows. `seed` decides everything.
     """
+    return make_grouped_clips(count, frames, split, seed)[:2]
+
+
+def make_grouped_clips(count, frames=16, split="train", seed=0):
+    """As `make_clips`, and groups, int64 [N]: which digit is in the clip."""
     if count < 1 or frames < 1:
         raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
     rng, digit = _start(seed, split, 0, count)
@@ -140,7 +145,7 @@ def make_clips(count, frames=16, split="train", seed=0):
     start = _BEGIN + _LENGTH * rng.random((count, 4))
     time = np.arange(frames)[:, None]
     coordinates = start[:, None] + _motion(rng, labels)[:, None] * time
-    return _film(rng, digit, coordinates), labels
+    return _film(rng, digit, coordinates), labels, digit
 
 
 def make_stream(motions, frames_each, split="test", seed=0):

@@ -9,6 +9,7 @@ import numpy as np
 
 import host_sdk
 from host_sdk import mlet_file, planner
+from host_sdk.data import fingerprint
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import background, leaks, metrics
 from host_sdk.evaluation.alarms import (
@@ -21,12 +22,14 @@ from host_sdk.evaluation.alarms import (
 from host_sdk.evaluation.controls import CONTROLS
 from host_sdk.evaluation.costs import costs
 from host_sdk.evaluation.inference import Int8Network
+from host_sdk.evaluation.summary import percent
 from host_sdk.files import read, write_json
 from host_sdk.run_folder import open_runs
 
 FILE_NAME = "evaluate.json"
-VERSION = 1  # of that file
+VERSION = 2  # of that file
 EVERY = (1, 2, 3, 4)  # push every n-th frame
+FEW = 20  # groups of clips that tell little of others
 SURE = 0.001  # a control counts as worse when that is this unlikely to be by chance
 
 
@@ -94,7 +97,7 @@ def evaluate(run, options=Options(), stage=_silent):
     with stage("making clips"):
         task = run.task
         quiet = options.background and background.folder_streams(options.background, task)
-        test, labels = run.make_clips("test", options.clips)
+        test, labels, groups = run.make_grouped_clips("test", options.clips)
         validation, validation_labels = run.make_clips("validation", options.clips)
         keras_model = run.load_network()
         data = run.load_model()
@@ -127,25 +130,26 @@ def evaluate(run, options=Options(), stage=_silent):
         "config": run.config,
         "options": {**asdict(options), "background": str(options.background or "") or None},
         "sha256": hashes(run),
+        "data_changed": None if options.clips else _data_changed(run, test, labels),
         "labels": run.labels,
         "clips": {
             "test": len(test),
             "validation": len(validation),
-            "test_files": task.splits.count("test") if hasattr(task, "clips") else None,
+            "test_groups": len(np.unique(groups)),
         },
         "frames": test.shape[1],
         "frames_per_second": rate,
         "chance": metrics.chance(labels),
         "accuracy": {
-            "int8": metrics.accuracy(labels, last),
-            "float": metrics.accuracy(labels, float_answers[:, -1]),
-            "same_answer": metrics.accuracy(float_answers[:, -1], last),
+            "int8": metrics.accuracy(labels, last, groups),
+            "float": metrics.accuracy(labels, float_answers[:, -1], groups),
+            "same_answer": metrics.accuracy(float_answers[:, -1], last, groups),
         },
         "classes": metrics.by_class(labels, last, run.labels),
         "confusion": metrics.confusion(labels, last, len(run.labels)),
         "by_frame": {
-            "int8": metrics.by_frame(labels, answers),
-            "float": metrics.by_frame(labels, float_answers),
+            "int8": metrics.by_frame(labels, answers, groups),
+            "float": metrics.by_frame(labels, float_answers, groups),
         },
         "decision": _decision(labels, answers, 1, rate, device),
         "calibration": {
@@ -156,8 +160,9 @@ def evaluate(run, options=Options(), stage=_silent):
         "cost": costs(network.graph),
         "device": device,
     }
-    result["controls"] = _controls(run, network, test, labels, last, options, stage)
-    result["dropped"] = _dropped(network, test, labels, rate, device, stage)
+    known = labels, groups
+    result["controls"] = _controls(run, network, test, known, last, options, stage)
+    result["dropped"] = _dropped(network, test, known, rate, device, stage)
     with stage("false alarms") as progress:
         what, streams = quiet or background.task_streams(
             task, background_classes(task.LABELS), test, labels, options.background_minutes
@@ -173,6 +178,12 @@ def evaluate(run, options=Options(), stage=_silent):
         result["leaks"] = leaks.find_leaks(*clues, seed=options.seed)
     result["warnings"] = _warnings(result)
     return result
+
+
+def _data_changed(run, test, labels):
+    """Whether all the test clips are others than at the training; None if that is not known."""
+    trained = run.record.get("data_sha256")
+    return fingerprint(test, labels) != trained["test"] if trained else None
 
 
 def hashes(run):
@@ -247,25 +258,25 @@ def _decision(labels, answers, every, rate, device):
     return found
 
 
-def _controls(run, network, clips, labels, answers, options, stage):
-    found = {}
+def _controls(run, network, clips, known, answers, options, stage):
+    (labels, groups), found = known, {}
     for name, change in CONTROLS.items():
         with stage(f"control: {name}") as progress:
             others = network.packed(change(clips, options.seed), progress)[:, -1].argmax(-1)
         found[name] = {
-            "accuracy": metrics.accuracy(labels, others),
-            "same_answer": metrics.accuracy(answers, others),
-            "p_not_worse": metrics.fewer_right(labels, answers, others),
+            "accuracy": metrics.accuracy(labels, others, groups),
+            "same_answer": metrics.accuracy(answers, others, groups),
+            "p_not_worse": metrics.fewer_right(labels, answers, others, groups),
             "confusion": metrics.confusion(labels, others, len(run.labels)),
         }
     return found
 
 
-def _dropped(network, clips, labels, rate, device, stage):
+def _dropped(network, clips, known, rate, device, stage):
     """Accuracy when the device is given every n-th frame only, in several precisions."""
     from host_sdk.quantize.bit_widths import weight_bytes
 
-    int4, int4_graph = network.narrow()
+    (labels, groups), (int4, int4_graph) = known, network.narrow()
     precisions = {
         "float32": (network.float32, None),
         "model.mlet": (network.packed, network.graph),
@@ -282,7 +293,7 @@ def _dropped(network, clips, labels, rate, device, stage):
                     "precision": precision,
                     "every": every,
                     "frames": kept.shape[1],
-                    "accuracy": metrics.accuracy(labels, answers[:, -1]),
+                    "accuracy": metrics.accuracy(labels, answers[:, -1], groups),
                     "decision": _decision(labels, answers, every, rate, device),
                     "macs_per_second": network.graph.macs_per_frame * rate / every,
                     "weight_bytes": weight_bytes(graph) if graph else None,
@@ -322,22 +333,27 @@ def _warnings(result):
     """Return what a reader must know before believing the accuracy, in sentences."""
     warnings = []
     accuracy, chance = result["accuracy"]["int8"], result["chance"]
+    if result["data_changed"]:
+        warnings.append(
+            "The clips are not those that it was trained with: some that count as unseen here may "
+            "have been trained on."
+        )
     if accuracy["low"] <= chance:
         warnings.append(
-            f"Not better than chance: {accuracy['value']:.1%}, where always the same answer gives "
-            f"{chance:.1%}."
+            f"It is not shown to be better than chance: {percent(accuracy)}, where always the same "
+            f"answer gives {chance:.1%}."
         )
-    windows, files = result["clips"]["test"], result["clips"]["test_files"]
-    if files and files < windows:
+    clips, groups = result["clips"]["test"], result["clips"]["test_groups"]
+    if groups < min(clips, FEW):
         warnings.append(
-            f"The {windows} unseen clips are windows of {files} files. The intervals take them for "
-            "independent of each other; the true ones are wider."
+            f"The {clips} unseen clips are of {groups} group{'s' * (groups > 1)} only (files, or "
+            "the groups of splits.csv): the intervals reckon with that, and are wide."
         )
     shuffled, frozen = (result["controls"][name] for name in ("shuffled", "frozen"))
     if shuffled["p_not_worse"] > SURE:
         warnings.append(
-            "The order of the frames does not matter to this network: with the frames shuffled "
-            f"it is right on {shuffled['accuracy']['value']:.1%} of the clips, and "
+            "It is not shown that the order of the frames matters to this network: with the frames "
+            f"shuffled it is right on {shuffled['accuracy']['value']:.1%} of the clips, and "
             f"{shuffled['same_answer']['value']:.1%} of its answers stay the same."
         )
     if frozen["accuracy"]["low"] > chance:

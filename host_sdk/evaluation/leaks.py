@@ -58,9 +58,9 @@ def find_leaks(clues, labels, groups=None, seed=0):
     """Try each clue by itself; return [{clue, accuracy: share, chance, p, leak}].
 
     `clues` is {name: float [N] or [N, k]}. `groups` [N]: clips of one group (cut from the same
-    film, say) are never on both sides. The classifier is a random forest, cross-validated. A clue
-    that is the same for all clips tells nothing: its accuracy is None. So it is when a class has
-    fewer than two clips.
+    film, say) are never on both sides, and count for what they are worth together. The classifier
+    is a random forest, cross-validated. A clue that is the same for all clips tells nothing: its
+    accuracy is None. So it is when a class has fewer than two clips.
     """
     from scipy.stats import binomtest
 
@@ -71,9 +71,10 @@ def find_leaks(clues, labels, groups=None, seed=0):
         answers = None if np.all(values == values[0]) else _guess(values, labels, groups, seed)
         entry = {"clue": name, "accuracy": None, "chance": chance, "p": 1.0, "leak": False}
         if answers is not None:
-            entry["accuracy"] = metrics.accuracy(labels, answers)
-            right = entry["accuracy"]["right"]
-            entry["p"] = float(binomtest(right, len(labels), chance, "greater").pvalue)
+            known = entry["accuracy"] = metrics.accuracy(labels, answers, groups)
+            trials = round(known["worth"])
+            right = round(known["value"] * trials)
+            entry["p"] = float(binomtest(right, trials, chance, "greater").pvalue)
             entry["leak"] = entry["p"] < ALPHA
         found.append(entry)
     return found

@@ -1,8 +1,8 @@
 """Figures of merit, each with what it needs to be judged by.
 
 In all of these `labels` is int [N], `answers` int [N] or [N, T] and `probabilities` float
-[N, classes]. A *share* is a dict {value, low, high, right, of}: `right` of `of`, and the 95%
-Wilson interval of the true share.
+[N, classes]. A *share* is a dict {value, low, high, right, of, worth}: `right` of `of`, and the
+95% Wilson interval of the true share, for as many independent answers as those are `worth`.
 """
 
 import numpy as np
@@ -11,23 +11,57 @@ CONFIDENCE = 0.95
 BINS = 10  # of confidence, all of one width
 
 
-def share(right, of):
-    """Return `right` of `of` as a share. The interval is Wilson's, which holds near 0 and 1 too."""
-    from scipy.stats import binomtest
+def share(right, of, worth=None):
+    """Return `right` of `of` as a share; by default they are worth as many as they are.
 
-    interval = binomtest(int(right), int(of)).proportion_ci(CONFIDENCE, "wilson")
+    The interval is Wilson's (1927), which holds near 0 and 1 too.
+    """
+    from scipy.stats import norm
+
+    value, n = int(right) / int(of), float(of if worth is None else worth)
+    z = norm.ppf((1 + CONFIDENCE) / 2)
+    middle = (value + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(value * (1 - value) / n + z**2 / (4 * n**2))
     return {
-        "value": int(right) / int(of),
-        "low": max(0.0, float(interval.low)),
-        "high": min(1.0, float(interval.high)),
+        "value": value,
+        "low": max(0.0, float(middle - half)) if right else 0.0,
+        "high": min(1.0, float(middle + half)) if right < of else 1.0,
         "right": int(right),
         "of": int(of),
+        "worth": n,
     }
 
 
-def accuracy(labels, answers):
-    """Return the share of answers that are the label."""
-    return share(np.sum(labels == answers), len(labels))
+def worth(right, groups=None):
+    """Return how many independent answers tell as much as `right`, bool [N].
+
+    Answers of one group (windows of one film, clips of one person) are right or wrong together.
+    Their share varies by the design effect more than that of N independent ones (Rao and Scott,
+    1992), and of few groups that is known only roughly: t stands for the normal quantile (Korn
+    and Graubard, 1998). Where all are right, or none, a group counts as one answer.
+    """
+    from scipy.stats import norm, t
+
+    count = len(right)
+    if groups is None:
+        return float(count)
+    index = np.unique(groups, return_inverse=True)[1]
+    units, mean = index.max() + 1, np.mean(right)
+    if units == count:
+        return float(count)
+    if units == 1 or mean in (0, 1):
+        return float(units)
+    over = np.bincount(index, right - mean)  # right answers of each group above the mean
+    effect = units / (units - 1) * (over @ over) / (count * mean * (1 - mean))
+    quantile = (1 + CONFIDENCE) / 2
+    known = (norm.ppf(quantile) / t.ppf(quantile, units - 1)) ** 2
+    return float(max(1.0, known * count / max(effect, 1.0)))
+
+
+def accuracy(labels, answers, groups=None):
+    """Return the share of answers that are the label. `groups` [N]: see `worth`."""
+    right = np.asarray(labels) == np.asarray(answers)
+    return share(right.sum(), len(right), worth(right, groups))
 
 
 def chance(labels):
@@ -75,9 +109,9 @@ def _number(value):
     return None if np.isnan(value) else float(value)
 
 
-def by_frame(labels, answers):
+def by_frame(labels, answers, groups=None):
     """Return the accuracy after each frame of the clips, a list of T shares."""
-    return [accuracy(labels, column) for column in np.asarray(answers).T]
+    return [accuracy(labels, column, groups) for column in np.asarray(answers).T]
 
 
 def frames_to_decide(labels, answers):
@@ -136,15 +170,18 @@ def fit_temperature(labels, logits):
     return float(np.exp(minimize_scalar(loss, bounds=(-most, most), method="bounded").x))
 
 
-def fewer_right(labels, answers, others):
+def fewer_right(labels, answers, others, groups=None):
     """Return the p-value of "the others are not worse": McNemar's exact test, one-sided.
 
-    Only clips that one answers rightly and the other wrongly tell the two apart.
+    Only clips that one answers rightly and the other wrongly tell the two apart. With `groups` [N]
+    each group has one vote, for whichever is right more often in it.
     """
     from scipy.stats import binomtest
 
-    mine, theirs = answers == labels, others == labels
-    lost, won = int(np.sum(mine & ~theirs)), int(np.sum(~mine & theirs))
+    better = (answers == labels).astype(int) - (others == labels)
+    if groups is not None:
+        better = np.bincount(np.unique(groups, return_inverse=True)[1], better)
+    lost, won = int(np.sum(better > 0)), int(np.sum(better < 0))
     return float(binomtest(lost, lost + won, alternative="greater").pvalue) if lost + won else 1.0
 
 

@@ -51,8 +51,10 @@ def _print_rows(console, title, rows):
 def _figures(result):
     accuracy, decision, cost = result["accuracy"], result["decision"], result["cost"]
     calibration = result["calibration"]
+    clips = result["clips"]
     rows = [
-        ("unseen clips", f"{result['clips']['test']:,} of {result['frames']} frames"),
+        ("unseen clips", f"{clips['test']:,} of {result['frames']} frames"),
+        ("  groups that they are of", f"{clips['test_groups']:,}"),
         ("accuracy, int8 (95% interval)", percent(accuracy["int8"])),
         ("accuracy, float", percent(accuracy["float"])),
         ("always the same answer", f"{result['chance']:.1%}"),
@@ -62,9 +64,9 @@ def _figures(result):
         rows += [
             (
                 "right for good after, median of clips",
-                f"{frames['median']} frames, {ms['median']:,.0f} ms",
+                f"{frames['median']:g} frames, {ms['median']:,.0f} ms",
             ),
-            ("  90% of clips", f"{frames['most']} frames, {ms['most']:,.0f} ms"),
+            ("  90% of clips", f"{frames['most']:g} frames, {ms['most']:,.0f} ms"),
         ]
     rows += [
         ("calibration error (ECE)", f"{calibration['before']['ece']:.1%}"),

@@ -1,7 +1,9 @@
 """What decides the outcome of a training: `TrainConfig`."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from host_sdk.data import TASKS
 from host_sdk.errors import MotionletError
 
 _COUNTS = ("clips", "validation_clips", "test_clips")
@@ -9,7 +11,10 @@ _COUNTS = ("clips", "validation_clips", "test_clips")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides the outcome of a training. It goes to JSON and back."""
+    """Everything that decides the outcome of a training. It goes to JSON and back.
+
+    Folders, of clips and of a teacher, become absolute paths.
+    """
 
     task: str = "moving_digits"  # one of host_sdk.data.TASKS, or a folder of clips
     data: dict = field(default_factory=dict)  # options of a folder's task: see host_sdk.data.folder
@@ -29,6 +34,10 @@ class TrainConfig:
     temperature: float = 4.0  # divides both networks' logits where they are compared
 
     def __post_init__(self):
+        for name in ("task", "teacher"):
+            folder = getattr(self, name)
+            if folder not in (None, *TASKS) and Path(folder).is_dir():
+                object.__setattr__(self, name, str(Path(folder).resolve()))
         if self.warm_up is None and isinstance(self.frames, int):
             object.__setattr__(self, "warm_up", self.frames * 3 // 8)
         for name in ("frames", *_COUNTS, "epochs", "batch"):

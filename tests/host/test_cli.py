@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from test_clip_files import write_video
 
 from host_sdk import mlet_format, native, paths
 from host_sdk.cli import main
@@ -119,6 +120,18 @@ def test_verify_in_c(cli, model, tiny, tmp_path):
     assert report["layers"] == 6 * (1 + len(tiny[0].ops))
 
 
+def test_verify_with_a_video(cli, model, tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (5, 24, 32, 3), np.uint8)
+    write_video(tmp_path / "clip.mp4", frames, 10, "mpeg4", "yuv420p")
+    (tmp_path / "cut.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes()[:500])
+    code, out, _ = cli("verify", model, "--device", "cffi", "--clip", "clip.mp4", "--json")
+    assert code == 0
+    report = json.loads(out)
+    assert (report["frames"], report["differing_bytes"]) == (5, 0)
+    code, _, err = cli("verify", model, "--device", "cffi", "--clip", "cut.mp4")
+    assert (code, err.startswith("error: cut.mp4: cannot be decoded: ")) == (1, True)
+
+
 def test_deploy_verify_and_run_on_unix(cli, model, tiny, unix_firmware):
     code, out, _ = cli("deploy", model, "--device", "unix", "--json")
     assert (code, json.loads(out)["bytes"]) == (0, len(tiny[1]))
@@ -169,6 +182,10 @@ def test_devices_lists_what_can_be_used(cli):
             "a clip is uint8, int16",
         ),
         (["verify", "tiny.mlet", "--device", "cffi", "--clip", "five.npy"], "has 5 channels"),
+        (
+            ["verify", "tiny.mlet", "--device", "cffi", "--clip", "none.mp4"],
+            "none.mp4: cannot be read: No such file",
+        ),
         (["inspect", "cut.mlet"], "cut.mlet: header: total_bytes: truncated"),
         (["inspect", "newer.mlet"], "newer than this library reads"),
         (["firmware", "flash", "--board", "NONE"], "no board named NONE; there is: MOTIONLET_"),

@@ -92,7 +92,10 @@ def test_groups_in_two_splits(folder):
             split = ("train", "validation", "test")[min(2, number // 4)]
             rows.append(f"{label}/{number}.npy,{split},{'anna' if number in (3, 4) else number}")
     (folder / "splits.csv").write_text("\n".join(rows))
-    assert warnings_of(folder) == ["leak: group 'anna' is in train and validation"]
+    assert warnings_of(folder) == [
+        "leak: group 'anna' is in train and validation",
+        "2 groups in the test split: so few tell little of other ones",
+    ]
 
 
 def test_copies_in_two_splits(folder):
@@ -226,7 +229,13 @@ def test_a_thermal_sheet(tmp_path):
             np.save(tmp_path / label / f"{number}.npy", warm)
     inspection.contact_sheet(load_task(tmp_path), tmp_path / "sheet.png")
     colours = imread(tmp_path / "sheet.png")[..., :3]
-    assert np.ptp(colours, axis=2).max() > 0.5  # in colours
+    # The ball is warmer than what was there before (red), and then colder where it was (blue).
+    assert (colours[..., 0] - colours[..., 2]).max() > 0.2
+    assert (colours[..., 2] - colours[..., 0]).max() > 0.2
+    said = run("inspect", tmp_path, "-o", tmp_path / "again.png").stdout.replace("\n", " ")
+    assert "training windows begin in the middle of a clip" in said
+    whole = run("inspect", tmp_path, "-o", tmp_path / "again.png", "--stride", 40).stdout
+    assert "in the middle of a clip" not in whole
 
 
 def test_frames_of_a_task_must_be_there(tmp_path):

@@ -33,6 +33,8 @@ def test_figures_agree_with_each_other(result, tiny_run):
     assert np.sum(result["confusion"]) == clips
     assert np.trace(result["confusion"]) == result["accuracy"]["int8"]["right"]
     assert result["by_frame"]["int8"][-1] == result["accuracy"]["int8"]
+    assert result["data_changed"] is False
+    assert 1 < result["clips"]["test_groups"] <= clips
     assert result["accuracy"]["float"]["value"] == run.record["accuracy"]["test"]
     assert sum(row["clips"] for row in result["classes"]) == clips
     whole = [row for row in result["dropped"] if row["every"] == 1]
@@ -63,7 +65,9 @@ def test_a_network_without_memory_is_caught(result):
     """Shuffling, reversing: the mean over frames stays what it was."""
     for name in ("shuffled", "backwards"):
         assert result["controls"][name]["same_answer"]["value"] > 0.95
-    assert any("order of the frames does not matter" in line for line in result["warnings"])
+    assert any(
+        "not shown that the order of the frames matters" in line for line in result["warnings"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +102,13 @@ def test_a_leaky_folder_is_caught(leaky_folder, tmp_path):
     assert found["controls"]["shuffled"]["accuracy"]["value"] > 0.9
     assert found["controls"]["frozen"]["accuracy"]["value"] > 0.9
     said = "\n".join(found["warnings"])
-    assert "The order of the frames does not matter" in said
+    assert "It is not shown that the order of the frames matters" in said
     assert "Single frames tell something of the label" in said
     for clue in ("mean level", "clip length", "file size"):
         assert f"The {clue} of a clip tells something of its label" in said
     windows = found["clips"]["test"]
-    assert f"The {windows} unseen clips are windows of 9 files." in said
+    assert f"The {windows} unseen clips are of 9 groups only" in said
+    assert found["accuracy"]["int8"]["worth"] <= 9
     by_clue = {leak["clue"]: leak for leak in found["leaks"]}
     assert by_clue["clip length"]["accuracy"]["of"] == 60
     assert by_clue["picture size"]["accuracy"] is None
@@ -123,6 +128,15 @@ def test_seeds_and_that_it_repeats(tiny_run, tmp_path):
     assert one == other
     assert found["spread"]["int8"]["values"] == [json.loads(one)["accuracy"]["int8"]["value"]] * 2
     assert found["spread"]["int8"]["sd"] == 0
+
+
+def test_other_clips_than_at_the_training_are_told(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    record = json.loads((tmp_path / "run/train.json").read_text())
+    record["data_sha256"]["test"] = "another"
+    (tmp_path / "run/train.json").write_text(json.dumps(record))
+    found = evaluate(open_run(tmp_path / "run"), Options(background_minutes=0.5))
+    assert found["warnings"][0].startswith("The clips are not those that it was trained with")
 
 
 def test_background_of_a_task():

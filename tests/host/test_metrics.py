@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from scipy.stats import binomtest
 
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import alarms, controls, leaks, metrics
@@ -29,6 +30,39 @@ def test_wilson_interval(pair):
 def test_wilson_interval_by_hand():
     share = metrics.share(8, 10)
     assert (share["low"], share["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+@given(counts)
+def test_wilson_interval_is_scipy_s(pair):
+    share, wilson = metrics.share(*pair), binomtest(*pair).proportion_ci(0.95, "wilson")
+    assert (share["low"], share["high"]) == pytest.approx((wilson.low, wilson.high), abs=1e-9)
+
+
+def test_what_grouped_answers_are_worth():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(60), 10)
+    together = (rng.random(60) < 0.7)[groups]
+    assert metrics.worth(together, groups) == pytest.approx(60, rel=0.1)  # one answer a group
+    apart = rng.random(600) < 0.7
+    assert metrics.worth(apart, groups) > 400
+    assert metrics.worth(apart) == metrics.worth(apart, np.arange(600)) == 600
+    assert metrics.worth(np.ones(600), groups) == 60
+    assert metrics.worth(apart, np.zeros(600)) == 1
+    # Two groups tell next to nothing of a third.
+    assert metrics.worth(apart, np.arange(600) % 2) < 20
+
+
+def test_intervals_over_groups_hold():
+    """Of films that differ in how hard they are, about 95% of the intervals hold the truth."""
+    rng = np.random.default_rng(1)
+    groups, held, naive = np.repeat(np.arange(15), 20), 0, 0
+    for _ in range(400):
+        right = rng.random(300) < rng.beta(3, 1, 15)[groups]  # of mean 3/4
+        shares = (metrics.accuracy(right, np.ones(300), g) for g in (groups, None))
+        inside = [share["low"] <= 0.75 <= share["high"] for share in shares]
+        held, naive = held + inside[0], naive + inside[1]
+    assert 0.92 < held / 400 < 0.99
+    assert naive / 400 < 0.75
 
 
 LABELS = np.array([0, 0, 0, 1, 1, 2])
@@ -114,6 +148,9 @@ def test_paired_test_by_hand():
     assert metrics.fewer_right(labels, mine, others) == pytest.approx(2.0**-10)
     assert metrics.fewer_right(labels, others, mine) == 1
     assert metrics.fewer_right(labels, mine, mine) == 1
+    # Ten groups of two, five of which lost both.
+    groups = np.arange(20) // 2
+    assert metrics.fewer_right(labels, mine, others, groups) == pytest.approx(2.0**-5)
 
 
 def test_spread():

@@ -49,6 +49,13 @@ def test_clips_are_those_of_the_training(tiny_run):
     assert len(run.make_clips("validation", 10**6)[0]) == run.config["validation_clips"]
 
 
+def test_clips_that_have_moved(tmp_path):
+    record = {"config": {"task": str(tmp_path / "gone")}, "labels": []}
+    (tmp_path / "train.json").write_text(json.dumps(record))
+    with pytest.raises(MotionletError, match=r"that it was trained on are not in .*/gone any more"):
+        open_run(tmp_path).task  # noqa: B018
+
+
 def test_seeds_in_order(tmp_path):
     for name in ("seed10", "seed2", "seedling"):
         (tmp_path / name).mkdir()

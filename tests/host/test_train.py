@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,13 +252,17 @@ def train_on(folder, *words):
     )
 
 
-def test_folder_of_clips(folder):
+def test_folder_of_clips(folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    folder = Path(folder.name)  # a relative path, which train.json must not hold
     words = ("--frames", "6", "--clips", "16", "--epochs", "1", "--batch", "8", "--color", "gray")
     said = train_on(folder, *words)
     assert said.exit_code == 0, said.stderr
     record = json.loads(said.stdout)
     assert record["labels"] == ["grow", "shrink"]
+    folder = folder.resolve()
     assert record["config"]["task"] == str(folder)
+    monkeypatch.chdir(folder)
     assert record["config"]["data"]["color"] == "gray"
     assert record["config"]["test_clips"] is None
     run = open_run(folder.parent / "run")
@@ -276,6 +281,8 @@ def test_bad_folders(folder):
         assert message in said.stderr.replace("\n", " ")
 
     fails("want --task or --data, not both", "--task", "moving_digits")
+    said = train_on(folder.parent / "none")
+    assert said.stderr.replace("\n", "") == f"error: {folder.parent / 'none'}: no such folder"
     fails("frames must be an integer of at least 2, not 1", "--frames", "1")
     fails("9 frames", "--frames", "9")  # the clips have 8
     shutil.rmtree(folder / "shrink")
