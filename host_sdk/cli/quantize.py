@@ -53,7 +53,7 @@ from host_sdk.run_folder import CALIBRATION_CLIPS
     default=0,
     metavar="EPOCHS",
     help="Quantization-aware training: so many passes over the training clips with the rounding "
-    "in place.",
+    "in place. Cannot be resumed; Ctrl-C leaves what was there.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
 def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed):
