@@ -93,6 +93,15 @@ def make_clips(count, frames=16, split="train", seed=0):
 
     The classes are as equally frequent as `count` allows. `seed` decides everything.
     """
+    return make_grouped_clips(count, frames, split, seed)[:2]
+
+
+def make_grouped_clips(count, frames=16, split="train", seed=0):
+    """As `make_clips`, and groups, int64 [N]: clips of scenes that begin at the same time.
+
+    That is in the same `_GAP` frames of the film, wherever in the picture; scenes of the next
+    group may overlap with them.
+    """
     if count < 1 or frames < 1:
         raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
     film, moving = _film()
@@ -105,7 +114,8 @@ def make_clips(count, frames=16, split="train", seed=0):
     moments = np.argwhere(moving[margin : end - begin - margin])
     moments[:, 0] += margin
     rng = np.random.default_rng([seed, splits.SPLITS.index(split)])
-    samples, labels = np.empty((count, frames, *FRAME_SHAPE), np.uint8), np.empty(count, np.int64)
+    samples = np.empty((count, frames, *FRAME_SHAPE), np.uint8)
+    labels, groups = np.empty((2, count), np.int64)
     order = rng.permutation(count)
     for first in range(0, count, len(LABELS)):
         places = order[first : first + len(LABELS)]
@@ -118,7 +128,8 @@ def make_clips(count, frames=16, split="train", seed=0):
         clips = np.clip(np.round(clips), 0, 255)
         samples[places] = clips.reshape(-1, *samples.shape[1:])
         labels[places] = np.arange(len(places))
-    return samples, labels
+        groups[places] = shown.min() // _GAP
+    return samples, labels, groups
 
 
 def _scene(rng, moving, moments, frames):

@@ -109,7 +109,12 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
 
 def saved_config(out_dir):
     """Return the config, a dict, of the training whose checkpoint lies in `out_dir`."""
-    return load_checkpoint(Path(out_dir) / CHECKPOINT)[0]["config"]
+    path = Path(out_dir) / CHECKPOINT
+    if not path.exists() and (path.parent / "train.json").exists():
+        raise MotionletError(
+            f"nothing to resume: the training in {out_dir} is done; without --resume it starts anew"
+        )
+    return load_checkpoint(path)[0]["config"]
 
 
 def train_seeds(config, out_dir, count, progress=True, resume=False):
@@ -147,13 +152,22 @@ def _is_done(folder, config):
 
 
 def _refuse_changes(old, new):
+    old, new = _flat(old), _flat(new)
     changed = [
-        f"{name} {old.get(name)!r}, now {value!r}"
-        for name, value in new.items()
-        if old.get(name) != value
+        f"{name} {old.get(name)!r}, now {new.get(name)!r}"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
     ]
     if changed:
         raise MotionletError(f"cannot resume: it was started with {'; '.join(changed)}")
+
+
+def _flat(config):
+    """Return a config in which each option of `data` and of the network has its own entry."""
+    flat = {name: value for name, value in config.items() if not isinstance(value, dict)}
+    for name in config.keys() - flat.keys():
+        flat |= {f"{name}: {key}": value for key, value in config[name].items()}
+    return flat
 
 
 def _load(config, task, normalization):

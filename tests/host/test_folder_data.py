@@ -511,3 +511,20 @@ def test_data_options_without_a_folder(tmp_path):
     said = CliRunner().invoke(main, ["train", "--out", str(tmp_path / "x"), "--array-fps", "3"])
     assert said.exit_code == 1
     assert said.stderr == "error: --array-fps is for clips of your own: give --data too\n"
+
+
+def test_groups_of_windows(tmp_path):
+    """Windows of one file go together, and files of one group."""
+    folder = bars(tmp_path, thermal=False)
+    task = load_task(folder)
+    samples, labels, groups = task.make_grouped_clips(None, 8, "train")
+    assert np.array_equal(samples, task.make_clips(None, 8, "train")[0])
+    used = {index for index, _ in task.windows(8, "train")}
+    assert len(np.unique(groups)) == len(used)
+    for group in np.unique(groups):
+        assert len(set(labels[groups == group])) == 1
+    names = [clip.name for clip in task.clips]
+    rows = [f"{name},{'train' if i % 2 else 'test'},{i % 4}" for i, name in enumerate(names)]
+    (folder / "splits.csv").write_text("\n".join(["clip,split,group", *rows]))
+    groups = load_task(folder).make_grouped_clips(None, 8, "train")[2]
+    assert len(np.unique(groups)) == 2

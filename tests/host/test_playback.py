@@ -79,6 +79,16 @@ def test_a_scene_is_played_in_all_ways(monkeypatch):
         assert same == 4  # every second one
 
 
+def test_groups_are_of_one_time(film):
+    samples, labels, groups = playback.make_grouped_clips(80, 16, "test")
+    assert np.array_equal(samples, playback.make_clips(80, 16, "test")[0])
+    for group in np.unique(groups):  # whole scenes
+        counts = np.bincount(labels[groups == group], minlength=4)
+        assert len(set(counts.tolist())) == 1
+    begin, end = playback.span("test")
+    assert 2 <= len(np.unique(groups)) <= (end - begin) / playback._GAP
+
+
 def test_scenes_move_on():
     """What a clip shows when it is not frozen changes all the time, in its middle most of all."""
     samples, labels = playback.make_clips(200, 16, "test")

@@ -131,6 +131,8 @@ def test_resumed_is_as_if_never_stopped(trained, tmp_path):
         assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.npz"]
     again = train(SMALL, tmp_path, progress=False, resume=True)
     assert {p.name for p in tmp_path.iterdir()} == {"model.keras", "train.json"}
+    said = CliRunner().invoke(main, ["train", "--out", str(tmp_path), "--resume"])
+    assert "nothing to resume: the training in " in said.stderr
     assert again.record["history"] == trained.record["history"]
     for first, second in zip(trained.model.weights, again.model.weights, strict=True):
         assert np.array_equal(first, second), first.name
@@ -145,7 +147,7 @@ def test_resume_refuses_changes(tmp_path, monkeypatch):
         main, ["train", "--out", str(tmp_path), "--resume", "--epochs", "3", "--set", "width=1"]
     )
     assert said.exit_code == 1
-    wanted = "started with options {'width': 0.5}, now {'width': 1}; epochs 2, now 3"
+    wanted = "cannot resume: it was started with epochs 2, now 3; options: width 0.5, now 1"
     assert wanted in said.stderr.replace("\n", " ")
     monkeypatch.setitem(moving_digits.SPLITS, "train", (0, 100))
     with pytest.raises(MotionletError, match="cannot resume: the data changed since"):
