@@ -16,15 +16,21 @@ ifeq ($(wildcard $(MOTIONLET_TUNED_DIR)/.),)
 $(error MOTIONLET_ARCH=$(MOTIONLET_ARCH): no such directory in arch/)
 endif
 MOTIONLET_TUNED := $(wildcard $(MOTIONLET_TUNED_DIR)/*.c)
-MOTIONLET_TUNED_ASM := $(wildcard $(MOTIONLET_TUNED_DIR)/*.S)
+# Some are named as a C file is, so their objects are named otherwise, and there are rules below.
+PY_O += $(patsubst $(MOTIONLET_DIR)/%, $(BUILD)/motionlet/%.o, $(wildcard $(MOTIONLET_TUNED_DIR)/*.S))
 CFLAGS_USERMOD += -I$(MOTIONLET_TUNED_DIR) \
     -DMLET_TARGET=MLET_TARGET_$(shell echo $(MOTIONLET_ARCH) | tr a-z A-Z)
 endif
 
 SRC_USERMOD_C += $(MOTIONLET_DIR)/modmotionlet.c
 SRC_USERMOD_LIB_C += $(MOTIONLET_CORE) $(MOTIONLET_TUNED)
-SRC_USERMOD_LIB_ASM += $(MOTIONLET_TUNED_ASM)
 CFLAGS_USERMOD += -I$(MOTIONLET_DIR)/core
 
 $(BUILD)/motionlet/core/%.o $(BUILD)/motionlet/arch/%.o: CFLAGS += $(MOTIONLET_OPT) -Wall -Wextra -Werror
+$(BUILD)/motionlet/arch/%.o: $(MOTIONLET_DIR)/arch/%.c
+	$(call compile_c)
+$(BUILD)/motionlet/arch/%.S.o: $(MOTIONLET_DIR)/arch/%.S
+	$(ECHO) "CC $<"
+	$(Q)$(MKDIR) -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 $(BUILD)/motionlet/modmotionlet.o: CFLAGS += -Wall -Wextra -Wno-unused-parameter -Werror
