@@ -17,10 +17,10 @@ then pixels uint8[], tensor int8[H][W][C], padded likewise.
 float32 enter tiny_thermal. For each case the struct `FRAME_CASE`, then for each frame pixels
 uint8[], tensor int8[H][W][C], padded likewise.
 
-`<model>.mlet`, a whole model, `<model>_m0.mlet`, the same packed for the Cortex-M0+, and
-`<model>.trace`, what both compute: magic "MTRC", uint16 frames, uint16 ops,
-uint32 bytes of a frame; then for each frame its bytes (samples, as a camera of the input's size
-gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
+`<model>.mlet`, a whole model, `<model>_m0.mlet` and `<model>_s3.mlet`, the same packed for the
+Cortex-M0+ and the ESP32-S3, and `<model>.trace`, what they compute: magic "MTRC", uint16 frames,
+uint16 ops, uint32 bytes of a frame; then for each frame its bytes (samples, as a camera of the
+input's size gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
 
 `damage.vec`: magic "MDMG", uint16 0, uint16 number of cases. Each is a way to spoil tiny_tsm.mlet:
 uint8 length and ASCII text of what the error must name ("op 3: weights_offset"), uint32 length of
@@ -57,6 +57,9 @@ CASE = struct.Struct("<6H5bx8B5H4H")
 FRAME_CASE = struct.Struct("<B3x2H4H4HI")
 
 
+PACKED = {"_m0": "cortex_m0plus", "_s3": "esp32s3"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dest", type=Path, default=ROOT / "build/vectors")
@@ -75,8 +78,9 @@ def all_files():
     for name, make in MODELS.items():
         graph = make()
         files[f"{name}.mlet"] = mlet_file.pack(graph, plan(graph))
-        tuned = plan(graph, targets.scratch_bytes("cortex_m0plus"))
-        files[f"{name}_m0.mlet"] = mlet_file.pack(graph, tuned, "cortex_m0plus")
+        for suffix, target in PACKED.items():
+            tuned = plan(graph, targets.scratch_bytes(target))
+            files[f"{name}{suffix}.mlet"] = mlet_file.pack(graph, tuned, target)
         files[f"{name}.trace"] = trace(graph, frames=6)
     files["damage.vec"] = damage_vectors(files["tiny_tsm.mlet"])
     return files

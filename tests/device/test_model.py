@@ -6,7 +6,7 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import model_path, model_trace, path, raises
+from testlib import model_path, model_trace, packed_path, raises
 
 try:
     import time
@@ -15,8 +15,7 @@ except ImportError:
 
 names = ("tiny_tsm", "tiny_separable", "tiny_int4", "tiny_thermal")
 cases = [(name, model_path(name)) for name in names]
-if motionlet.TARGET == 1:  # files packed for the Cortex-M0+ give the same results
-    cases += [(name, path(name + "_m0.mlet")) for name in names]
+cases += [(name, packed_path(name)) for name in names]  # which give the same results
 for name, file in sorted(set(cases)):
     model = motionlet.load(file)
     clip, wanted = model_trace(name)
@@ -91,7 +90,7 @@ for name, file in sorted(set(cases)):
     assert model.inputs[0].zero_point == zero
     assert abs(model.inputs[0].scale - scale) < 1e-6
     assert abs(model.frames_per_second - 10) < 1e-6
-    assert model.target == int(file.endswith("_m0.mlet"))
+    assert model.target == (0 if file.endswith(name + ".mlet") else motionlet.TARGET)
     assert model.stream_bytes >= model.arena_bytes + model.state_bytes
     assert model.ops[0].kind == "conv2d"
     text = repr(model)

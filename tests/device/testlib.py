@@ -3,6 +3,7 @@
 import struct
 
 DIRECTORY = __file__.rsplit("/", 1)[0]
+PACKED = ("", "_m0", "_s3")  # by target
 CASE = "<6H5bx8B5H4H"  # see tools/make_vectors.py, which wrote the vectors
 CASE_FIELDS = (
     "height width channels out_height out_width out_channels in_zero in1_zero out_zero "
@@ -22,11 +23,14 @@ def model_path(name):
     """
     import motionlet
 
-    if hasattr(motionlet, "conv2d") or motionlet.TARGET == 0:
-        return path(name + ".mlet")
-    if motionlet.TARGET != 1:
-        raise Skip("no vectors for the one target of this build")
-    return path(name + "_m0.mlet")
+    return path(name + ".mlet") if hasattr(motionlet, "conv2d") else packed_path(name)
+
+
+def packed_path(name):
+    """The file of a model of the vectors, as packed for the target of this build."""
+    import motionlet
+
+    return path(name + PACKED[motionlet.TARGET] + ".mlet")
 
 
 def need_kernels():

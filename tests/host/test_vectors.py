@@ -77,7 +77,7 @@ def test_op_vectors_in_c(files, kind):
     assert cursor.at == len(cursor.content)
 
 
-@pytest.mark.parametrize("packed", ["", "_m0"])
+@pytest.mark.parametrize("packed", ["", *make_vectors.PACKED])
 @pytest.mark.parametrize("name", list(make_vectors.MODELS))
 def test_traces_in_c(files, name, packed):
     model = native.Model(files[f"{name}{packed}.mlet"])
