@@ -47,14 +47,15 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture(scope="session")
 def build_firmware():
-    """A function that builds a board's firmware, unless it is up to date.
+    """A function that builds a board's firmware, unless it is up to date; options may follow.
 
     It fails with the builder's own words.
     """
 
-    def build(board):
+    def build(board, *options):
         tool = paths.repository() / "tools/build_firmware.py"
-        done = subprocess.run([sys.executable, tool, board], capture_output=True, text=True)
+        command = [sys.executable, tool, board, *options]
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             pytest.fail(f"build_firmware.py {board}: {done.stderr}", pytrace=False)
 

@@ -7,6 +7,7 @@
     tools/build_firmware.py RPI_PICO           MicroPython's own board, without Motionlet
     tools/build_firmware.py unix_stock         the unix port without Motionlet
     tools/build_firmware.py MPS2_AN385         a board of MicroPython's qemu port, without Motionlet
+    tools/build_firmware.py XTENSA_SIM         tests/boards/XTENSA_SIM, another of that port
 
 The results are in build/firmware/BOARD, with size.json beside them. Nothing is done when no
 input has changed since the last build.
@@ -40,8 +41,11 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir, version_of
+from xtensa_toolchain import toolchain
 
 BOARDS = ROOT / "boards"
+TEST_BOARDS = ROOT / "tests/boards"  # of MicroPython's qemu port
+XTENSA_START = ROOT / "tools/xtensa_sim/start.S"  # which XTENSA_SIM builds in
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE_PACKAGE = ROOT / "device/motionlet"
 FIRMWARE = BUILD / "firmware"
@@ -82,6 +86,8 @@ include("$(MPY_DIR)/extmod/asyncio")
 
 
 def _cross_compiler(board):
+    if board == "XTENSA_SIM":
+        return str(toolchain() / "xtensa-esp32s3-elf-gcc")
     return "riscv64-unknown-elf-gcc" if board == "VIRT_RV32" else "arm-none-eabi-gcc"
 
 
@@ -129,8 +135,12 @@ class Target:
         return (self.board_dir or self.tree) / f"mpconfigvariant_{self.variant}.cmake"
 
     def _board_of_micropython(self):
-        for port, config in (("rp2", "mpconfigboard.cmake"), ("qemu", "mpconfigboard.mk")):
-            board_dir = self.tree / "ports" / port / "boards" / self.name
+        for port, config, boards in (
+            ("rp2", "mpconfigboard.cmake", self.tree / "ports/rp2/boards"),
+            ("qemu", "mpconfigboard.mk", self.tree / "ports/qemu/boards"),
+            ("qemu", "mpconfigboard.mk", TEST_BOARDS),
+        ):
+            board_dir = boards / self.name
             if (board_dir / config).exists():
                 return port, board_dir
         ours = sorted(path.parent.name for path in BOARDS.glob("*/mpconfigboard.cmake"))
@@ -138,6 +148,13 @@ class Target:
             f"no board {self.name!r}: want unix, one of boards/ ({', '.join(ours)}), "
             f"or one of MicroPython's rp2 boards"
         )
+
+    @property
+    def board_files(self):
+        """The directories and files that describe the board."""
+        if self.board_dir is None:
+            return []
+        return [self.board_dir, *([XTENSA_START] if self.board_dir.parent == TEST_BOARDS else [])]
 
     @property
     def user_c_modules(self):
@@ -222,7 +239,9 @@ def _check_programs(target):
     if target.port == "rp2":
         programs += ["arm-none-eabi-g++", "cmake"]
     need_programs(
-        dict.fromkeys(programs), PACKAGES[target.compiler], "; or run again with --install"
+        dict.fromkeys(programs),
+        PACKAGES.get(target.compiler, UNIX_PACKAGES),
+        "; or run again with --install",
     )
     if target.port != "rp2":
         return
@@ -241,7 +260,7 @@ def install_packages(name):
     if os.geteuid() != 0:
         raise ToolError("--install needs root: run it with sudo, or install the packages yourself")
     compiler = "gcc" if name.startswith("unix") else _cross_compiler(name)
-    packages = PACKAGES[compiler]
+    packages = PACKAGES.get(compiler, UNIX_PACKAGES)
     done = subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages])
     if done.returncode:
         raise ToolError(f"apt-get install {' '.join(packages)} failed; see above")
@@ -266,7 +285,7 @@ def _hash_of_configuration(target):
         _output(target.compiler, "--version"),
         *environment,
         *map(str, target.user_modules),
-        *files_in(*([target.board_dir] if target.board_dir else [])),
+        *files_in(*target.board_files),
         *files_in(BOARDS / "manifest.py"),
         *MODULE.glob("micropython.*"),
         Path(__file__),
@@ -444,24 +463,21 @@ def _make(target, progress, options):
     _run(target, ["make", "-C", port, "-j", _jobs(), *definitions], on_line)
 
 
-def _build_unix(target, progress):
-    # The port looks for modules in the subdirectories of one directory: make one of links.
+def _make_options(target):
+    """The options that every port that builds with make takes."""
+    # User modules are looked for in the subdirectories of one directory: make one of links.
     modules = target.obj / "modules"
     shutil.rmtree(modules, ignore_errors=True)
     modules.mkdir()
     for path in target.user_c_modules:
         (modules / path.name).symlink_to(path)
     manifest = BOARDS / "manifest.py" if target.has_motionlet else _stock_manifest(target)
-    options = {
-        **UNIX_OPTIONS,
-        "BUILD": target.obj,
-        "USER_C_MODULES": modules,
-        "FROZEN_MANIFEST": manifest,
-    }
-    for name in ENVIRONMENT:
-        if name in os.environ:
-            options[name] = os.environ[name]
-    _make(target, progress, options)
+    options = {"BUILD": target.obj, "USER_C_MODULES": modules, "FROZEN_MANIFEST": manifest}
+    return options | {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+
+
+def _build_unix(target, progress):
+    _make(target, progress, {**UNIX_OPTIONS, **_make_options(target)})
     program = target.obj / "micropython"
     report = _sizes("size", program, target.obj / "micropython.map")
     write_atomically(target.result, program.read_bytes())
@@ -471,16 +487,17 @@ def _build_unix(target, progress):
 
 def _build_qemu(target, progress):
     options = {
+        **_make_options(target),
         "BOARD": target.name,
-        "BUILD": target.obj,
-        "FROZEN_MANIFEST": _stock_manifest(target),
+        "BOARD_DIR": target.board_dir,
+        "CROSS_COMPILE": target.compiler.removesuffix("gcc"),
         "MICROPY_HEAP_SIZE": QEMU_HEAP_BYTES,
         # With the newer ISA specification, GCC 12 finds no library for what the port asks.
         "RV32_ARCH": "rv32imac -misa-spec=2.2",
     }
     _make(target, progress, options)
     elf = target.obj / "firmware.elf"
-    report = _sizes(target.compiler.replace("gcc", "size"), elf, target.obj / "firmware.map")
+    report = _sizes(target.compiler.removesuffix("gcc") + "size", elf, target.obj / "firmware.map")
     write_atomically(target.result, elf.read_bytes())
     return report
 

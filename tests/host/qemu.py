@@ -1,9 +1,14 @@
-"""MicroPython's qemu port as a device: another processor, and firmware without Motionlet."""
+"""MicroPython's qemu port as a device: other processors, most with firmware without Motionlet."""
 
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 
+import pytest
+import toolchains
+
+from host_sdk import xtensa_sim
 from host_sdk.devices.mpremote_port import SerialDevice
 from host_sdk.romfs import build_romfs
 
@@ -21,7 +26,7 @@ class Board:
     arch: str  # as .mpy files name it
     program: str
     options: tuple
-    package: str  # Debian's, of the program
+    package: str  # Debian's, of the program; "" where the toolchain for Xtensa has it
     free_ram: int  # address
 
 
@@ -33,7 +38,22 @@ BOARDS = {
         *("rv32imc", "qemu-system-riscv32", ("-machine", "virt", "-bios", "none")),
         *("qemu-system-misc", 0x82000000),
     ),
+    "XTENSA_SIM": Board(
+        *("xtensawin", "qemu-system-xtensa"),
+        ("-machine", "sim", "-cpu", "de233_fpu", "-audio", "none"),
+        *("", 0x02000000),
+    ),
 }
+
+
+def need_program(board):
+    """Return the program that emulates a board; skip, with the reason, where it is missing."""
+    if not board.package:
+        toolchains.need_xtensa()
+        return xtensa_sim.toolchain() / board.program
+    if shutil.which(board.program) is None:
+        pytest.skip(f"no {board.program}: apt-get install {board.package}")
+    return board.program
 
 
 class QemuDevice(SerialDevice):
@@ -50,7 +70,7 @@ class QemuDevice(SerialDevice):
         load = f"loader,file={image},addr={board.free_ram:#x},force-raw=on"
         self._process = subprocess.Popen(
             [
-                *(board.program, *board.options, "-nographic", "-monitor", "none"),
+                *(need_program(board), *board.options, "-display", "none", "-monitor", "none"),
                 *("-semihosting", "-serial", "pty", "-kernel", elf, "-device", load),
             ],
             stdin=subprocess.DEVNULL,

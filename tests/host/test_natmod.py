@@ -1,7 +1,7 @@
 """Motionlet as a native module, on MicroPython that was built without it.
 
 The scripts of tests/device run on the unix port (x64), on the virtual Pico with MicroPython's own
-firmware (armv6m), and on two boards of the qemu port (armv7m, rv32imc).
+firmware (armv6m), and on three boards of the qemu port (armv7m, rv32imc, xtensawin).
 """
 
 import ctypes
@@ -17,15 +17,15 @@ import toolchains
 from hypothesis import given
 from hypothesis import strategies as st
 from littlefs import LittleFS
-from qemu import BOARDS, QemuDevice
+from qemu import BOARDS, QemuDevice, need_program
 from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
 
 from host_sdk import install, paths
 from host_sdk.cli import on_device
-from host_sdk.deploy import deploy
+from host_sdk.deploy import deploy, pack_for
 from host_sdk.devices import open_device
 from host_sdk.devices.mpremote_port import SerialDevice
-from host_sdk.errors import MotionletError
+from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.remote import Remote, RemoteStream
 from host_sdk.verify import verify
 
@@ -181,14 +181,14 @@ def test_on_the_unix_port(unix_stock, vectors, script):  # noqa: F811
 
 
 @pytest.fixture(scope="module", params=BOARDS)
-def qemu_board(request, build_firmware, vectors, tmp_path_factory):  # noqa: F811
+def qemu_board(request, build_firmware, vectors, tiny, tmp_path_factory):  # noqa: F811
     board = BOARDS[request.param]
-    if shutil.which(board.program) is None:
-        pytest.skip(f"no {board.program}: apt-get install {board.package}")
+    need_program(board)
     files = package_files(board.arch)
     build_firmware(request.param)
     elf = paths.build() / "firmware" / request.param / "firmware.elf"
     content = {**vectors, **{f"lib/{path}": data for path, data in files.items()}}
+    content["tiny.mlet"] = pack_for(tiny[0], build_natmod.ARCHITECTURES[board.arch].target)
     with QemuDevice(request.param, elf, content, tmp_path_factory.mktemp("qemu")) as device:
         yield device
 
@@ -196,6 +196,15 @@ def qemu_board(request, build_firmware, vectors, tmp_path_factory):  # noqa: F81
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_on_qemu(qemu_board, script):
     run(qemu_board, script, {"VECTORS": "/rom"})
+
+
+def test_a_model_on_qemu_gives_what_the_golden_model_gives(qemu_board, tiny):
+    qemu_board.reset()
+    try:
+        qemu_board.exec("import time")
+    except DeviceError:
+        pytest.skip("no clock")
+    assert differing_bytes(qemu_board, "/rom/tiny.mlet", tiny[0]) == 0
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""The files of tests/device on the unix port and the virtual Pico; with --device on a board.
+"""The files of tests/device on the unix port, the virtual Pico and an Xtensa core in QEMU.
+
+With --device on a board.
 
 Each file is a script for MicroPython that prints OK or raises; Skip when a build lacks what it is
 for.
@@ -10,6 +12,7 @@ import sys
 
 import pytest
 import support
+from qemu import BOARDS, QemuDevice, need_program
 
 from host_sdk import paths
 from host_sdk.devices import open_device
@@ -19,6 +22,7 @@ from host_sdk.romfs import build_romfs
 ROOT = paths.repository()
 SCRIPTS = sorted((ROOT / "tests/device").glob("test_*.py"))
 ON_BOARD = "/motionlet_tests"  # where the vectors lie on a board, until the tests are done
+XTENSA = "XTENSA_SIM"
 TIMEOUT = 120  # seconds a script may take
 
 
@@ -26,7 +30,7 @@ def pytest_generate_tests(metafunc):
     if "target" in metafunc.fixturenames:
         one = metafunc.config.getoption("--device")
         metafunc.parametrize(
-            "target", [one] if one else ["unix", "virtual"], indirect=True, scope="module"
+            "target", [one] if one else ["unix", "virtual", XTENSA], indirect=True, scope="module"
         )
 
 
@@ -59,6 +63,13 @@ def target(request, vectors, tmp_path_factory):
         (directory / "romfs").write_bytes(image)
         flash, romfs = directory / "flash", directory / "romfs"
         with open_device(spec, flash=flash, romfs=romfs) as device:
+            yield device, "/rom"
+    elif spec == XTENSA:
+        need_program(BOARDS[spec])
+        firmware = paths.build() / f"firmware/{spec}_motionlet"
+        module = ROOT / "native_modules/motionlet"
+        request.getfixturevalue("build_firmware")(spec, "--user-module", module, "--out", firmware)
+        with QemuDevice(spec, firmware / "firmware.elf", vectors, directory) as device:
             yield device, "/rom"
     else:
         # A board's ROMFS is its owner's.

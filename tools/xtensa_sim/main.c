@@ -12,12 +12,12 @@
 
 #define SIM_WRITE 4
 #define SIM_STDOUT 1
-#define TRAPS (*(volatile uint32_t *)0x40000040) // start.S counts them
 // QEMU runs an instruction in 2^7 ns and counts the core's cycles at 40 MHz: 5.12 an instruction.
 #define CYCLES_TO_INSTRUCTIONS(cycles) ((uint32_t)(((uint64_t)(cycles) * 25 + 64) / 128))
 #define TIMED 16 // instructions in time_multiplies() and time_traps(), besides one
 
 extern const uint8_t _jobs[];
+extern volatile uint32_t trap_count; // start.S counts them
 uint32_t ccount(void);
 uint32_t time_multiplies(void), time_traps(void);
 int simcall(int code, int a, const void *b, uint32_t c);
@@ -105,14 +105,14 @@ static void put(uint32_t word) {
 }
 
 static void begin(run_t *run) {
-    run->start_traps = TRAPS;
+    run->start_traps = trap_count;
     run->start = ccount();
 }
 
 static mlet_status_t hook(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     const uint32_t now = ccount();
     run_t *run = context;
-    run->traps[op] += TRAPS - run->start_traps;
+    run->traps[op] += trap_count - run->start_traps;
     run->cycles[op] += now - run->start;
     if (run->outputs) {
         memcpy(results + run->places[op], output, bytes);

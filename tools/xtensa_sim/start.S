@@ -1,6 +1,6 @@
-// Start-up and exception vectors for QEMU's Xtensa core de212.
+// Start-up and exception vectors for QEMU's Xtensa cores de212 and de233_fpu.
 //
-// That core has every instruction that the kernels use but MULSH and MULUH, which the ESP32-S3 has.
+// These have every instruction that the kernels use but MULSH and MULUH, which the ESP32-S3 has.
 // They trap here and are computed by the handler, which always takes the same number of
 // instructions; xtensa_sim/main.c takes these off the counts again.
 
@@ -12,9 +12,11 @@
     .section .reset, "ax"
     .global _reset
 _reset:
-    movi    a0, 3
-    slli    a0, a0, 29 // 0x60000000
-    addmi   a0, a0, 0x400
+    j       1f
+    .p2align 2
+start_address:
+    .long   start
+1:  l32r    a0, start_address
     jx      a0
 
 // ---------------------------------------------------------------------------------------------
@@ -104,6 +106,8 @@ stack_top:
     .long   _stack_top
 main_address:
     .long   main
+registers_address:
+    .long   registers
 
 // ---------------------------------------------------------------------------------------------
     VECTOR(0x400)
@@ -112,6 +116,9 @@ start:
     wsr     a0, windowbase
     movi    a0, 1
     wsr     a0, windowstart
+    #ifndef __XTENSA_SOFT_FLOAT__
+    wsr     a0, cpenable
+    #endif
     movi    a0, 1 // allow windows, user mode, all interrupts off
     slli    a0, a0, 18
     addi    a0, a0, 0x2f
@@ -197,8 +204,8 @@ move_stack:
 // ---------------------------------------------------------------------------------------------
 // MULSH r, s, t and MULUH: the high word of a product, from four products of 16 bits.
 //
-// a0 was saved in EXCSAVE1. All registers go to a table at 0x40000000, where `fetch` and the
-// result's store find them by number. Word 16 of the table counts the traps.
+// a0 was saved in EXCSAVE1. All registers go to the table `registers`, where `fetch` and the
+// result's store find them by number. The word behind it counts the traps.
 
     .macro fetch to, number // value of the register whose number is in `number`
     addx4   \to, \number, a0
@@ -206,8 +213,7 @@ move_stack:
     .endm
 
 multiply_high:
-    movi    a0, 1
-    slli    a0, a0, 30
+    l32r    a0, registers_address
     .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     s32i    a\n, a0, 4 * \n
     .endr
@@ -282,3 +288,11 @@ multiply_high:
     .endr
     l32i    a0, a0, 0
     rfe
+
+    .bss
+    .p2align 2
+registers:
+    .space  64
+    .global trap_count
+trap_count:
+    .space  4

@@ -1,0 +1,67 @@
+// The serial port of the board, which is where `-serial` says, and its clock.
+
+#include <stdlib.h>
+
+#include "py/mphal.h"
+#include "uart.h"
+
+// Of start.S
+int simcall(int code, int a, const void *b, unsigned c);
+uint32_t ccount(void);
+
+#define CYCLES_PER_US 40 // of the cycle counter, which follows the host's clock
+
+enum { SIM_EXIT = 1, SIM_READ = 3, SIM_WRITE = 4 };
+enum { STDIN, STDOUT };
+
+int uart_rx_chr(void) {
+    unsigned char byte = 0;
+    return simcall(SIM_READ, STDIN, &byte, 1) == 1 ? byte : UART_RX_NO_CHAR;
+}
+
+void uart_tx_strn(const char *text, size_t length) {
+    simcall(SIM_WRITE, STDOUT, text, length);
+}
+
+typedef struct {
+    uint32_t ticks, cycles;
+} ticker_t;
+
+// To be called more often than the cycle counter wraps, every 107 s.
+static uint32_t advance(ticker_t *clock, uint32_t cycles_per_tick) {
+    const uint32_t passed = (ccount() - clock->cycles) / cycles_per_tick;
+    clock->cycles += passed * cycles_per_tick;
+    return clock->ticks += passed;
+}
+
+mp_uint_t mp_hal_ticks_us(void) {
+    static ticker_t clock;
+    return advance(&clock, CYCLES_PER_US);
+}
+
+mp_uint_t mp_hal_ticks_ms(void) {
+    static ticker_t clock;
+    return advance(&clock, 1000 * CYCLES_PER_US);
+}
+
+mp_uint_t mp_hal_ticks_cpu(void) {
+    return ccount();
+}
+
+void mp_hal_delay_us(mp_uint_t us) {
+    const uint32_t begin = mp_hal_ticks_us();
+    while (mp_hal_ticks_us() - begin < us) {
+    }
+}
+
+void mp_hal_delay_ms(mp_uint_t ms) {
+    for (; ms > 0; ms--) {
+        mp_hal_delay_us(1000);
+    }
+}
+
+void exit(int status) {
+    for (;;) {
+        simcall(SIM_EXIT, status, NULL, 0);
+    }
+}
