@@ -123,7 +123,8 @@ def progress_stages():
     from rich.progress import TimeRemainingColumn as Remaining
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining())
-    with Progress(*columns, console=messages, transient=True) as bar:
+    quiet = not messages.is_terminal  # where the bar would leave an empty line
+    with Progress(*columns, console=messages, transient=True, disable=quiet) as bar:
 
         @contextlib.contextmanager
         def stage(title):

@@ -2,6 +2,7 @@
 
 import collections
 import itertools
+import statistics
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from host_sdk.errors import MotionletError
 
 IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
 FEW_GROUPS = 3  # people, say, that are too few to test on
+RATES = 1.05  # times the frame rate of another class
 SIDE = 16  # pixels at most, of the frames that are compared
 QUERIES = (0.25, 0.5, 0.75)  # where in a clip the frames lie that are looked for in others
 SHOWN = 8  # pairs of copies that are named
@@ -115,9 +117,17 @@ def _clip_warnings(clips, skipped):
     for same in by_content.values():
         if len({clip.label for clip in same}) > 1:
             yield f"the same file in two classes: {', '.join(clip.name for clip in same)}"
-    rates = {clip.info.fps for clip in clips if clip.info.fps}
-    if rates and max(rates) > 1.05 * min(rates):
-        yield f"rates from {min(rates):g} to {max(rates):g} fps: classes should not differ in it"
+    by_class = collections.defaultdict(list)
+    for clip in clips:
+        if clip.info.fps:
+            by_class[clip.label].append(clip.info.fps)
+    rates = {label: statistics.mean(found) for label, found in by_class.items()}
+    if rates and max(rates.values()) > RATES * min(rates.values()):
+        fast, slow = max(rates, key=rates.get), min(rates, key=rates.get)
+        yield (
+            f"{fast!r} has {rates[fast]:.3g} fps on average, {slow!r} {rates[slow]:.3g}: "
+            "a network may tell classes by what resampling leaves"
+        )
     shapes = {clip.info.width / clip.info.height for clip in clips}
     if shapes and max(shapes) > 1.05 * min(shapes):
         yield "pictures of different proportions are stretched to one; --crop cuts them instead"

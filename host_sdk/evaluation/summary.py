@@ -13,7 +13,7 @@ def print_summary(console, result):
         return
     for warning in result["warnings"]:
         console.print(f"[bold yellow]![/] {warning}")
-    _print_rows(console, "", _figures(result))
+    _print_rows(console, _figures(result))
     _print_classes(console, result["classes"])
     _print_controls(console, result)
     _print_dropped(console, result["dropped"])
@@ -41,8 +41,9 @@ def _table(*titles):
     return table
 
 
-def _print_rows(console, title, rows):
-    table = _table(title, "")
+def _print_rows(console, rows):
+    table = _table("", "")
+    table.show_header = False
     for row in rows:
         table.add_row(*row)
     console.print(table)

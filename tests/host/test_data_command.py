@@ -145,12 +145,24 @@ def test_imbalance_short_clips_rates_and_proportions(folder):
         "imbalance: 'two' has 5.4 times the seconds of 'one'",
         "1 clip(s) broken or shorter than 16 frames at 10 fps; fewer --frames",
         "1 clip(s) with fewer than 10 fps: their frames are repeated; the first: two/0.mkv",
-        "rates from 6 to 25 fps",
         "pictures of different proportions",
         "the rate of arrays is not stated",
         "files skipped: 1, the first one/2.npy",
     ):
         assert any(warning.startswith(expected) for warning in warnings), (expected, warnings)
+
+
+def test_classes_of_different_rates(folder):
+    (folder / "clips.json").unlink()
+    for label, fps in (("one", 10), ("two", 20)):
+        for number in range(3):
+            write_video(folder / label / f"film{number}.mkv", film(4 * fps, seed=number), fps)
+    said = "'two' has 20 fps on average, 'one' 10: a network may tell"
+    assert any(said in warning for warning in warnings_of(folder))
+    for label, fps in (("one", 20), ("two", 10)):  # both in both classes: harmless
+        for number in range(3, 6):
+            write_video(folder / label / f"film{number}.mkv", film(4 * fps, seed=number), fps)
+    assert not any("fps on average" in warning for warning in warnings_of(folder))
 
 
 def test_a_folder_that_is_no_task_is_described_all_the_same(folder):
