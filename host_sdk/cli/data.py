@@ -89,6 +89,9 @@ def _print(report):
     for name in ("sizes", "rates"):
         found = ", ".join(f"{value} ({count:,})" for value, count in report[name].items())
         console.print(f"{name}: {found or 'none'}")
+    if report["groups"]:
+        found = ", ".join(f"{count} in {split}" for split, count in report["groups"].items())
+        console.print(f"groups: {found}")
     if "samples" in report:
         s = report["samples"]
         kind = "thermal" if s["thermal"] else "rgb" if s["channels"] == 3 else "gray"

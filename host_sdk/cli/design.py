@@ -67,8 +67,9 @@ def _frame_shape(context, parameter, value):
 def design(board, fps, ram, flash, network, options, task, frame_shape, classes, as_json):
     """Find the networks that use a board's RAM, flash and time best.
 
-    RAM and flash are to the byte, of networks packed for the board; cycles are reckoned from the
-    benchmark table. Of all that fit, each network's best has the most parameters times MACs.
+    RAM (of a stream: arena, state, its own fields) and flash are to the byte, of networks packed
+    for the board; cycles are reckoned from the benchmark table. Of all that fit, each network's
+    best has the most parameters times MACs.
     """
     from host_sdk.data import TASKS, load_task
     from host_sdk.normalization import PIXELS

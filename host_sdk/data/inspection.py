@@ -54,7 +54,7 @@ def inspect_folder(folder, options=None, frames=16):
         },
         "sizes": _count(f"{clip.info.width}x{clip.info.height}" for clip in clips),
         "rates": _count(_rate(clip.info.fps) for clip in clips),
-        "groups": len(set(task.groups.values())) if task else 0,
+        "groups": _groups(task) if task else {},
         "skipped": skipped,
         "warnings": warnings,
         "error": failure,
@@ -70,6 +70,15 @@ def inspect_folder(folder, options=None, frames=16):
             "normalization": str(task.NORMALIZATION),
         }
     return report, task
+
+
+def _groups(task):
+    """Return how many groups of splits.csv each split has, {} when there are none."""
+    found = {split: set() for split in SPLITS if task.groups}
+    for clip, split in zip(task.clips, task.splits, strict=True):
+        if task.groups:
+            found[split].add(task.groups[clip.name])
+    return {split: len(groups) for split, groups in found.items()}
 
 
 def _describe(label, clips, task, windows):
@@ -144,11 +153,10 @@ def _task_warnings(task, windows, frames):
     for group, found in sorted(splits_of.items()):
         if len(found) > 1:
             yield f"leak: group {group!r} is in {_and(found)}"
-    for split in ("validation", "test") if task.groups else ():
-        found = {task.groups[name] for name, place in where.items() if place == split}
-        if len(found) < FEW_GROUPS:
+    for split, count in _groups(task).items():
+        if split != "train" and count < FEW_GROUPS:
             yield (
-                f"{len(found)} group{'s' * (len(found) != 1)} in the {split} split: "
+                f"{count} group{'s' * (count != 1)} in the {split} split: "
                 "so few tell little of other ones"
             )
     by_content = collections.defaultdict(list)

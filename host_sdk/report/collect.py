@@ -51,8 +51,9 @@ def _entry(name, run):
                 f"`host_sdk evaluate {run.folder}`"
             )
     targets, device = result["cost"]["targets"], result["device"]
-    target = device["target"] if device else next(name for name in targets if name != "portable")
-    clock, layers = device["clock_hz"] if device else 0, targets[target]["cycles"]
+    clock = device["clock_hz"] if device else 0  # 0 of what is no board
+    target = device["target"] if clock else next(name for name in targets if name != "portable")
+    layers = targets[target]["cycles"]
     cycles = layers and round(sum(layers))
     if clock:
         layers = [round(us * clock / 1e6) for us in device["layers"]]

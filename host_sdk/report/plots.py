@@ -102,20 +102,27 @@ def accuracy_against(title, unit, points):
         axes.set_xscale("log")
         axes.set(xlabel=unit, ylabel="accuracy, int8", ylim=(0, 1.03))
         _percent_axis(axes.yaxis)
-        _plain_log(axes.xaxis)
         axes.margins(x=0.25)
-        axes.legend(loc="best", fontsize=8)
+        _plain_log(axes.xaxis)
+        _legend_above(axes)
 
     return _svg(title, draw)
 
 
 def _plain_log(axis):
     """Ticks that read 20k, 50k, 100k, on however short a stretch of a logarithmic axis."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+    from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.axes.autoscale_view()
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(MaxNLocator(4) if high < 5 * low else LogLocator(subs=(1, 2, 5)))
     axis.set_major_formatter(EngFormatter(sep=""))
     axis.set_minor_locator(NullLocator())
+
+
+def _legend_above(axes):
+    """Put the legend where it hides no error bar."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, columnspacing=1)
 
 
 def by_frame(curves, chance):
@@ -176,7 +183,7 @@ def dropped(rows):
         axes.set_xticks(shown, ["all", *(f"1 of {n}" for n in shown[1:])])
         axes.set(xlabel="frames pushed", ylabel="accuracy", ylim=(0, 1.03))
         _percent_axis(axes.yaxis)
-        axes.legend()
+        _legend_above(axes)
 
     return _svg("Accuracy against dropped frames", draw)
 

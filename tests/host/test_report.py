@@ -137,6 +137,12 @@ def test_cycles_are_shown_when_a_device_was_measured(evaluated, tmp_path):
     shown = render([entry])
     assert "some board" in shown
     assert f"{1250 * len(layers):,}" in shown
+    # What has no clock is no board: then the bytes are a board's all the same.
+    result["device"]["clock_hz"] = 0
+    path.write_text(json.dumps(result))
+    [entry] = collect([tmp_path / "run"])
+    assert entry["memory"] == result["cost"]["targets"]["cortex_m0plus"]
+    assert not entry["measured"]
 
 
 def test_the_commands_make_the_run_once_more(evaluated):
