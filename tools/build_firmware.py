@@ -7,7 +7,7 @@
     tools/build_firmware.py RPI_PICO           MicroPython's own board, without Motionlet
     tools/build_firmware.py unix_stock         the unix port without Motionlet
     tools/build_firmware.py MPS2_AN385         a board of MicroPython's qemu port, without Motionlet
-    tools/build_firmware.py XTENSA_SIM         tests/boards/XTENSA_SIM, another of that port
+    tools/build_firmware.py XTENSA_SIM         a board of tests/boards, for the same port
 
 The results are in build/firmware/BOARD, with size.json beside them. Nothing is done when no
 input has changed since the last build.

@@ -34,6 +34,10 @@ BOARDS = {
     "MPS2_AN385": Board(
         "armv7m", "qemu-system-arm", ("-machine", "mps2-an385"), "qemu-system-arm", 0x21000000
     ),
+    "MPS2_AN386": Board(
+        *("armv7emsp", "qemu-system-arm"),
+        *(("-machine", "mps2-an386"), "qemu-system-arm", 0x21000000),
+    ),
     "VIRT_RV32": Board(
         *("rv32imc", "qemu-system-riscv32", ("-machine", "virt", "-bios", "none")),
         *("qemu-system-misc", 0x82000000),

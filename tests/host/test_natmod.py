@@ -1,7 +1,7 @@
 """Motionlet as a native module, on MicroPython that was built without it.
 
 The scripts of tests/device run on the unix port (x64), on the virtual Pico with MicroPython's own
-firmware (armv6m), and on three boards of the qemu port (armv7m, rv32imc, xtensawin).
+firmware (armv6m), and on boards of the qemu port (armv7m, armv7emsp, rv32imc, xtensawin).
 """
 
 import ctypes
