@@ -1,8 +1,11 @@
-// The serial port of the board, which is where `-serial` says, and its clock.
+// The serial port of the board, which is where `-serial` says, its clock, and memory for native code.
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "py/mphal.h"
+#include "py/misc.h"
+#include "py/persistentcode.h"
 #include "uart.h"
 
 // Of start.S
@@ -58,6 +61,26 @@ void mp_hal_delay_ms(mp_uint_t ms) {
     for (; ms > 0; ms--) {
         mp_hal_delay_us(1000);
     }
+}
+
+static uint8_t native_code[256 * 1024] __attribute__((aligned(4)));
+static size_t native_code_used;
+
+void native_code_free(void) {
+    native_code_used = 0;
+}
+
+void *native_code_commit(void *code, size_t bytes, void *relocations) {
+    const size_t room = (bytes + 3) & ~3u;
+    if (room > sizeof(native_code) - native_code_used) {
+        m_malloc_fail(room);
+    }
+    uint8_t *place = native_code + native_code_used;
+    native_code_used += room;
+    if (relocations != NULL) {
+        mp_native_relocate(relocations, code, (uintptr_t)place);
+    }
+    return memcpy(place, code, bytes);
 }
 
 void exit(int status) {
