@@ -16,7 +16,6 @@ from host_sdk import cost_model, paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.normalization import PIXELS, sample_range
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
 from host_sdk.requantize import quantize_multipliers
@@ -199,17 +198,14 @@ def design_cases():
     ]
 
 
-def random_network(network, frame_shape, classes, options, labels=(), seed=0, normalization=PIXELS):
-    """Return the graph of a network with random weights, quantized on noise."""
+def random_network(network, frame_shape, classes, options, seed=0):
+    """Return the graph of a network with Keras's first weights, quantized on noise."""
     from host_sdk.networks import build_network, import_keras
 
     import_keras().utils.set_random_seed(seed)
     model = build_network(network, frame_shape, classes, **options)
-    low, high = sample_range(normalization.sample_type)
-    noise = np.random.default_rng(seed).integers(low, high + 1, (1, 2, *frame_shape))
-    clips = noise.astype(normalization.sample_type)
-    plain = {"method": "minmax", "equalize": False, "correct_bias": False}
-    return quantize(model, clips, labels, normalization=normalization, **plain)
+    noise = np.random.default_rng(seed).integers(0, 256, (1, 2, *frame_shape)).astype(np.uint8)
+    return quantize(model, noise, method="minmax", equalize=False, correct_bias=False)
 
 
 def plan_case(case, target):
