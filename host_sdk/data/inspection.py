@@ -270,7 +270,9 @@ def contact_sheet(task, path, frames=16, clips_each=2, columns=8, seed=0):
     ]
     times = np.unique(np.linspace(0, frames - 1, columns).astype(int))
     height, width = task.FRAME_SHAPE[:2]
-    figure = Figure(figsize=(1.3 * len(times) + 1.6, 1.3 * height / width * len(rows) + 0.5))
+    tall = 1.3 * height / width * len(rows) + 0.7
+    figure = Figure(figsize=(1.3 * len(times) + 1.6, tall))
+    figure.subplots_adjust(bottom=0.4 / tall, top=1 - 0.3 / tall)
     axes = figure.subplots(len(rows), len(times), squeeze=False)
     normalization = task.NORMALIZATION
     colours = "gray" if samples.dtype == np.uint8 else "inferno"
