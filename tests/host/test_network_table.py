@@ -1,5 +1,6 @@
 """The table of networks in docs/networks.md: what is trained stays, and its figures are true."""
 
+import json
 import shutil
 import sys
 
@@ -33,6 +34,8 @@ def test_a_row(tiny_run, pico_firmware, tmp_path, monkeypatch):
     words = network_table.mean_and_spread([record["accuracy"]["test"] for record in both])
     assert (row["network"], row["seeds"], row["float"]) == ("`per_frame`", 2, words)
     assert int(row["parameters"].replace(",", "")) > 1000
+    again = network_table.int8_accuracy(open_run(tmp_path / "per_frame/seed1"), None)
+    assert 0 < again == json.loads((tmp_path / "per_frame/seed1/int8.json").read_text())["accuracy"]
     cycles = int(row["cycles a frame"].replace(",", ""))
     assert round(125e6 / cycles) == int(row["frames a second"])
 
