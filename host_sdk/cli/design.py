@@ -36,7 +36,7 @@ def find_designs(task, fps, board, ram, flash, network, options):
         ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps
     )
     problem = design.Problem(tuple(task.FRAME_SHAPE), tuple(task.LABELS), board, task.NORMALIZATION)
-    with console.status("") as status:
+    with messages.status("") as status:
         count = iter(range(1, 10**6))
         networks = [network] if network else None
         found, failures = design.find_all(

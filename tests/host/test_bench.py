@@ -81,5 +81,6 @@ def test_measured_anew(pico_firmware):
         assert sum(r["cycles"] for r in layers) == pytest.approx(whole["cycles"], abs=len(layers))
         assert whole["arena_bytes"] < whole["arena_bytes_whole_maps"]
     folder = paths.build() / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(bench.json_of(rows))
     (folder / "BENCHMARKS.md").write_text(bench.markdown(rows))
