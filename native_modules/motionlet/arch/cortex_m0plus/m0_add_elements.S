@@ -1,12 +1,8 @@
 // void m0_add_elements(const m0_add_t *job): see m0_add.h. 21 cycles an element, from the last to
 // the first: one index serves all three maps.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 MAP_A   .req r0
 MAP_B   .req r1
@@ -22,18 +18,8 @@ MIN     .req r10
 MAX     .req r11
 SHIFT   .req r12
 
-    M0_RAM_CODE
-    .balign 4
-    .global m0_add_elements
-    .type m0_add_elements, %function
-    .thumb_func
-m0_add_elements:
-    push    {r4-r7, lr}
-    mov     r4, r8
-    mov     r5, r9
-    mov     r6, r10
-    mov     r7, r11
-    push    {r4-r7}
+    FUNCTION m0_add_elements
+    PUSH_ALL
 
     mov     T, r0
     adds    T, #20
@@ -64,17 +50,12 @@ m0_add_elements:
     subs    AT, #1
     bpl     1b
 
-    pop     {r4-r7}
-    mov     r8, r4
-    mov     r9, r5
-    mov     r10, r6
-    mov     r11, r7
-    pop     {r4-r7, pc}
+    POP_ALL
 
 3:  mov     SUM, MIN
     b       2b
 4:  mov     SUM, MAX
     b       2b
-    .size m0_add_elements, . - m0_add_elements
+    END_FUNCTION m0_add_elements
 
 #endif

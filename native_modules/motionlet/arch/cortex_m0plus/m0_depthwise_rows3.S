@@ -5,13 +5,9 @@
 // with all nine weights: it is the last column of output a, the middle one of b, the first one of
 // c. Then a is done, b becomes a, and c becomes b. The weights come fresh by LDM, three in 4
 // cycles, because MULS destroys them. About 60 cycles an output.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 JOB     .req r0 // walks through the weights and parameters, and back
 X       .req r1 // one tap_row above the tap to read
@@ -103,18 +99,8 @@ MAX     .req lr
     bne     \next
     .endm
 
-    M0_RAM_CODE
-    .balign 4
-    .global m0_depthwise_rows3
-    .type m0_depthwise_rows3, %function
-    .thumb_func
-m0_depthwise_rows3:
-    push    {r4-r7, lr}
-    mov     r4, r8
-    mov     r5, r9
-    mov     r6, r10
-    mov     r7, r11
-    push    {r4-r7}
+    FUNCTION m0_depthwise_rows3
+    PUSH_ALL
 
     ldr     TAP_ROW, [JOB, #68]
     lsls    T0, TAP_ROW, #1
@@ -152,12 +138,7 @@ m0_depthwise_rows3:
 .Lrow_end:
     NEXT_ROW .Lrow
 
-    pop     {r4-r7}
-    mov     r8, r4
-    mov     r9, r5
-    mov     r10, r6
-    mov     r11, r7
-    pop     {r4-r7, pc}
+    POP_ALL
 
 .Lmin: // with a fused ReLU as common as the other way
     STORE   V, .Loutput
@@ -165,7 +146,7 @@ m0_depthwise_rows3:
 .Lmax:
     mov     T2, MAX
     b       .Lstore
-    .size m0_depthwise_rows3, . - m0_depthwise_rows3
+    END_FUNCTION m0_depthwise_rows3
 
 // Windows that move by more than a cell: each reads its own nine x. About 81 cycles an output.
 
@@ -176,11 +157,7 @@ m0_depthwise_rows3:
 ACC     .req r2
 TAP_ROW .req r8
 
-    .balign 4
-    .global m0_depthwise_rows3_apart
-    .type m0_depthwise_rows3_apart, %function
-    .thumb_func
-m0_depthwise_rows3_apart:
+    FUNCTION m0_depthwise_rows3_apart
     push    {r4-r7, lr}
     mov     r4, r8
     mov     r5, r11
@@ -253,6 +230,6 @@ m0_depthwise_rows3_apart:
 .Lmax_apart:
     mov     ACC, MAX
     b       .Lstore_apart
-    .size m0_depthwise_rows3_apart, . - m0_depthwise_rows3_apart
+    END_FUNCTION m0_depthwise_rows3_apart
 
 #endif

@@ -1,13 +1,9 @@
 // void m0_dot4_int8(int32_t sums[4], const int8_t *x, const int8_t *w, uint32_t fours)
 // void m0_dot2_int4(int32_t sums[2], const int8_t *x, const int8_t *const rows[2], uint32_t eights)
 // See m0_dense.h. 4.6 and 5.3 cycles a tap and output.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 // The signed byte `index` of a word. The last one may go to the word's own register.
     .macro BYTE to, word, index
@@ -21,14 +17,8 @@
     .endif
     .endm
 
-    M0_RAM_CODE
-
 // Sums in r8 to r11, end of x in r12.
-    .balign 4
-    .global m0_dot4_int8
-    .type m0_dot4_int8, %function
-    .thumb_func
-m0_dot4_int8:
+    FUNCTION m0_dot4_int8
     push    {r4-r7, lr}
     mov     r4, r8
     mov     r5, r9
@@ -83,14 +73,10 @@ m0_dot4_int8:
     mov     r10, r6
     mov     r11, r7
     pop     {r4-r7, pc}
-    .size m0_dot4_int8, . - m0_dot4_int8
+    END_FUNCTION m0_dot4_int8
 
 // Sums in r8 and r9, end of x in r12.
-    .balign 4
-    .global m0_dot2_int4
-    .type m0_dot2_int4, %function
-    .thumb_func
-m0_dot2_int4:
+    FUNCTION m0_dot2_int4
     push    {r4-r7, lr}
     mov     r4, r8
     mov     r5, r9
@@ -147,6 +133,6 @@ m0_dot2_int4:
     mov     r8, r4
     mov     r9, r5
     pop     {r4-r7, pc}
-    .size m0_dot2_int4, . - m0_dot2_int4
+    END_FUNCTION m0_dot2_int4
 
 #endif

@@ -1,11 +1,7 @@
 // m0_keep8, m0_keep_words: see m0_keep_shifted.h.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
     .macro KEEP_16_BYTES
     ldmia   r0!, {r4, r5}
@@ -15,14 +11,8 @@
     stmia   r1!, {r4-r7}
     .endm
 
-    M0_RAM_CODE
-
 // 32 bytes in 29 cycles.
-    .balign 4
-    .global m0_keep8
-    .type m0_keep8, %function
-    .thumb_func
-m0_keep8:
+    FUNCTION m0_keep8
     push    {r4-r7, lr}
     subs    r2, #8 // from behind the bytes at one x to the next x
     lsrs    r3, r3, #5
@@ -35,13 +25,9 @@ m0_keep8:
     subs    r3, #1
     bne     1b
 2:  pop     {r4-r7, pc}
-    .size m0_keep8, . - m0_keep8
+    END_FUNCTION m0_keep8
 
-    .balign 4
-    .global m0_keep_words
-    .type m0_keep_words, %function
-    .thumb_func
-m0_keep_words:
+    FUNCTION m0_keep_words
     push    {r4-r7, lr}
     adds    r3, r1, r3
     mov     lr, r3 // end of past
@@ -66,6 +52,6 @@ m0_keep_words:
     cmp     r1, lr
     bne     1b
     pop     {r4-r7, pc}
-    .size m0_keep_words, . - m0_keep_words
+    END_FUNCTION m0_keep_words
 
 #endif

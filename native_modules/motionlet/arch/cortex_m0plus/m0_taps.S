@@ -1,11 +1,7 @@
 // void m0_taps(const m0_taps_t *job): see m0_taps.h. 7 cycles a tap and about 33 an output.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 TAP     .req r0
 AT      .req r1 // what every tap's x has moved
@@ -22,18 +18,8 @@ MIN     .req r11
 MAX     .req r12
 SHIFT   .req lr
 
-    M0_RAM_CODE
-    .balign 4
-    .global m0_taps
-    .type m0_taps, %function
-    .thumb_func
-m0_taps:
-    push    {r4-r7, lr}
-    mov     r4, r8
-    mov     r5, r9
-    mov     r6, r10
-    mov     r7, r11
-    push    {r4-r7}
+    FUNCTION m0_taps
+    PUSH_ALL
 
     ldmia   r0!, {r1-r6}
     mov     TAPS, r1
@@ -79,12 +65,7 @@ m0_taps:
     bne     .Loutput
 
     add     sp, #12
-    pop     {r4-r7}
-    mov     r8, r4
-    mov     r9, r5
-    mov     r10, r6
-    mov     r11, r7
-    pop     {r4-r7, pc}
+    POP_ALL
 
 .Lmin:
     mov     ACC, MIN
@@ -92,6 +73,6 @@ m0_taps:
 .Lmax:
     mov     ACC, MAX
     b       .Lstore
-    .size m0_taps, . - m0_taps
+    END_FUNCTION m0_taps
 
 #endif

@@ -2,13 +2,9 @@
 //
 // A swap loads and stores each word on both sides, and x must be read without moving on, to be
 // written at the same place: 32 bytes take 59 cycles.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 // r4 to r7 hold 16 bytes of the past; r1 is back at where they came from.
     .macro SWAP_16_BYTES
@@ -26,12 +22,7 @@
     add     r0, r12
     .endm
 
-    M0_RAM_CODE
-    .balign 4
-    .global m0_swap8
-    .type m0_swap8, %function
-    .thumb_func
-m0_swap8:
+    FUNCTION m0_swap8
     push    {r4-r7, lr}
     subs    r2, #8
     mov     r12, r2 // from behind the bytes at one x to the next x
@@ -47,6 +38,6 @@ m0_swap8:
     cmp     r1, lr
     bne     1b
 2:  pop     {r4-r7, pc}
-    .size m0_swap8, . - m0_swap8
+    END_FUNCTION m0_swap8
 
 #endif

@@ -3,13 +3,9 @@
 //
 // The maps of all frames have one shape, so one offset walks through all of them: from the last
 // element of the channel to the first, so that its sign ends the loop. 25 and 31 cycles an output.
-#include "m0.h"
-
 #ifdef __ARM_ARCH_6M__
 
-    .syntax unified
-    .thumb
-    .cpu cortex-m0plus
+#include "m0_asm.h"
 
 OLDEST  .req r0
 MIDDLE  .req r1
@@ -27,17 +23,8 @@ MIN     .req r12
 MAX     .req lr
 
     .macro TAPS count
-    .balign 4
-    .global m0_temporal_taps\count
-    .type m0_temporal_taps\count, %function
-    .thumb_func
-m0_temporal_taps\count:
-    push    {r4-r7, lr}
-    mov     r4, r8
-    mov     r5, r9
-    mov     r6, r10
-    mov     r7, r11
-    push    {r4-r7}
+    FUNCTION m0_temporal_taps\count
+    PUSH_ALL
 
     mov     T, r0
     adds    T, #16
@@ -81,12 +68,7 @@ m0_temporal_taps\count:
     bpl     1b
 
     add     sp, #8
-    pop     {r4-r7}
-    mov     r8, r4
-    mov     r9, r5
-    mov     r10, r6
-    mov     r11, r7
-    pop     {r4-r7, pc}
+    POP_ALL
 
 3:
     mov     ACC, MIN
@@ -94,10 +76,9 @@ m0_temporal_taps\count:
 4:
     mov     ACC, MAX
     b       2b
-    .size m0_temporal_taps\count, . - m0_temporal_taps\count
+    END_FUNCTION m0_temporal_taps\count
     .endm
 
-    M0_RAM_CODE
     TAPS 2
     TAPS 3
 
