@@ -4,6 +4,8 @@ Hypothesis draws the structure and a seed; numpy fills the arrays from the seed,
 is often all extremes. So examples stay small to draw and shrink well.
 """
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -284,4 +286,30 @@ def draw_cases(kind, examples):
         cases.append((graph, data.draw(frames_of(graph.tensors[0], frames))))
 
     collect()
+    return cases
+
+
+def mean_edges():
+    """Return [(graph, clip)] of averages at the ends of what 16 and 32 bits hold."""
+    cases = []
+    shifts, zeros = (16, 17, 31, 33, 38, 39), ((-128, 127), (127, -128), (3, -5))
+    for number, (shift, (x_zero, y_zero)) in enumerate(itertools.product(shifts, zeros)):
+        multiplier = (INT32_MAX, 2**30, 2**30 + 65535)[number % 3]
+        for kind, size, fields in (
+            ("average_pool", (8, 16), {"kernel": (8, 16)}),
+            ("average_pool", (3, 43), {"kernel": (3, 43)}),  # 129 taps
+            ("temporal_average", (1, 1), {"frames": 16}),
+        ):
+            channels = (8, 6)[number % 2]
+            graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+            graph.tensors.append(tensor("x", (*size, channels), zero_point=x_zero))
+            graph.tensors.append(tensor("y", (1, 1, channels), zero_point=y_zero))
+            op = Op(kind, "mean", [0], 1, **fields)
+            op.multiplier, op.shift = np.array([multiplier], np.int32), np.array([shift], np.uint8)
+            graph.ops.append(op)
+            check_graph(graph)
+            values = np.repeat([-128, 127, 0], op.frames).reshape(-1, 1, 1, 1)
+            clip = np.broadcast_to(values, (len(values), *size, channels)).astype(np.int8)
+            clip[-op.frames :] = np.random.default_rng(number).choice([-128, 127], clip[0].shape)
+            cases.append((graph, clip))
     return cases

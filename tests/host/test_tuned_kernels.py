@@ -50,6 +50,12 @@ def test_tuned_writes_over_its_first_input(target, kind, data):
     _compare(*_draw(data, kind), in_place=True, target=target)
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_means_at_the_ends_of_their_range(target):
+    for graph, clip in strategies.mean_edges():
+        _compare(graph, [clip], target=target)
+
+
 def _pointwise(x_shape, weights, bits=8):
     """A pointwise layer whose requantization is of the single kind, and its packed shifts."""
     channels = len(weights)

@@ -1,58 +1,32 @@
-// Means of at most 128 int8 values, four channels or elements at a time.
+// Means of neighbouring elements over taps that lie apart: the windows of a map, the frames of a
+// ring.
 #ifndef M0_MEAN_H
 #define M0_MEAN_H
 
-#include "mlet_requantize.h"
+#include "mlet.h"
 
+// The assembly knows this layout. What moves on with the elements is set anew for each call.
 typedef struct m0_mean {
-    int32_t high, low; // multiplier = high * 2^16 + low
-    int32_t round;
+    int32_t next_column; // bytes from a tap to the one beside it
+    int32_t zeros, offset, act_min, act_max, high, low; // m0_mean()'s own
     uint32_t shift;
-    int32_t zeros; // what the sum of x + 128 has too much
+    const int8_t *x;        // the first of rows * columns taps; moves on
+    int32_t rows, columns;  // >= 1
+    int32_t next_row;       // bytes from a row of taps to the next one
+    const int8_t *present;  // one tap more, or NULL; moves on
+    int8_t *kept;           // where `present` goes when all taps have been read; moves on
+    int8_t *y;              // may be `present`; moves on
+    uint32_t count;         // elements
 } m0_mean_t;
 
-// Prepare for sums of `taps` values; false if there are too many or the shift is out of the range
-// in which 32 bits suffice. With |acc| < 2^15, acc * high < 2^30 and acc * low < 2^31, and
-//   floor((acc * m + 2^(n-1)) / 2^n) =
-//   floor((acc * high + 2^(n-17) + floor(acc * low / 2^16)) / 2^(n-16)).
-static inline bool m0_mean_start(m0_mean_t *mean, const mlet_layer_t *layer, uint32_t taps) {
-    const uint32_t n = layer->shift[0];
-    if (taps > 128 || n < 17 || n > 46) {
-        return false;
-    }
-    mean->high = layer->multiplier[0] >> 16;
-    mean->low = layer->multiplier[0] & 0xffff;
-    mean->round = (int32_t)1 << (n - 17);
-    mean->shift = n - 16;
-    mean->zeros = (int32_t)taps * (layer->in_zero + 128);
-    return true;
-}
+// y = requantize(sum over all taps of (x - z_x)), element by element, with the layer's one
+// multiplier. For at most 65535 taps.
+void m0_mean(const mlet_layer_t *layer, m0_mean_t *job);
 
-// The mean, from the sum of x + 128.
-static inline int8_t m0_mean(const m0_mean_t *mean, const mlet_layer_t *layer, uint32_t sum) {
-    const int32_t acc = (int32_t)sum - mean->zeros;
-    const int32_t scaled = acc * mean->high + mean->round + ((acc * mean->low) >> 16);
-    const int32_t value = layer->out_zero + (scaled >> mean->shift);
-    return mlet_clamp(value, layer->act_min, layer->act_max);
-}
-
-// Four sums of x + 128 in two words: 16 bits hold 128 * 255.
-typedef struct m0_sums4 {
-    uint32_t even, odd;
-} m0_sums4_t;
-
-static inline void m0_sums4_add(m0_sums4_t *sums, uint32_t four) {
-    const uint32_t x = four ^ 0x80808080u; // x + 128 in every byte
-    sums->even += x & 0x00ff00ffu;
-    sums->odd += (x >> 8) & 0x00ff00ffu;
-}
-
-static inline void m0_mean4(
-    int8_t *y, const m0_mean_t *mean, const mlet_layer_t *layer, m0_sums4_t sums) {
-    y[0] = m0_mean(mean, layer, sums.even & 0xffff);
-    y[1] = m0_mean(mean, layer, sums.odd & 0xffff);
-    y[2] = m0_mean(mean, layer, sums.even >> 16);
-    y[3] = m0_mean(mean, layer, sums.odd >> 16);
-}
+// Four elements at a time, as many as there are: x, next_row, next_column, present and kept are
+// multiples of 4, taps at most 128.
+//   y = clamp((acc * high + floor(acc * low / 2^16) + offset) >> shift),
+//   acc = zeros + sum over all taps of (x + 128)
+void m0_mean_words(m0_mean_t *job);
 
 #endif

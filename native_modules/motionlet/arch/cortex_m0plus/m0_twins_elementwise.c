@@ -1,9 +1,10 @@
-// C twins of m0_depthwise_rows3.S, m0_taps.S, m0_temporal_taps.S and m0_add_elements.S, for
-// machines that cannot run those.
+// C twins of m0_depthwise_rows3.S, m0_taps.S, m0_temporal_taps.S, m0_add_elements.S and
+// m0_mean_words.S, for machines that cannot run those.
 #ifndef __ARM_ARCH_6M__
 
 #include "m0_add.h"
 #include "m0_depthwise2d.h"
+#include "m0_mean.h"
 #include "m0_taps.h"
 #include "m0_temporal_depthwise.h"
 
@@ -74,6 +75,24 @@ void m0_add_elements(const m0_add_t *job) {
             job->a[at] * job->multiplier_a + job->b[at] * job->multiplier_b + job->offset;
         const int32_t value = job->out_zero + (sum >> job->shift);
         job->y[at] = output((uint32_t)value, 0, job->act_min, job->act_max);
+    }
+}
+
+void m0_mean_words(m0_mean_t *job) {
+    for (uint32_t left = job->count / 4 * 4; left > 0; left--, job->count--) {
+        int32_t acc = job->zeros;
+        const int8_t *row = job->x++;
+        for (int32_t a = 0; a < job->rows; a++, row += job->next_row) {
+            for (int32_t b = 0; b < job->columns; b++) {
+                acc += row[b * job->next_column] + 128;
+            }
+        }
+        if (job->present != NULL) {
+            acc += *job->present + 128;
+            *job->kept++ = *job->present++;
+        }
+        const int32_t scaled = acc * job->high + ((acc * job->low) >> 16) + job->offset;
+        *job->y++ = output((uint32_t)scaled, job->shift, job->act_min, job->act_max);
     }
 }
 
