@@ -8,20 +8,21 @@ static inline int8_t mlet_clamp(int32_t value, int8_t low, int8_t high) {
     return (int8_t)(value < low ? low : value > high ? high : value);
 }
 
-// clamp(zero + floor((acc * m + 2^(n-1)) / 2^n), act_min, act_max). The sum is below 2^63 for any
-// int32 acc, and >> of a negative number is arithmetic on every compiler we know.
+// clamp(zero + floor((p + 2^(n-1)) / 2^n), act_min, act_max) with p = acc * m, which is below 2^62
+// for any int32 acc. The half comes in last: floor((floor(p / 2^(n-1)) + 1) / 2) is the same, and
+// needs no constant of 64 bits. >> of a negative number is arithmetic on every compiler we know.
 static inline int8_t mlet_requantize(const mlet_layer_t *layer, int32_t acc, uint32_t channel) {
-    uint8_t n = layer->shift[channel];
-    int64_t sum = (int64_t)acc * layer->multiplier[channel] + ((int64_t)1 << (n - 1));
-    int32_t value;
-    if (n >= 32) {
+    const uint8_t n = layer->shift[channel];
+    const int64_t product = (int64_t)acc * layer->multiplier[channel];
+    int32_t twice; // the result, and a bit behind the point
+    if (n >= 33) {
         // Only the high word counts: cheap where a 64-bit shift is a library call.
-        value = (int32_t)(sum >> 32) >> (n - 32);
+        twice = (int32_t)(product >> 32) >> (n - 33);
     } else {
-        int64_t wide = sum >> n;
-        value = wide < -1024 ? -1024 : wide > 1024 ? 1024 : (int32_t)wide;
+        const int64_t wide = product >> (n - 1);
+        twice = wide < -1024 ? -1024 : wide > 1024 ? 1024 : (int32_t)wide;
     }
-    return mlet_clamp(layer->out_zero + value, layer->act_min, layer->act_max);
+    return mlet_clamp(layer->out_zero + ((twice + 1) >> 1), layer->act_min, layer->act_max);
 }
 
 #endif
