@@ -628,7 +628,8 @@ static mp_obj_t call_layer(
     if (x1 != NULL) {
         check_overlap(who, &out, call.x1, in_place);
     }
-    mlet_buffers_t buffers = {.a = x, .b = x1, .y = out.items, .state = shifted, .scratch = scratch};
+    mlet_buffers_t buffers = {
+        .a = x, .b = x1, .y = out.items, .state = shifted, .scratch = scratch};
     if (ring != NULL) {
         buffers.ring = *ring;
     }
@@ -908,8 +909,9 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
     mp_printf(print, "%u bytes%s, %u ops, %u bytes of RAM a stream", (unsigned)model->file_bytes,
         model_is_in_ram(self) ? " in RAM" : "", model->op_count,
         (unsigned)mlet_stream_bytes(model));
-    const float unknown = 0;
-    if (memcmp(&model->frames_per_second, &unknown, sizeof(unknown)) != 0) { // needs no float code
+    uint32_t rate; // its bits, for comparing floats needs code; 0: not stated
+    memcpy(&rate, &model->frames_per_second, sizeof(rate));
+    if (rate != 0) {
         mp_printf(print, ", %.4g frames a second", (double)model->frames_per_second);
     }
     for (uint16_t i = 0; i < model->input_count + model->output_count; i++) {

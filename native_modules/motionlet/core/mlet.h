@@ -1,7 +1,7 @@
 // Motionlet core: streaming int8 video networks in portable C99. This header is the manual.
 //
 // SPEC.md defines every number computed here. The core allocates nothing, keeps no global state
-// and calls only memcpy and memset. Feature maps are int8, [height, width, channels] with
+// and calls only memcpy, memmove and memset. Feature maps are int8, [height, width, channels] with
 // channels innermost.
 //
 // Three steps, kept apart:
@@ -54,11 +54,12 @@ static inline uint32_t mlet_shape_bytes(mlet_shape_t shape) {
     return (uint32_t)shape.height * shape.width * shape.channels;
 }
 
-// Everything about one layer but its buffers. Fields an op does not have are ignored by it.
+// Everything about one layer but its buffers. Fields an op does not have are ignored by it. Those
+// from act_min to shift_channels lie as in an op record of a file, which the loader counts on; so
+// do those of mlet_op_t from state_offset to scratch_bytes.
 typedef struct mlet_layer {
     mlet_shape_t in, out;
     int8_t in_zero, out_zero; // zero points
-    int8_t in1_zero;          // add: zero point of the second input
     int8_t act_min, act_max;  // bounds of the output
     uint8_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w;
     uint8_t pad_top, pad_left; // bottom and right follow from the output's shape
@@ -66,6 +67,7 @@ typedef struct mlet_layer {
     uint16_t frame_dilation;   // temporal_depthwise: frames between taps
     uint16_t shift_channels;   // channels taken from the previous frame, of the ops that shift
     uint8_t weight_bits;       // 8, or 4 for conv2d, pointwise and dense; 0 is read as 8
+    int8_t in1_zero;           // add: zero point of the second input
     const int8_t *weights;     // layouts: see each kernel
     const int32_t *bias;       // one to an output channel
     const int32_t *multiplier; // one to an output channel; averages: one; add: two
@@ -158,13 +160,15 @@ mlet_status_t mlet_temporal_depthwise(
 
 // The first shift_channels channels of y are those of the previous frame, kept in `past`
 // [H][W][shift_channels]; x's own take their place there. y may be x: then nothing else moves.
-mlet_status_t mlet_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+mlet_status_t mlet_temporal_shift(
+    const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
 
 // Residual sum of two maps of one shape. y may be a or b.
 mlet_status_t mlet_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
 
 // Mean over windows inside the image; a window as large as the image is global pooling.
-mlet_status_t mlet_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+mlet_status_t mlet_average_pool(
+    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 
 // Mean over the last `frames` maps. `past` has frames - 1 slots; x takes the place of its oldest.
 // y may be x.
@@ -287,8 +291,8 @@ int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index);
 const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index);
 
 // Called after each op of a run with its output of `bytes`; for an op in a chain, after each row of
-// it, in order, with that row. A result other than MLET_OK ends the
-// run, which leaves the stream in the middle of a frame: reset it.
+// it, in order, with that row. A result other than MLET_OK ends the run, which leaves the stream in
+// the middle of a frame: reset it.
 typedef mlet_status_t (*mlet_hook_t)(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes);
 
@@ -319,7 +323,7 @@ mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
 
 // The same into input 0 of a stream, with the model's normalization. Once to each run: the
-// background moves. MLET_E_FRAME when there is a NaN in a frame of float32; nothing is changed then.
+// background moves. A frame of float32 with a NaN in it gives MLET_E_FRAME, and changes nothing.
 mlet_status_t mlet_stream_frame(
     mlet_stream_t *stream, const mlet_frame_t *frame, const uint8_t *pixels);
 

@@ -31,8 +31,8 @@ typedef struct mlet_kernels {
 // The kernels for files of a target, or NULL if this build has none.
 const mlet_kernels_t *mlet_kernels(uint16_t target);
 
-// Parts of the checks of a layer, for those of the targets: mlet_layer_check_shape()'s of one shape,
-// and mlet_layer_check_arrays()'s of the pointers and of the multipliers and shifts.
+// Parts of the checks of a layer, for those of the targets: mlet_layer_check_shape()'s of one
+// shape, and mlet_layer_check_arrays()'s of the pointers and of the multipliers and shifts.
 mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field);
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field);

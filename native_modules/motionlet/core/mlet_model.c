@@ -1,10 +1,13 @@
 #include <string.h>
 
+#include "mlet_int4.h"
 #include "mlet_run.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "A model's arrays are used where they lie: the core needs a little-endian machine."
 #endif
+
+#define MAGIC 0x54454c4d // "MLET"
 
 // Fields lie on multiples of their size, in a file that lies on a multiple of 16: one load each.
 static uint16_t read_u16(const uint8_t *p) {
@@ -74,6 +77,16 @@ uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor) {
     return read_u32(tensor_record(model, tensor) + MLET_TENSOR_ARENA_OFFSET);
 }
 
+// Runs of fields that lie in memory as they lie in an op record.
+#define RUN_BYTES(type, from, to) \
+    (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
+enum {
+    LAYER_RUN = RUN_BYTES(mlet_layer_t, act_min, shift_channels),
+    MEMORY_RUN = RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
+};
+typedef char layer_run_is_as_in_a_file[LAYER_RUN == MLET_OP_NAME - MLET_OP_ACT_MIN ? 1 : -1];
+typedef char memory_run_is_as_in_a_file[MEMORY_RUN == MLET_OP_ROWS - MLET_OP_STATE_OFFSET ? 1 : -1];
+
 // Everything but the pointers to arrays, which mean nothing before they are checked.
 static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
     const uint8_t *record = op_record(model, index);
@@ -83,39 +96,24 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
         .input1 = read_u16(record + MLET_OP_INPUT1),
         .output = read_u16(record + MLET_OP_OUTPUT),
         .rows = read_u16(record + MLET_OP_ROWS),
-        .state_offset = read_u32(record + MLET_OP_STATE_OFFSET),
-        .state_bytes = read_u32(record + MLET_OP_STATE_BYTES),
-        .scratch_offset = read_u32(record + MLET_OP_SCRATCH_OFFSET),
-        .scratch_bytes = read_u32(record + MLET_OP_SCRATCH_BYTES),
         .name = string_at(model, read_u16(record + MLET_OP_NAME)),
-        .layer = {
-            .act_min = (int8_t)record[MLET_OP_ACT_MIN],
-            .act_max = (int8_t)record[MLET_OP_ACT_MAX],
-            .kernel_h = record[MLET_OP_KERNEL_H],
-            .kernel_w = record[MLET_OP_KERNEL_W],
-            .stride_h = record[MLET_OP_STRIDE_H],
-            .stride_w = record[MLET_OP_STRIDE_W],
-            .dilation_h = record[MLET_OP_DILATION_H],
-            .dilation_w = record[MLET_OP_DILATION_W],
-            .pad_top = record[MLET_OP_PAD_TOP],
-            .pad_left = record[MLET_OP_PAD_LEFT],
-            .frames = read_u16(record + MLET_OP_FRAMES),
-            .frame_dilation = read_u16(record + MLET_OP_FRAME_DILATION),
-            .weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8,
-        },
     };
-    if (mlet_may_shift(op.code)) {
-        op.layer.shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS);
+    memcpy(&op.state_offset, record + MLET_OP_STATE_OFFSET, MEMORY_RUN);
+    mlet_layer_t *layer = &op.layer;
+    memcpy(&layer->act_min, record + MLET_OP_ACT_MIN, LAYER_RUN);
+    layer->weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8;
+    if (!mlet_may_shift(op.code)) {
+        layer->shift_channels = 0;
     }
     const uint8_t *in = tensor_record(model, op.input0);
     const uint8_t *out = tensor_record(model, op.output);
-    op.layer.in = read_shape(in);
-    op.layer.out = read_shape(out);
-    op.layer.in_zero = (int8_t)in[MLET_TENSOR_ZERO_POINT];
-    op.layer.out_zero = (int8_t)out[MLET_TENSOR_ZERO_POINT];
+    layer->in = read_shape(in);
+    layer->out = read_shape(out);
+    layer->in_zero = (int8_t)in[MLET_TENSOR_ZERO_POINT];
+    layer->out_zero = (int8_t)out[MLET_TENSOR_ZERO_POINT];
     if (op.input1 != MLET_NO_TENSOR) {
         const uint8_t *in1 = tensor_record(model, op.input1);
-        op.layer.in1_zero = (int8_t)in1[MLET_TENSOR_ZERO_POINT];
+        layer->in1_zero = (int8_t)in1[MLET_TENSOR_ZERO_POINT];
     }
     return op;
 }
@@ -177,7 +175,7 @@ static bool inside(uint32_t offset, uint32_t bytes, uint32_t size) {
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
-    if (bytes < 4 || memcmp(file + MLET_HEADER_MAGIC, "MLET", 4) != 0) {
+    if (bytes < 4 || read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
         return "magic";
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
@@ -395,6 +393,10 @@ static bool astray(const mlet_model_t *model, const uint8_t *field, uint32_t cou
     return offset % align != 0 || !inside(offset, count * size, model->data_bytes);
 }
 
+static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
+    return a.height == b.height && a.width == b.width && a.channels == b.channels;
+}
+
 static const char *check_op(const mlet_model_t *model, uint16_t index) {
     const uint8_t *record = op_record(model, index);
     const uint8_t code = record[MLET_OP_CODE];
@@ -404,9 +406,8 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     }
     // int4 came with version 2, for the ops whose weights are rows.
     const uint8_t weights = record[MLET_OP_WEIGHT_FORMAT];
-    const bool rows =
-        code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
-    const bool int4 = weights == MLET_WEIGHTS_INT4 && rows && format_version(model) >= 2;
+    const bool int4 =
+        weights == MLET_WEIGHTS_INT4 && mlet_may_be_int4(code) && format_version(model) >= 2;
     if (weights != MLET_WEIGHTS_INT8 && !int4) {
         return "weight_format";
     }
@@ -435,22 +436,19 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     mlet_op_t op = read_op(model, index);
     const char *field = NULL;
     // Up to version 2, only temporal_shift could.
-    if (code != MLET_OP_TEMPORAL_SHIFT && op.layer.shift_channels != 0 && format_version(model) < 3) {
+    if (code != MLET_OP_TEMPORAL_SHIFT && op.layer.shift_channels != 0 &&
+        format_version(model) < 3) {
         return "shift_channels";
     }
     if (mlet_layer_check_shape(code, &op.layer, &field) != MLET_OK) {
         return field;
     }
-    const mlet_tensor_t in = mlet_model_tensor(model, op.input0);
-    const mlet_tensor_t out = mlet_model_tensor(model, op.output);
-    if (code == MLET_OP_ADD) {
-        const mlet_shape_t other = mlet_model_tensor(model, op.input1).shape;
-        if (other.height != in.shape.height || other.width != in.shape.width ||
-            other.channels != in.shape.channels) {
-            return "input1";
-        }
+    const uint8_t *in = tensor_record(model, op.input0), *out = tensor_record(model, op.output);
+    if (code == MLET_OP_ADD && !same_shape(op.layer.in, read_shape(tensor_record(model, input1)))) {
+        return "input1";
     }
-    if (code == MLET_OP_TEMPORAL_SHIFT && memcmp(&in.scale, &out.scale, sizeof(float)) != 0) {
+    if (code == MLET_OP_TEMPORAL_SHIFT &&
+        read_u32(in + MLET_TENSOR_SCALE) != read_u32(out + MLET_TENSOR_SCALE)) {
         return "scale";
     }
     const mlet_kernels_t *kernels = mlet_kernels(model->target);
@@ -615,7 +613,8 @@ static bool chain_is_right(const mlet_model_t *model, uint16_t i) {
     }
     const mlet_op_t op = read_op(model, i), next = read_op(model, (uint16_t)(i + 1));
     return runs_in_chains(op.code) && runs_in_chains(next.code) && next.input0 == op.output &&
-           lifetime(model, op.output).readers == 1 && op.rows == mlet_rows_needed(next.code, &next.layer) &&
+           lifetime(model, op.output).readers == 1 &&
+           op.rows == mlet_rows_needed(next.code, &next.layer) &&
            rows_are_aligned(&op.layer) && rows_are_aligned(&next.layer) && finds_every_row(&next) &&
            chain_end(model, i) - chain_begin(model, i) < MLET_LIMIT_MAX_CHAIN;
 }
@@ -664,7 +663,7 @@ static bool written_over(const mlet_model_t *model, uint16_t a, uint16_t b) {
     const uint16_t rows_a = first.first < 0 ? 0 : rows_of(model, first.first);
     return reads && works_in_place(op[MLET_OP_CODE]) && rows_a <= 1 &&
            rows_a == rows_of(model, second.first) &&
-           mlet_model_tensor(model, a).arena_offset == mlet_model_tensor(model, b).arena_offset;
+           mlet_model_arena_offset(model, a) == mlet_model_arena_offset(model, b);
 }
 
 // Whether b may lie where a lies although both are live: it is written over a in place (in a
@@ -686,8 +685,8 @@ static bool may_share(const mlet_model_t *model, uint16_t a, uint16_t b) {
         over = under;
         op = lifetime(model, under).first;
     }
-    const int64_t at_a = mlet_model_tensor(model, a).arena_offset;
-    const int64_t at_b = mlet_model_tensor(model, b).arena_offset;
+    const int64_t at_a = mlet_model_arena_offset(model, a);
+    const int64_t at_b = mlet_model_arena_offset(model, b);
     const int32_t begin = chain_begin(model, second.first);
     return begin < second.first && rows_of(model, second.first) == 0 && first.last == begin &&
            read_u16(op_record(model, (uint16_t)begin) + MLET_OP_INPUT0) == a &&
@@ -696,8 +695,8 @@ static bool may_share(const mlet_model_t *model, uint16_t a, uint16_t b) {
 
 // Two tensors share bytes while both are live, and may not.
 static bool clash(const mlet_model_t *model, uint16_t a, uint16_t b) {
-    const uint32_t at_a = mlet_model_tensor(model, a).arena_offset;
-    const uint32_t at_b = mlet_model_tensor(model, b).arena_offset;
+    const uint32_t at_a = mlet_model_arena_offset(model, a);
+    const uint32_t at_b = mlet_model_arena_offset(model, b);
     if (!overlap(at_a, arena_bytes(model, a), at_b, arena_bytes(model, b))) {
         return false;
     }
@@ -736,7 +735,7 @@ static bool check_plan(const mlet_model_t *model, mlet_error_t *error) {
         }
     }
     for (uint16_t a = 0; a < model->tensor_count; a++) {
-        const uint32_t at = mlet_model_tensor(model, a).arena_offset;
+        const uint32_t at = mlet_model_arena_offset(model, a);
         const uint32_t bytes = arena_bytes(model, a);
         *error = (mlet_error_t) {"tensor", a, "arena_offset"};
         if (!inside(at, bytes, model->arena_bytes)) {

@@ -18,11 +18,12 @@ typedef struct mlet_buffers {
     uint32_t rows_done;
 } mlet_buffers_t;
 
-mlet_status_t mlet_run_op(
-    const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer, mlet_buffers_t *buffers);
+mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
+    mlet_buffers_t *buffers);
 
 // The buffers of op `index` of a stream, on whole maps.
-mlet_buffers_t mlet_stream_buffers(const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index);
+mlet_buffers_t mlet_stream_buffers(
+    const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index);
 
 // How many input rows an op needs at once to make one row of output.
 int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer);

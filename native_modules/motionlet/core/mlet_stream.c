@@ -89,7 +89,8 @@ mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mle
     }
 }
 
-mlet_buffers_t mlet_stream_buffers(const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index) {
+mlet_buffers_t mlet_stream_buffers(
+    const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index) {
     mlet_buffers_t buffers = {
         .a = tensor(stream, op->input0),
         .b = op->input1 == MLET_NO_TENSOR ? NULL : tensor(stream, op->input1),

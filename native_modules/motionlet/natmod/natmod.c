@@ -18,15 +18,6 @@ __attribute__((used)) void *memset(void *to, int value, size_t bytes) {
     return mp_fun_table.memset_(to, value, bytes);
 }
 
-__attribute__((used)) int memcmp(const void *a, const void *b, size_t bytes) {
-    const uint8_t *x = a, *y = b;
-    for (; bytes > 0 && *x == *y; bytes--) {
-        x++;
-        y++;
-    }
-    return bytes == 0 ? 0 : *x - *y;
-}
-
 __attribute__((used)) int strcmp(const char *a, const char *b) {
     while (*a == *b && *a != '\0') {
         a++;
@@ -53,7 +44,8 @@ static const struct {
     uint8_t name, value;
 } integers[] = {MODULE_INTEGERS(INTEGER)};
 
-__attribute__((used)) mp_obj_t mpy_init(mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
+__attribute__((used)) mp_obj_t mpy_init(
+    mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
     natmod_find_types();
     model_type_init();

@@ -61,7 +61,8 @@ static void natmod_find_types(void) {
     firmware.exceptions[3] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_TypeError));
     firmware.exceptions[4] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ValueError));
     // The one that every firmware has at hand.
-    firmware.type_attrtuple = mp_obj_get_type(natmod_attribute(MP_QSTR_sys, MP_QSTR_implementation));
+    const mp_obj_t implementation = natmod_attribute(MP_QSTR_sys, MP_QSTR_implementation);
+    firmware.type_attrtuple = mp_obj_get_type(implementation);
 }
 
 // ---------------------------------------------------------------------------------------------
