@@ -1,6 +1,7 @@
 #include "mlet_requantize.h"
 
-mlet_status_t mlet_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
+mlet_status_t mlet_average_pool(
+    const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
     if (layer == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;

@@ -41,11 +41,9 @@ mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y,
     const uint32_t kernel_bytes = int4 ? mlet_int4_bytes(taps) : taps;
 
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const mlet_window_t rows = mlet_window(
-            i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
+        const mlet_window_t rows = mlet_row_window(layer, i);
         for (int32_t j = 0; j < layer->out.width; j++) {
-            const mlet_window_t columns = mlet_window(j, layer->stride_w, layer->pad_left,
-                layer->kernel_w, layer->dilation_w, layer->in.width);
+            const mlet_window_t columns = mlet_column_window(layer, j);
             const int8_t *kernel = layer->weights;
             for (uint32_t o = 0; o < layer->out.channels; o++, kernel += kernel_bytes) {
                 const int32_t sum = int4 ? window_sum(layer, x, kernel, rows, columns, true)

@@ -1,4 +1,5 @@
 #include "mlet_requantize.h"
+#include "mlet_source.h"
 #include "mlet_window.h"
 
 mlet_status_t mlet_depthwise2d(
@@ -10,28 +11,24 @@ mlet_status_t mlet_depthwise2d(
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t zero = layer->in_zero;
-    const int32_t shifted = layer->shift_channels;
 
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const mlet_window_t rows = mlet_window(
-            i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h, layer->in.height);
+        const mlet_window_t rows = mlet_row_window(layer, i);
         for (int32_t j = 0; j < layer->out.width; j++) {
-            const mlet_window_t columns = mlet_window(
-                j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);
+            const mlet_window_t columns = mlet_column_window(layer, j);
             const int32_t column = columns.origin + columns.first * layer->dilation_w;
 
             for (int32_t c = 0; c < channels; c++) {
-                const bool early = c < shifted;
-                const int8_t *map = (early ? past : x) + c;
-                const int32_t pixel = early ? shifted : channels;
-                const int32_t step = layer->dilation_w * pixel; // from one tap to the next
+                const mlet_source_t source = mlet_source(layer, past, x, c);
+                const int8_t *const weights = layer->weights + c;
+                const int32_t step = layer->dilation_w * source.pixel; // from one tap to the next
                 int32_t acc = layer->bias[c];
                 for (int32_t a = rows.first; a < rows.end; a++) {
                     const int32_t row = rows.origin + a * layer->dilation_h;
                     const int32_t tap = a * layer->kernel_w + columns.first;
-                    const int8_t *px = map + (row * width + column) * pixel;
-                    const int8_t *pw = layer->weights + tap * channels + c;
-                    for (int32_t b = columns.first; b < columns.end; b++) {
+                    const int8_t *px = source.x + (row * width + column) * source.pixel;
+                    const int8_t *pw = weights + tap * channels;
+                    for (int32_t b = columns.end - columns.first; b > 0; b--) {
                         acc += *pw * (*px - zero);
                         px += step;
                         pw += channels;

@@ -21,4 +21,15 @@ static inline mlet_window_t mlet_window(
     return window;
 }
 
+// Of output row i of a layer, and of its output column j.
+static inline mlet_window_t mlet_row_window(const mlet_layer_t *layer, int32_t i) {
+    return mlet_window(i, layer->stride_h, layer->pad_top, layer->kernel_h, layer->dilation_h,
+        layer->in.height);
+}
+
+static inline mlet_window_t mlet_column_window(const mlet_layer_t *layer, int32_t j) {
+    return mlet_window(j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w,
+        layer->in.width);
+}
+
 #endif

@@ -4,8 +4,8 @@
 //
 // C around, assembly in the inner loops. On other machines each assembly routine has a C twin of
 // the same contract, so that the C around it is tested on the laptop.
-#ifndef MLET_M0_H
-#define MLET_M0_H
+#ifndef M0_H
+#define M0_H
 
 // What must be quick runs from RAM: in flash a fetch may miss the cache. The pico-sdk copies this
 // section at start. M0_RAM_CODE opens it in a .S file; in C it goes before a function's definition.
@@ -50,7 +50,8 @@ mlet_status_t m0_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+mlet_status_t m0_temporal_shift(
+    const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
 mlet_status_t m0_keep_shifted(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
 mlet_status_t m0_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);

@@ -1,6 +1,6 @@
 // What m0_conv2d() and m0_scratch_bytes() share.
-#ifndef MLET_M0_CONV2D_H
-#define MLET_M0_CONV2D_H
+#ifndef M0_CONV2D_H
+#define M0_CONV2D_H
 
 #include "m0.h"
 

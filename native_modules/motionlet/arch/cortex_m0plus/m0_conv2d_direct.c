@@ -65,11 +65,9 @@ void m0_conv2d_direct(
 
         int8_t *py = y + o;
         for (int32_t i = 0; i < layer->out.height; i++) {
-            const mlet_window_t rows = mlet_window(i, layer->stride_h, layer->pad_top,
-                layer->kernel_h, layer->dilation_h, layer->in.height);
+            const mlet_window_t rows = mlet_row_window(layer, i);
             for (int32_t j = 0; j < layer->out.width; j++, py += layer->out.channels) {
-                const mlet_window_t columns = mlet_window(j, layer->stride_w, layer->pad_left,
-                    layer->kernel_w, layer->dilation_w, layer->in.width);
+                const mlet_window_t columns = mlet_column_window(layer, j);
                 *py = m0_output(layer, total + window_sum(layer, x, w, &rows, &columns), o);
             }
         }

@@ -88,7 +88,7 @@ static inline uint32_t *copy_cells(
     return cell;
 }
 
-// Fill the strip from the image, of `pixel` bytes a pixel; its first row is that of coordinate `row`.
+// Fill the strip from the image, of `pixel` bytes a pixel; its first row is of coordinate `row`.
 M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const strip_t *strip,
     int32_t row, const int8_t *x, int32_t pixel, int32_t n) {
     const int32_t width = layer->in.width;
@@ -217,11 +217,9 @@ SELDOM static void run_tiny(
     const int32_t width = layer->in.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const mlet_window_t rows = mlet_window(i, layer->stride_h, layer->pad_top, layer->kernel_h,
-            layer->dilation_h, layer->in.height);
+        const mlet_window_t rows = mlet_row_window(layer, i);
         for (int32_t j = 0; j < layer->out.width; j++) {
-            const mlet_window_t columns = mlet_window(
-                j, layer->stride_w, layer->pad_left, layer->kernel_w, layer->dilation_w, width);
+            const mlet_window_t columns = mlet_column_window(layer, j);
             const int32_t column = columns.origin + columns.first * layer->dilation_w;
             const int32_t inside = (rows.end - rows.first) * (columns.end - columns.first);
             const int32_t zero = inside < taps ? layer->in_zero : 0;

@@ -1,5 +1,5 @@
-// What an op that shifts as it reads leaves for the next frame: the shifted channels of the map, one
-// position after the other.
+// What an op that shifts as it reads leaves for the next frame: the shifted channels of the map,
+// one position after the other.
 #include "m0.h"
 #include "m0_keep_shifted.h"
 

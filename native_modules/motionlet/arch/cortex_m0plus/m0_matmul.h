@@ -5,8 +5,8 @@
 // word, first + (second << 16), so that one multiplication serves both; the low half borrows from
 // the high one when it is negative. For each tap the scratch holds the words of all pairs of the
 // block, one after the other.
-#ifndef MLET_M0_MATMUL_H
-#define MLET_M0_MATMUL_H
+#ifndef M0_MATMUL_H
+#define M0_MATMUL_H
 
 #include "m0.h"
 
@@ -53,14 +53,13 @@ mlet_layer_t m0_matmul_group(const mlet_layer_t *layer, uint32_t taps, uint32_t 
 uint32_t m0_matmul_scratch_bytes(const mlet_layer_t *layer, uint32_t taps);
 
 // Fill the rows and *job from the layer of a group and its scratch; positions of y are `y_step`
-// apart. Returns where to pack the words of a block;
-// those of padded taps may hold anything, as their weights are 0.
+// apart. Returns where to pack the words of a block; those of padded taps may hold anything, as
+// their weights are 0.
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *group, uint32_t taps, uint32_t y_step, void *scratch);
 
-// Pack rows >= 1 of n >= 1 taps (in m0_pack8, n may be 0), `step` apart in x, of 4 or 8 positions:
-// one after the other,
-// words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
+// Pack rows >= 1 of n >= 1 taps (in m0_pack8, n may be 0), `step` apart in x, of 4 or 8 positions,
+// one row after the other: words[k * 2 or 4 + i] = x[2i][k] + (x[2i + 1][k] << 16).
 void m0_pack4(
     uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step);
 void m0_pack8(

@@ -1,6 +1,6 @@
 // Requantization of the exact kind, for every accumulator and multiplier.
-#ifndef MLET_M0_REQUANTIZE_H
-#define MLET_M0_REQUANTIZE_H
+#ifndef M0_REQUANTIZE_H
+#define M0_REQUANTIZE_H
 
 #include <stdint.h>
 

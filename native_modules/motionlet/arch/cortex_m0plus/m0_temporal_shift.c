@@ -1,6 +1,6 @@
-// Temporal shift by itself: the shifted channels of the map and of the past are exchanged where they
-// lie, word by word where their number and their addresses allow it. Most shifts are done by the op
-// that reads what they give: m0_keep_shifted.c.
+// Temporal shift by itself: the shifted channels of the map and of the past are exchanged where
+// they lie, word by word where their number and their addresses allow it. Most shifts are done by
+// the op that reads what they give: m0_keep_shifted.c.
 #include <string.h>
 
 #include "m0.h"
