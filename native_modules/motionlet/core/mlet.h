@@ -8,7 +8,31 @@
 //   check  mlet_layer_check() proves a layer's shapes and parameters once, before first use;
 //   size   mlet_layer_state_bytes() and mlet_layer_scratch_bytes() say what memory it needs;
 //   run    the kernels, which trust a checked layer.
-// A whole model does the same: mlet_model_open(), mlet_stream_bytes(), mlet_stream_run().
+// A whole model does the same: mlet_model_open(), mlet_stream_bytes(), mlet_stream_run(). To name
+// what a camera sees, with the file and `memory` on multiples of MLET_ALIGN:
+//
+//   mlet_model_t model;
+//   mlet_error_t error;
+//   if (mlet_model_open(&model, file, file_bytes, &error) != MLET_OK) {
+//       printf("not a model: %s %u: %s\n", error.record, error.index, error.field);
+//       return;
+//   }
+//   mlet_stream_t stream;
+//   mlet_stream_init(&stream, &model, memory, mlet_stream_bytes(&model)); // as many as it needs
+//   const mlet_frame_t frame = {.format = MLET_FRAME_GRAY8, .width = 160, .height = 120,
+//       .crop_x = 20, .crop_width = 120, .crop_height = 120};
+//   const mlet_shape_t input = mlet_model_tensor(&model, mlet_model_input(&model, 0)).shape;
+//   const char *field;
+//   if (mlet_frame_check(&frame, mlet_model_pixel_format(&model, 0), input, &field) != MLET_OK) {
+//       printf("no frame for this model: %s\n", field);
+//       return;
+//   }
+//   while (capture(pixels)) {
+//       mlet_stream_frame(&stream, &frame, pixels);
+//       mlet_stream_run(&stream, NULL, NULL);
+//       const uint32_t best = mlet_argmax(mlet_stream_output(&stream, 0), model.label_count);
+//       printf("%s\n", mlet_model_label(&model, (uint16_t)best));
+//   }
 #ifndef MLET_H
 #define MLET_H
 
