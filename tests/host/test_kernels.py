@@ -1,17 +1,18 @@
 """Every kernel of the C core against the golden model, bit for bit, on random layers."""
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_sdk import golden, native
+from host_sdk import mlet_format as fmt
 from host_sdk.golden.check import IN_PLACE, check_graph
 from host_sdk.graph import Graph, Op
-from host_sdk.mlet_format import OP_CODES
 from host_sdk.native.runner import make_layer
 
 
@@ -35,6 +36,33 @@ def _run_c(graph, op, xs, in_place=False):
 def test_c_equals_golden(kind, data):
     graph, op, xs = _draw_layer(data, kind)
     np.testing.assert_array_equal(_run_c(graph, op, xs), golden.run_op(graph, op, xs))
+
+
+WINDOW = {"kernel", "stride", "dilation", "padding"}
+HAS = {
+    "conv2d": WINDOW,
+    "depthwise2d": {*WINDOW, "shift_channels"},
+    "pointwise": {"shift_channels"},
+    "temporal_depthwise": {"frames", "frame_dilation"},
+    "temporal_shift": {"shift_channels"},
+    "average_pool": {"kernel", "stride"},
+    "temporal_average": {"frames"},
+}
+OTHERS = {name: (2, 3) for name in WINDOW} | {"frames": 5, "frame_dilation": 7, "shift_channels": 4}
+
+
+@pytest.mark.parametrize("kind", strategies.ALL_KINDS)
+@pytest.mark.parametrize("target", fmt.TARGETS)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_c_ignores_fields_that_an_op_does_not_have(target, kind, data):
+    graph, op, xs = _draw_layer(data, kind)
+    sources = [graph.tensors[i] for i in op.inputs]
+    filled = {name: value for name, value in OTHERS.items() if name not in HAS.get(kind, ())}
+    got = native.run_layer(
+        replace(op, **filled), sources, graph.tensors[op.output], xs, target=target
+    )
+    np.testing.assert_array_equal(got, golden.run_op(graph, op, xs))
 
 
 @pytest.mark.parametrize("kind", IN_PLACE)
@@ -147,4 +175,4 @@ def test_crc32_is_the_one_of_zlib(first, second):
 @pytest.mark.parametrize("kind", strategies.ALL_KINDS)
 def test_the_core_gives_every_op_its_name(kind):
     ffi, lib = native.library()
-    assert ffi.string(lib.mlet_op_name(OP_CODES[kind])).decode() == kind
+    assert ffi.string(lib.mlet_op_name(fmt.OP_CODES[kind])).decode() == kind

@@ -70,32 +70,27 @@ mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
     return MLET_OK;
 }
 
-// Every window reaches into the image.
-static mlet_status_t check_window(const mlet_layer_t *layer, const char **field) {
+// A window of a convolution reaches into the image; one of a pool lies wholly inside.
+static mlet_status_t check_window(const mlet_layer_t *layer, bool pool, const char **field) {
     REQUIRE(layer->kernel_h >= 1, "kernel_h");
     REQUIRE(layer->kernel_w >= 1, "kernel_w");
     REQUIRE(layer->stride_h >= 1, "stride_h");
     REQUIRE(layer->stride_w >= 1, "stride_w");
-    REQUIRE(layer->dilation_h >= 1, "dilation_h");
-    REQUIRE(layer->dilation_w >= 1, "dilation_w");
-    REQUIRE(layer->pad_top <= (layer->kernel_h - 1) * layer->dilation_h, "pad_top");
-    REQUIRE(layer->pad_left <= (layer->kernel_w - 1) * layer->dilation_w, "pad_left");
-    const int32_t last_row = (layer->out.height - 1) * layer->stride_h - layer->pad_top;
-    const int32_t last_column = (layer->out.width - 1) * layer->stride_w - layer->pad_left;
-    REQUIRE(last_row <= layer->in.height - 1, "height");
-    REQUIRE(last_column <= layer->in.width - 1, "width");
-    return MLET_OK;
-}
-
-static mlet_status_t check_pool(const mlet_layer_t *layer, const char **field) {
-    REQUIRE(layer->kernel_h >= 1, "kernel_h");
-    REQUIRE(layer->kernel_w >= 1, "kernel_w");
-    REQUIRE(layer->stride_h >= 1, "stride_h");
-    REQUIRE(layer->stride_w >= 1, "stride_w");
-    const int32_t bottom = (layer->out.height - 1) * layer->stride_h + layer->kernel_h;
-    const int32_t right = (layer->out.width - 1) * layer->stride_w + layer->kernel_w;
-    REQUIRE(bottom <= layer->in.height, "height");
-    REQUIRE(right <= layer->in.width, "width");
+    int32_t last_row = (layer->out.height - 1) * layer->stride_h;
+    int32_t last_column = (layer->out.width - 1) * layer->stride_w;
+    if (pool) {
+        last_row += layer->kernel_h - 1;
+        last_column += layer->kernel_w - 1;
+    } else {
+        REQUIRE(layer->dilation_h >= 1, "dilation_h");
+        REQUIRE(layer->dilation_w >= 1, "dilation_w");
+        REQUIRE(layer->pad_top <= (layer->kernel_h - 1) * layer->dilation_h, "pad_top");
+        REQUIRE(layer->pad_left <= (layer->kernel_w - 1) * layer->dilation_w, "pad_left");
+        last_row -= layer->pad_top;
+        last_column -= layer->pad_left;
+    }
+    REQUIRE(last_row < layer->in.height, "height");
+    REQUIRE(last_column < layer->in.width, "width");
     return MLET_OK;
 }
 
@@ -111,11 +106,11 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     REQUIRE(layer->act_min <= layer->act_max, "act_min");
     switch (code) {
         case MLET_OP_CONV2D:
-            status = check_window(layer, field);
+            status = check_window(layer, false, field);
             break;
         case MLET_OP_DEPTHWISE2D:
             REQUIRE(layer->in.channels == layer->out.channels, "channels");
-            status = check_window(layer, field);
+            status = check_window(layer, false, field);
             break;
         case MLET_OP_POINTWISE:
             REQUIRE(layer->in.height == layer->out.height, "height");
@@ -127,7 +122,7 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
             break;
         case MLET_OP_AVERAGE_POOL:
             REQUIRE(layer->in.channels == layer->out.channels, "channels");
-            status = check_pool(layer, field);
+            status = check_window(layer, true, field);
             break;
         default: // the ops that keep the shape
             REQUIRE(same_area(layer), "height");

@@ -7,5 +7,6 @@ mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, vo
     // A pointwise layer with one position; the taps of a checked layer fit in 16 bits.
     mlet_layer_t vector = *layer;
     vector.in = (mlet_shape_t) {1, 1, (uint16_t)mlet_shape_bytes(layer->in)};
+    vector.shift_channels = 0; // which dense does not have
     return s3_pointwise(&vector, NULL, x, y, scratch);
 }
