@@ -386,7 +386,7 @@ static const char *check_output(const mlet_model_t *model, uint16_t index) {
     return read_u16(record + MLET_OUTPUT_RESERVED) != 0 ? "reserved" : NULL;
 }
 
-// When an array of `count` elements of `size` bytes is not where it may be.
+// Whether an array of `count` elements of `size` bytes lies where it may not.
 static bool astray(const mlet_model_t *model, const uint8_t *field, uint32_t count, uint32_t size,
     uint32_t align) {
     const uint32_t offset = read_u32(field);
@@ -395,6 +395,66 @@ static bool astray(const mlet_model_t *model, const uint8_t *field, uint32_t cou
 
 static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
     return a.height == b.height && a.width == b.width && a.channels == b.channels;
+}
+
+// Where an op's arrays lie, and what they hold.
+static const char *check_op_arrays(const mlet_model_t *model, uint16_t index, mlet_layer_t *layer) {
+    const uint8_t *record = op_record(model, index);
+    const uint8_t code = record[MLET_OP_CODE];
+    const mlet_kernels_t *kernels = mlet_kernels(model->target);
+    const mlet_counts_t counts = kernels->counts(code, layer);
+    if (astray(model, record + MLET_OP_WEIGHTS_OFFSET, counts.weights, 1, MLET_ALIGN)) {
+        return "weights_offset";
+    }
+    if (astray(model, record + MLET_OP_BIAS_OFFSET, counts.bias, 4, 4)) {
+        return "bias_offset";
+    }
+    if (astray(model, record + MLET_OP_MULTIPLIER_OFFSET, counts.multiplier, 4, 4)) {
+        return "multiplier_offset";
+    }
+    if (astray(model, record + MLET_OP_SHIFT_OFFSET, counts.shift, 1, 1)) {
+        return "shift_offset";
+    }
+    point_to_arrays(model, record, layer);
+    const char *field = NULL;
+    kernels->check_arrays(code, layer, &field);
+    return field;
+}
+
+// An op's state, and its scratch in the arena.
+static const char *check_op_memory(const mlet_model_t *model, uint16_t index, const mlet_op_t *op) {
+    if (op->state_bytes != mlet_layer_state_bytes(op->code, &op->layer)) {
+        return "state_bytes";
+    }
+    if (op->state_offset % MLET_ALIGN != 0 ||
+        !inside(op->state_offset, op->state_bytes, model->state_bytes)) {
+        return "state_offset";
+    }
+    mlet_layer_t at_once = op->layer;
+    if (op->rows > 0 || (index > 0 && rows_of(model, index - 1) > 0)) {
+        at_once.in.height = (uint16_t)mlet_rows_needed(op->code, &op->layer); // by row, in a chain
+        at_once.out.height = 1;
+    }
+    if (op->scratch_bytes < mlet_kernels(model->target)->scratch_bytes(op->code, &at_once)) {
+        return "scratch_bytes";
+    }
+    if (op->scratch_offset % MLET_ALIGN != 0 ||
+        !inside(op->scratch_offset, op->scratch_bytes, model->arena_bytes)) {
+        return "scratch_offset";
+    }
+    const uint32_t background = mlet_model_background_bytes(model);
+    if (background != 0 && overlap(op->state_offset, op->state_bytes,
+                               mlet_model_normalization(model)->state_offset, background)) {
+        return "state_offset";
+    }
+    for (uint16_t other = 0; other < index; other++) {
+        const uint8_t *record2 = op_record(model, other);
+        if (overlap(op->state_offset, op->state_bytes, read_u32(record2 + MLET_OP_STATE_OFFSET),
+                read_u32(record2 + MLET_OP_STATE_BYTES))) {
+            return "state_offset";
+        }
+    }
+    return NULL;
 }
 
 static const char *check_op(const mlet_model_t *model, uint16_t index) {
@@ -451,56 +511,8 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
         read_u32(in + MLET_TENSOR_SCALE) != read_u32(out + MLET_TENSOR_SCALE)) {
         return "scale";
     }
-    const mlet_kernels_t *kernels = mlet_kernels(model->target);
-    const mlet_counts_t counts = kernels->counts(code, &op.layer);
-    if (astray(model, record + MLET_OP_WEIGHTS_OFFSET, counts.weights, 1, MLET_ALIGN)) {
-        return "weights_offset";
-    }
-    if (astray(model, record + MLET_OP_BIAS_OFFSET, counts.bias, 4, 4)) {
-        return "bias_offset";
-    }
-    if (astray(model, record + MLET_OP_MULTIPLIER_OFFSET, counts.multiplier, 4, 4)) {
-        return "multiplier_offset";
-    }
-    if (astray(model, record + MLET_OP_SHIFT_OFFSET, counts.shift, 1, 1)) {
-        return "shift_offset";
-    }
-    point_to_arrays(model, record, &op.layer);
-    if (kernels->check_arrays(code, &op.layer, &field) != MLET_OK) {
-        return field;
-    }
-    if (op.state_bytes != mlet_layer_state_bytes(code, &op.layer)) {
-        return "state_bytes";
-    }
-    if (op.state_offset % MLET_ALIGN != 0 ||
-        !inside(op.state_offset, op.state_bytes, model->state_bytes)) {
-        return "state_offset";
-    }
-    mlet_layer_t at_once = op.layer;
-    if (op.rows > 0 || (index > 0 && rows_of(model, index - 1) > 0)) {
-        at_once.in.height = (uint16_t)mlet_rows_needed(code, &op.layer); // by row, in a chain
-        at_once.out.height = 1;
-    }
-    if (op.scratch_bytes < kernels->scratch_bytes(code, &at_once)) {
-        return "scratch_bytes";
-    }
-    if (op.scratch_offset % MLET_ALIGN != 0 ||
-        !inside(op.scratch_offset, op.scratch_bytes, model->arena_bytes)) {
-        return "scratch_offset";
-    }
-    const uint32_t background = mlet_model_background_bytes(model);
-    if (background != 0 && overlap(op.state_offset, op.state_bytes,
-                               mlet_model_normalization(model)->state_offset, background)) {
-        return "state_offset";
-    }
-    for (uint16_t other = 0; other < index; other++) {
-        const uint8_t *record2 = op_record(model, other);
-        if (overlap(op.state_offset, op.state_bytes, read_u32(record2 + MLET_OP_STATE_OFFSET),
-                read_u32(record2 + MLET_OP_STATE_BYTES))) {
-            return "state_offset";
-        }
-    }
-    return NULL;
+    field = check_op_arrays(model, index, &op.layer);
+    return field != NULL ? field : check_op_memory(model, index, &op);
 }
 
 // ---------------------------------------------------------------------------------------------
