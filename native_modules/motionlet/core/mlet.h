@@ -79,7 +79,7 @@ static inline uint32_t mlet_shape_bytes(mlet_shape_t shape) {
 }
 
 // Everything about one layer but its buffers. Fields an op does not have are ignored by it. Those
-// from act_min to shift_channels lie as in an op record of a file, which the loader counts on; so
+// from kernel_h to frame_dilation lie as in an op record of a file, which the loader counts on; so
 // do those of mlet_op_t from state_offset to scratch_bytes.
 typedef struct mlet_layer {
     mlet_shape_t in, out;

@@ -77,15 +77,16 @@ uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor) {
     return read_u32(tensor_record(model, tensor) + MLET_TENSOR_ARENA_OFFSET);
 }
 
-// Runs of fields that lie in memory as they lie in an op record.
+// Runs of fields that lie in memory as they lie in an op record, in words.
 #define RUN_BYTES(type, from, to) \
     (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
 enum {
-    LAYER_RUN = RUN_BYTES(mlet_layer_t, act_min, shift_channels),
+    LAYER_RUN = RUN_BYTES(mlet_layer_t, kernel_h, frame_dilation),
     MEMORY_RUN = RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
 };
-typedef char layer_run_is_as_in_a_file[LAYER_RUN == MLET_OP_NAME - MLET_OP_ACT_MIN ? 1 : -1];
-typedef char memory_run_is_as_in_a_file[MEMORY_RUN == MLET_OP_ROWS - MLET_OP_STATE_OFFSET ? 1 : -1];
+typedef char layer_run_is_of_a_file[
+    LAYER_RUN == MLET_OP_SHIFT_CHANNELS - MLET_OP_KERNEL_H ? 1 : -1];
+typedef char memory_run_is_of_a_file[MEMORY_RUN == MLET_OP_ROWS - MLET_OP_STATE_OFFSET ? 1 : -1];
 
 // Everything but the pointers to arrays, which mean nothing before they are checked.
 static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
@@ -98,12 +99,16 @@ static mlet_op_t read_op(const mlet_model_t *model, uint16_t index) {
         .rows = read_u16(record + MLET_OP_ROWS),
         .name = string_at(model, read_u16(record + MLET_OP_NAME)),
     };
-    memcpy(&op.state_offset, record + MLET_OP_STATE_OFFSET, MEMORY_RUN);
+    const void *memory = __builtin_assume_aligned(record + MLET_OP_STATE_OFFSET, 4);
+    memcpy(&op.state_offset, memory, MEMORY_RUN);
     mlet_layer_t *layer = &op.layer;
-    memcpy(&layer->act_min, record + MLET_OP_ACT_MIN, LAYER_RUN);
+    const void *window = __builtin_assume_aligned(record + MLET_OP_KERNEL_H, 4);
+    memcpy(&layer->kernel_h, window, LAYER_RUN);
+    layer->act_min = (int8_t)record[MLET_OP_ACT_MIN];
+    layer->act_max = (int8_t)record[MLET_OP_ACT_MAX];
     layer->weight_bits = record[MLET_OP_WEIGHT_FORMAT] == MLET_WEIGHTS_INT4 ? 4 : 8;
-    if (!mlet_may_shift(op.code)) {
-        layer->shift_channels = 0;
+    if (mlet_may_shift(op.code)) {
+        layer->shift_channels = read_u16(record + MLET_OP_SHIFT_CHANNELS);
     }
     const uint8_t *in = tensor_record(model, op.input0);
     const uint8_t *out = tensor_record(model, op.output);

@@ -10,17 +10,30 @@ mlet_status_t m0_average_pool(
     const int32_t pixel = layer->in.channels;
     const int32_t row = layer->in.width * pixel;
     m0_mean_t job = {
-        .next_column = pixel,
+        .x = x,
         .rows = layer->kernel_h,
         .columns = layer->kernel_w,
         .next_row = row,
-        .y = y,
+        .next_column = pixel,
     };
-    for (int32_t i = 0; i < layer->out.height; i++) {
-        for (int32_t j = 0; j < layer->out.width; j++) {
-            job.x = x + i * layer->stride_h * row + j * layer->stride_w * pixel;
-            job.count = layer->in.channels;
-            m0_mean(layer, &job);
+    const bool words = m0_mean_start(&job, layer);
+    const int32_t step = layer->stride_w * pixel; // from one window of a row to the next
+    for (int32_t i = 0; i < layer->out.height; i++, y += layer->out.width * pixel) {
+        const int8_t *corner = x + i * layer->stride_h * row;
+        if (words) {
+            for (int32_t j = 0; j < layer->out.width; j++) {
+                job.x = corner + j * step;
+                job.y = y + j * pixel;
+                job.count = layer->in.channels;
+                m0_mean_words(&job);
+            }
+        } else {
+            for (int32_t c = 0; c < pixel; c++) {
+                job.x = corner + c;
+                job.y = y + c;
+                job.count = layer->out.width;
+                m0_mean_bytes(&job, layer, step, pixel);
+            }
         }
     }
     return MLET_OK;

@@ -2,37 +2,33 @@
 #include "m0_requantize.h"
 #include "mlet_requantize.h"
 
-// Whether m0_mean_words() may be used, and what it needs for it. 32 bits suffice: with
-// m = high * 2^16 + low and |acc| < 2^15, acc * high < 2^30 and acc * low < 2^31, and
+// With m = high * 2^16 + low and |acc| < 2^15, acc * high < 2^30 and acc * low < 2^31, and
 //   floor((acc * m + 2^(n-1)) / 2^n) =
 //   floor((acc * high + 2^(n-17) + floor(acc * low / 2^16)) / 2^(n-16)).
 // The output's zero point goes into the offset as z_y * 2^(n-16), at most 2^29.
-static bool prepare_words(const mlet_layer_t *layer, m0_mean_t *job, int32_t taps) {
-    const uint8_t n = layer->shift[0];
+bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
+    const int32_t taps = job->rows * job->columns + (job->present != NULL);
     const uintptr_t places = (uintptr_t)job->x | (uintptr_t)job->present | (uintptr_t)job->kept
         | (uintptr_t)job->next_row | (uintptr_t)job->next_column;
-    job->zeros = -taps * (layer->in_zero + 128);
-    job->high = layer->multiplier[0] >> 16;
-    job->low = layer->multiplier[0] & 0xffff;
-    job->shift = n - 16u;
-    job->act_min = layer->act_min;
-    job->act_max = layer->act_max;
+    const uint8_t n = layer->shift[0];
     if ((places & 3) != 0 || taps > 128 || n < 17 || n > 38) {
         return false;
     }
+    job->zeros = -taps * (layer->in_zero + 128);
     job->offset = (2 * layer->out_zero + 1) * (1 << (n - 17));
+    job->act_min = layer->act_min;
+    job->act_max = layer->act_max;
+    job->high = layer->multiplier[0] >> 16;
+    job->low = layer->multiplier[0] & 0xffff;
+    job->shift = n - 16u;
     return true;
 }
 
-void m0_mean(const mlet_layer_t *layer, m0_mean_t *job) {
+void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step, int32_t y_step) {
     const int32_t taps = job->rows * job->columns + (job->present != NULL);
-    if (prepare_words(layer, job, taps)) {
-        m0_mean_words(job);
-    }
-    // What is left, one by one.
-    for (; job->count > 0; job->count--) {
+    for (; job->count > 0; job->count--, job->x += x_step, job->y += y_step) {
         int32_t acc = -taps * layer->in_zero;
-        const int8_t *row = job->x++;
+        const int8_t *row = job->x;
         for (int32_t a = job->rows; a > 0; a--, row += job->next_row) {
             const int8_t *px = row;
             for (int32_t b = job->columns; b > 0; b--, px += job->next_column) {
@@ -45,6 +41,6 @@ void m0_mean(const mlet_layer_t *layer, m0_mean_t *job) {
             *job->kept++ = present;
         }
         const int32_t value = m0_requantize(acc, layer->multiplier[0], layer->shift[0]);
-        *job->y++ = mlet_clamp(layer->out_zero + value, layer->act_min, layer->act_max);
+        *job->y = mlet_clamp(layer->out_zero + value, layer->act_min, layer->act_max);
     }
 }

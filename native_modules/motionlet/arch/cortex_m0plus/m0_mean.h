@@ -8,25 +8,30 @@
 // The assembly knows this layout. What moves on with the elements is set anew for each call.
 typedef struct m0_mean {
     int32_t next_column; // bytes from a tap to the one beside it
-    int32_t zeros, offset, act_min, act_max, high, low; // m0_mean()'s own
+    int32_t zeros, offset, act_min, act_max, high, low; // m0_mean_start()'s own
     uint32_t shift;
-    const int8_t *x;        // the first of rows * columns taps; moves on
-    int32_t rows, columns;  // >= 1
-    int32_t next_row;       // bytes from a row of taps to the next one
-    const int8_t *present;  // one tap more, or NULL; moves on
-    int8_t *kept;           // where `present` goes when all taps have been read; moves on
-    int8_t *y;              // may be `present`; moves on
-    uint32_t count;         // elements
+    const int8_t *x;       // the first of rows * columns taps; moves on
+    int32_t rows, columns; // >= 1
+    int32_t next_row;      // bytes from a row of taps to the next one
+    const int8_t *present; // one tap more, or NULL; moves on
+    int8_t *kept;          // where `present` goes when all taps have been read; moves on
+    int8_t *y;             // may be `present`; moves on
+    uint32_t count;        // elements; counts down
 } m0_mean_t;
 
-// y = requantize(sum over all taps of (x - z_x)), element by element, with the layer's one
-// multiplier. For at most 65535 taps.
-void m0_mean(const mlet_layer_t *layer, m0_mean_t *job);
+// Prepare for m0_mean_words() on this x, and others that differ by multiples of next_column. False
+// where it is not to be used: a tap is not on a multiple of 4, there are more than 128 of them, or
+// the layer's shift is out of the range in which 32 bits suffice.
+bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer);
 
-// Four elements at a time, as many as there are: x, next_row, next_column, present and kept are
-// multiples of 4, taps at most 128.
+// y = requantize(sum over all taps of (x - z_x)) with the layer's one multiplier, four neighbouring
+// elements at a time, as many as there are:
 //   y = clamp((acc * high + floor(acc * low / 2^16) + offset) >> shift),
 //   acc = zeros + sum over all taps of (x + 128)
 void m0_mean_words(m0_mean_t *job);
+
+// The same for any layer, one element at a time, which are x_step and y_step apart (with a
+// `present`, 1). It needs no m0_mean_start().
+void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step, int32_t y_step);
 
 #endif

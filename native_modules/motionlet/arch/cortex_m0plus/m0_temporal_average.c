@@ -15,7 +15,10 @@ mlet_status_t m0_temporal_average(
         job.present = x;
         job.kept = mlet_ring_frame(past, past->count);
     }
-    m0_mean(layer, &job);
+    if (m0_mean_start(&job, layer)) {
+        m0_mean_words(&job);
+    }
+    m0_mean_bytes(&job, layer, 1, 1); // what is left
     mlet_ring_rotate(past);
     return MLET_OK;
 }
