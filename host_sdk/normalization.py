@@ -154,10 +154,27 @@ class Normalization:
             u = v - self.offset
         else:
             total = v << self.rate if state is None else state
-            u = v - ((total + (1 << self.rate >> 1)) >> self.rate)
+            u = v - self._mean(total)
             state = total + u
         q = (u * self.multiplier + (1 << (self.shift - 1))) >> self.shift
         return np.clip(q + self.zero_point, -128, 127).astype(np.int8), state
+
+    def _mean(self, total):
+        """Return the mean that a state of `step` stands for."""
+        return (total + (1 << self.rate >> 1)) >> self.rate
+
+    def backgrounds(self, samples):
+        """Return the running mean before each frame of a film [T, H, W, C], as samples.
+
+        Before the first it is that frame. A stream that is shown one of these frames knows of the
+        background what a stream knows that saw all of the film before.
+        """
+        out, state = np.array(samples), None
+        for t, frame in enumerate(samples):
+            if t:
+                out[t] = self._mean(state)
+            state = self.step(frame, state)[1]
+        return out
 
     def real(self, q):
         """Return what int8 values of the input stand for, float32: what a float network sees."""

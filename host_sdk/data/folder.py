@@ -138,6 +138,10 @@ class FolderTask:
         all there are, in an order that `seed` decides; with `count` the classes are as equally
         frequent as they can be. Training windows are augmented, and repeated with other changes
         when `count` is more than there are; elsewhere there may be fewer than `count`.
+
+        Where a running mean is subtracted, a window from the middle of a clip begins with the mean
+        of what came before instead of its first frame: so it looks as to a device that has seen
+        the clip from its beginning, and whoever is in that frame does not count as background.
         """
         return self.make_grouped_clips(count, frames, split, seed)[:2]
 
@@ -159,14 +163,17 @@ class FolderTask:
         dtype = np.int16 if self.thermal else np.uint8
         samples = np.empty((len(picked), frames, *self.FRAME_SHAPE), dtype)
         films = {index: self.frames_of(self.clips[index]) for index, _ in windows}
+        first = films  # frames that a window can begin with
+        if self.NORMALIZATION.kind == "background" and self.NORMALIZATION.rate:
+            first = {i: self.NORMALIZATION.backgrounds(film) for i, film in films.items()}
         for row, pick in enumerate(picked):
             index, start = windows[pick]
             film = films[index]
             if augmentation:
                 start = augmentation.move(rng, start, len(film) - frames)
-                samples[row] = augmentation.change(rng, film[start : start + frames])
-            else:
-                samples[row] = film[start : start + frames]
+            window = np.array(film[start : start + frames])
+            window[0] = first[index][start]
+            samples[row] = augmentation.change(rng, window) if augmentation else window
         shown = [self.clips[windows[pick][0]] for pick in picked]
         units = [self.groups.get(clip.name, clip.info.sha256) for clip in shown]
         groups = np.unique(units, return_inverse=True)[1]

@@ -185,12 +185,6 @@ def _task_warnings(task, windows, frames):
         missing = set(task.LABELS) - {task.clips[index].label for index, _ in found}
         if missing:
             yield f"no window of {frames} frames of {_and(missing)} in the {split} split"
-    late = [start for _, start in windows["train"] if start]
-    if late and task.NORMALIZATION.rate:
-        yield (
-            f"{len(late)} training windows begin in the middle of a clip: who is in their first "
-            "frame counts as background; begin clips with an empty scene, and take --stride longer"
-        )
     short = [clip.name for clip in task.clips if clip.name in task.skipped]
     if short:
         yield (

@@ -528,3 +528,22 @@ def test_groups_of_windows(tmp_path):
     (folder / "splits.csv").write_text("\n".join(["clip,split,group", *rows]))
     groups = load_task(folder).make_grouped_clips(None, 8, "train")[2]
     assert len(np.unique(groups)) == 2
+
+
+def test_windows_begin_with_the_background_known_by_then(tmp_path):
+    folder = bars(tmp_path, thermal=True)
+    task = load_task(folder, {"augment": "none", "stride": 3})
+    samples, _ = task.make_clips(None, 6, "train", seed=0)
+    expected = []
+    for index, start in task.windows(6, "train"):
+        film = np.array(task.frames_of(task.clips[index]))
+        known = task.NORMALIZATION.backgrounds(film)[start]
+        expected.append(np.concatenate([known[None], film[start + 1 : start + 6]]))
+        if start:
+            assert not np.array_equal(known, film[start])
+    assert sorted(s.tobytes() for s in samples) == sorted(e.tobytes() for e in expected)
+    # A difference from the frame before knows nothing else of the past.
+    task = load_task(folder, {"augment": "none", "stride": 3, "normalization": "difference:2"})
+    films = {c.name: np.array(task.frames_of(c)).tobytes() for c in task.clips}
+    for sample in task.make_clips(None, 6, "train", seed=0)[0]:
+        assert any(sample.tobytes() in film for film in films.values())

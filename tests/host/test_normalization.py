@@ -184,3 +184,14 @@ def test_halves_round_up_and_nan_is_refused():
     assert to_samples([0.5, -0.5, 1.5, -1.5], 1).tolist() == [1, 0, 2, -1]
     with pytest.raises(MotionletError, match=r"the value at \(1, 0\) is not a number"):
         to_samples([[0.0], [math.nan]])
+
+
+@given(st.integers(1, 12), st.integers(2, 12), st.integers(0, 2**32 - 1))
+def test_a_stream_that_begins_with_the_background(rate, frames, seed):
+    """It sees the next frame as a stream does that saw all frames before."""
+    n = Normalization.background(20, rate, "int16")
+    film = np.random.default_rng(seed).integers(-3000, 3000, (frames, 3, 4, 1)).astype(np.int16)
+    known, whole = n.backgrounds(film), n.run(film)
+    assert np.array_equal(known[0], film[0])
+    for t in range(1, frames):
+        assert np.array_equal(n.run(np.stack([known[t], film[t]]))[1], whole[t])
