@@ -98,7 +98,7 @@ def run_on_pico(cases, directory):
         # Strict: what a real board answers with a HardFault ends the test.
         options = {"flash": directory / "f", "fresh": True, "romfs": image, "strict": True}
         with open_device("virtual", **options) as pico:
-            said = pico.exec(f"INPUT = {sizes!r}\n{SCRIPT}", timeout=300)
+            said = pico.exec(f"INPUT = {sizes!r}\n{SCRIPT}", timeout=600)
             found.update(json.loads(said.splitlines()[-1]))
         files.clear()
         sizes.clear()
