@@ -106,6 +106,14 @@
     add     r11, r1
     .endm
 
+// A tap of weight r5 that is added to another's products.
+    .macro ADD_TAP
+    muls    r2, r5
+    muls    r3, r5
+    adds    r0, r0, r2
+    adds    r1, r1, r3
+    .endm
+
 // The first two of four taps.
     .macro TWO_TAPS
     ldmia   r6!, {r4}
@@ -115,10 +123,7 @@
     muls    r1, r5
     lsls    r5, r4, #16
     asrs    r5, r5, #24
-    muls    r2, r5
-    muls    r3, r5
-    adds    r0, r0, r2
-    adds    r1, r1, r3
+    ADD_TAP
     .endm
 
     .macro GROUP_TWO                        // 46 cycles
@@ -130,10 +135,7 @@
     muls    r0, r5
     muls    r1, r5
     asrs    r5, r4, #24
-    muls    r2, r5
-    muls    r3, r5
-    adds    r0, r0, r2
-    adds    r1, r1, r3
+    ADD_TAP
     SPLIT
     .endm
 
@@ -142,16 +144,10 @@
     ldmia   r7!, {r2, r3}
     lsls    r5, r4, #8
     asrs    r5, r5, #24
-    muls    r2, r5
-    muls    r3, r5
-    adds    r0, r0, r2
-    adds    r1, r1, r3
+    ADD_TAP
     ldmia   r7!, {r2, r3}
     asrs    r5, r4, #24
-    muls    r2, r5
-    muls    r3, r5
-    adds    r0, r0, r2
-    adds    r1, r1, r3
+    ADD_TAP
     SPLIT
     .endm
 

@@ -17,6 +17,16 @@
     stmia   r0!, {r1}
     .endm
 
+// The taps from r7, which is below 0, up to 0; the carry tells that their number is odd.
+    .macro PACK_TAPS
+    bcs     3f
+2:  PACK_TAP
+    adds    r7, #1
+3:  PACK_TAP
+    adds    r7, #1
+    bne     2b
+    .endm
+
 // void m0_pack4(uint32_t *words, const int8_t *const x[4], uint32_t n, uint32_t rows, int32_t step)
     FUNCTION m0_pack4
     push    {r4-r7, lr}
@@ -31,12 +41,7 @@
     rsbs    r7, r2, #0
     push    {r7}
 1:  lsrs    r1, r7, #1
-    bcs     3f                      // n is odd
-2:  PACK_TAP
-    adds    r7, #1
-3:  PACK_TAP
-    adds    r7, #1
-    bne     2b
+    PACK_TAPS
     mov     r1, lr
     subs    r1, #1
     beq     4f
@@ -66,12 +71,7 @@
     rsbs    r7, r2, #0
     beq     4f
     lsrs    r2, r2, #1
-    bcs     3f                      // n is odd
-2:  PACK_TAP
-    adds    r7, #1
-3:  PACK_TAP
-    adds    r7, #1
-    bne     2b
+    PACK_TAPS
 4:  mov     r1, lr
     cmp     r1, r12
     bne     1b
