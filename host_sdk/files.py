@@ -1,6 +1,8 @@
 """Files that are whole or as they were."""
 
+import contextlib
 import json
+import os
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
@@ -22,15 +24,28 @@ def make_folder(path):
         raise MotionletError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
-def write(path, data):
-    """Write bytes under another name first, so that the file is whole or as it was."""
+@contextlib.contextmanager
+def replacing(path):
+    """Give another path to write a file to, which then becomes `path`: whole, or as it was.
+
+    It has the same ending, and is this process's own. Raises MotionletError naming `path` when
+    writing fails.
+    """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        temporary.write_bytes(data)
+        yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise MotionletError(f"{path}: {error.strerror}") from None
+        raise MotionletError(f"{path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path, data):
+    """Write bytes, `replacing` what is there."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_json(path, value):

@@ -7,11 +7,11 @@ which only people and `dequantize` read. SPEC.md says what each op computes.
 import json
 import zipfile
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.files import replacing
 from host_sdk.normalization import PIXELS, Normalization
 
 
@@ -111,10 +111,8 @@ def save_graph(graph, path):
             if op[name] is not None:
                 arrays[f"{index}/{name}"] = op[name]
             del op[name]
-    temporary = Path(f"{path}.tmp")
-    with open(temporary, "wb") as file:
+    with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, graph=json.dumps(description), **arrays)
-    temporary.replace(path)
 
 
 def load_graph(path):

@@ -21,7 +21,7 @@ import numpy as np
 
 import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, read, write, write_json
+from host_sdk.files import make_folder, read, replacing, write, write_json
 from host_sdk.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
@@ -123,22 +123,11 @@ def write_run(folder, model, record):
     """Write a trained network and its record; remove what was made of an earlier one."""
     folder = Path(folder)
     make_folder(folder)
-    _save_model(model, folder / "model.keras")
+    with replacing(folder / "model.keras") as path:
+        model.save(path)
     write_json(folder / "train.json", record)
     for name in (CHECKPOINT, *DERIVED):
         (folder / name).unlink(missing_ok=True)
-
-
-def _save_model(model, path):
-    """Save a Keras model under another name first, so that the file is whole or as it was."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        model.save(partial)
-        partial.replace(path)
-    except OSError as error:
-        raise MotionletError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def versions(*packages):

@@ -29,6 +29,7 @@ import numpy as np
 from host_sdk import paths
 from host_sdk.data import splits
 from host_sdk.errors import MotionletError
+from host_sdk.files import replacing
 from host_sdk.normalization import Normalization
 
 LABELS = ["forward", "backward", "frozen", "double speed"]
@@ -67,9 +68,8 @@ def _film():
                 raise MotionletError(f"{video} is not there and was not fetched; see above why")
         info = clip_files.inspect_clip(video)
         form = clip_files.FrameForm(FRAMES_PER_SECOND, (info.height, info.width, 1))
-        partial = path.with_name("partial.npy")
-        np.save(partial, clip_files.read_frames(video, info, form)[..., 0])
-        partial.replace(path)
+        with replacing(path) as partial:
+            np.save(partial, clip_files.read_frames(video, info, form)[..., 0])
     film = np.load(path, mmap_mode="r")
     count, height, width = film.shape
     blocks = np.empty((count, height // _BLOCK, width // _BLOCK), np.float32)
