@@ -204,29 +204,32 @@ def test_a_board_header_beyond_reading_is_named(tmp_path):
 # Sources
 
 
-DEB822 = """\
+# Where a machine gets its packages: names that stand for hosts, and are none.
+MIRROR, SECURITY, OTHER = (f"http://{name}.example/d" for name in ("mirror", "security", "other"))
+
+DEB822 = f"""\
 Types: deb
 # a comment
-URIs: http://packages.example/s
+URIs: {SECURITY}
 Suites: bookworm-security
 Components: main
 
 Enabled: no
 Types: deb
-URIs: http://disabled.example/d
+URIs: {OTHER}
 Suites: bookworm
 Components: main
 
 Types: deb
-URIs: http://packages.example/d
+URIs: {MIRROR}
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 """
 
-INLINE_KEY = """\
+INLINE_KEY = f"""\
 Types: deb
-URIs: http://packages.example/d
+URIs: {MIRROR}
 Suites: stable
 Components: main
 Signed-By:
@@ -246,12 +249,12 @@ Signed-By:
             INLINE_KEY,
             "\n -----BEGIN KEY-----\n .\n abc\n -----END KEY-----",
         ),
-        ("sources.list", "deb http://packages.example/d bookworm main # x\n", None),
+        ("sources.list", f"deb {MIRROR} bookworm main # x\n", None),
         (
             "sources.list.d/some.list",
-            "# deb http://no.example/debian sid main\n"
-            "deb http://other.example/apt cloud main\n"
-            "deb [arch=amd64 signed-by=/k.gpg] http://packages.example/d trixie main contrib\n",
+            f"# deb {OTHER} sid main\n"
+            f"deb {OTHER} cloud main\n"
+            f"deb [arch=amd64 signed-by=/k.gpg] {MIRROR} trixie main contrib\n",
             "/k.gpg",
         ),
     ],
@@ -261,7 +264,7 @@ def test_the_machine_s_mirror_is_found(tmp_path, name, text, signed_by):
     (tmp_path / name).write_text(text)
     stanza = get_sources.debian_sources(tmp_path)
     assert stanza.startswith(
-        "Types: deb deb-src\nURIs: http://packages.example/d\nSuites: trixie\nComponents: main\n"
+        f"Types: deb deb-src\nURIs: {MIRROR}\nSuites: trixie\nComponents: main\n"
     )
     assert stanza.partition("Signed-By: ")[2] == (f"{signed_by}\n" if signed_by else "")
 

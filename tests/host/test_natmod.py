@@ -115,22 +115,15 @@ def test_a_variable_with_an_initial_value_is_named(tmp_path):
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """natmod/runtime.c, the arithmetic of cores without floats, on this machine."""
-    library = tmp_path_factory.mktemp("runtime") / "runtime.so"
     source = ROOT / "native_modules/motionlet/natmod/runtime.c"
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library]
-    subprocess.run([*command, source], check=True)
-    runtime = ctypes.CDLL(library)
-    signatures = {
+    types = {
         "__mulsf3": (ctypes.c_float, ctypes.c_float, ctypes.c_float),
         "__floatsisf": (ctypes.c_float, ctypes.c_int32),
         "__extendsfdf2": (ctypes.c_double, ctypes.c_float),
         "__ashldi3": (ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),
         "__ashrdi3": (ctypes.c_int64, ctypes.c_int64, ctypes.c_int),
     }
-    for name, (result, *arguments) in signatures.items():
-        function = getattr(runtime, name)
-        function.restype, function.argtypes = result, arguments
-    return runtime
+    return toolchains.arithmetic(source, tmp_path_factory.mktemp("runtime"), types)
 
 
 FLOATS = st.floats(
@@ -144,16 +137,16 @@ def test_arithmetic_of_floats_is_exact(runtime, a, b, integer):
         product = np.float32(a) * np.float32(b)
     if abs(a * b) < np.finfo(np.float32).smallest_normal:
         product = np.float32(0)
-    assert getattr(runtime, "__mulsf3")(a, b) == product
-    assert getattr(runtime, "__floatsisf")(integer) == np.float32(integer)
-    assert getattr(runtime, "__extendsfdf2")(a) == a
+    assert runtime["__mulsf3"](a, b) == product
+    assert runtime["__floatsisf"](integer) == np.float32(integer)
+    assert runtime["__extendsfdf2"](a) == a
 
 
 @given(value=st.integers(-(2**63), 2**63 - 1), count=st.integers(0, 63))
 def test_shifts_of_64_bits_are_exact(runtime, value, count):
     left = (value << count) % 2**64
-    assert getattr(runtime, "__ashldi3")(value % 2**64, count) == left
-    assert getattr(runtime, "__ashrdi3")(value, count) == value >> count
+    assert runtime["__ashldi3"](value % 2**64, count) == left
+    assert runtime["__ashrdi3"](value, count) == value >> count
 
 
 def test_a_compiler_that_is_missing_is_named_with_its_package(tmp_path):

@@ -1,10 +1,10 @@
 """Arithmetic of tests/boards/XTENSA_SIM, MicroPython's board on an emulated Xtensa core."""
 
 import ctypes
-import subprocess
 
 import numpy as np
 import pytest
+import toolchains
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,23 +18,15 @@ FLOATS = st.floats(width=32) | st.integers(0, 2**32 - 1).map(
 @pytest.fixture(scope="module")
 def runtime(tmp_path_factory):
     """Its runtime.c, on this machine."""
-    library = tmp_path_factory.mktemp("runtime") / "runtime.so"
     source = paths.repository() / "tests/boards/XTENSA_SIM/runtime.c"
-    command = ["gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", library]
-    subprocess.run([*command, source], check=True)
-    functions = ctypes.CDLL(library)
     types = {
-        "divsf3": (ctypes.c_float, ctypes.c_float, ctypes.c_float),
-        "extendsfdf2": (ctypes.c_double, ctypes.c_float),
-        "truncdfsf2": (ctypes.c_float, ctypes.c_double),
-        "floatsidf": (ctypes.c_double, ctypes.c_int32),
-        "bswapdi2": (ctypes.c_uint64, ctypes.c_uint64),
+        "__divsf3": (ctypes.c_float, ctypes.c_float, ctypes.c_float),
+        "__extendsfdf2": (ctypes.c_double, ctypes.c_float),
+        "__truncdfsf2": (ctypes.c_float, ctypes.c_double),
+        "__floatsidf": (ctypes.c_double, ctypes.c_int32),
+        "__bswapdi2": (ctypes.c_uint64, ctypes.c_uint64),
     }
-    for name, (result, *arguments) in types.items():
-        function = getattr(functions, f"__{name}")
-        function.restype, function.argtypes = result, arguments
-        types[name] = function
-    return types
+    return toolchains.arithmetic(source, tmp_path_factory.mktemp("runtime"), types)
 
 
 def same(found, wanted):
@@ -48,22 +40,22 @@ def same(found, wanted):
 def test_quotients_are_rounded_to_the_nearest_float(runtime, a, b):
     with np.errstate(all="ignore"):
         wanted = np.float32(a) / np.float32(b)
-    assert same(runtime["divsf3"](a, b), wanted)
+    assert same(runtime["__divsf3"](a, b), wanted)
 
 
 @given(single=FLOATS, double=st.floats() | FLOATS.map(lambda x: x * (1 + 2**-24)))
 def test_floats_become_doubles_and_doubles_the_nearest_float(runtime, single, double):
-    assert same(runtime["extendsfdf2"](single), single)
+    assert same(runtime["__extendsfdf2"](single), single)
     with np.errstate(all="ignore"):
         wanted = np.float32(double)
-    assert same(runtime["truncdfsf2"](double), wanted)
+    assert same(runtime["__truncdfsf2"](double), wanted)
 
 
 @given(value=st.integers(-(2**31), 2**31 - 1))
 def test_integers_become_doubles(runtime, value):
-    assert runtime["floatsidf"](value) == value
+    assert runtime["__floatsidf"](value) == value
 
 
 @given(value=st.integers(0, 2**64 - 1))
 def test_bytes_are_swapped(runtime, value):
-    assert runtime["bswapdi2"](value).to_bytes(8, "big") == value.to_bytes(8, "little")
+    assert runtime["__bswapdi2"](value).to_bytes(8, "big") == value.to_bytes(8, "little")
