@@ -1,30 +1,20 @@
 """Clips as files and as samples."""
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 
 from host_sdk import golden
 from host_sdk.errors import MotionletError
+from host_sdk.files import read_arrays
 from host_sdk.golden.frames import sample_type
 from host_sdk.normalization import HUNDREDTHS, sample_range, to_samples
 
 
 def load_array(path):
     """Read the array of a `.npy` file, or of an `.npz` file that holds one array."""
-    path = Path(path)
-    try:
-        content = np.load(path)
-        if not isinstance(content, np.ndarray):
-            with content as archive:
-                if len(archive.files) != 1:
-                    raise MotionletError(f"{path} holds {len(archive.files)} arrays, 1 is needed")
-                content = archive[archive.files[0]]
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "not a .npy or .npz file"
-        raise MotionletError(f"{path}: {reason}") from None
-    return content
+    arrays = read_arrays(path, "a .npy or .npz file")
+    if len(arrays) != 1:
+        raise MotionletError(f"{path} holds {len(arrays)} arrays, 1 is needed")
+    return next(iter(arrays.values()))
 
 
 def load_clip(path, samples_per_unit=HUNDREDTHS):

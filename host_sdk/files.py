@@ -16,6 +16,43 @@ def read(path):
         raise MotionletError(f"{path}: {error.strerror}") from None
 
 
+def read_json(path, writer, **types):
+    """Return the dict in a JSON file that the command `writer` makes.
+
+    Raises MotionletError naming the file when it holds something else; `types` are those of values
+    that must be in it.
+    """
+    try:
+        value = json.loads(read(path))
+        known = isinstance(value, dict) and all(isinstance(value[k], t) for k, t in types.items())
+    except (ValueError, KeyError):
+        known = False
+    if not known:
+        raise MotionletError(f"{path} is not what `{writer}` writes")
+    return value
+
+
+def read_arrays(path, kind):
+    """Return {name: array} of an `.npz` archive, or {"": array} of an `.npy` file.
+
+    Raises MotionletError naming the file, which then is not `kind`.
+    """
+    import numpy as np
+
+    try:
+        with open(path, "rb") as file:  # of one that it opens itself, numpy may lose hold
+            content = np.load(file)
+            if isinstance(content, np.ndarray):
+                return {"": content}
+            arrays = {name: content[name] for name in content.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError  # files of other kinds are zip archives too
+    except Exception as error:  # numpy, zipfile and zlib raise whatever their unpacking met
+        reason = getattr(error, "strerror", None) or f"not {kind}"
+        raise MotionletError(f"{path}: {reason}") from None
+    return arrays
+
+
 def make_folder(path):
     """Make a folder, and those above it, unless it is there."""
     try:

@@ -5,13 +5,12 @@ which only people and `dequantize` read. SPEC.md says what each op computes.
 """
 
 import json
-import zipfile
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.files import replacing
+from host_sdk.files import read_arrays, replacing
 from host_sdk.normalization import PIXELS, Normalization
 
 
@@ -117,21 +116,19 @@ def save_graph(graph, path):
 
 def load_graph(path):
     """Read what `save_graph` wrote. Raises MotionletError when `path` is something else."""
+    kind = "a quantized graph (`host_sdk quantize`)"
+    arrays = read_arrays(path, kind)
     try:
-        with np.load(path) as archive:
-            description = json.loads(str(archive["graph"]))
-            graph = Graph(**description)
-            if not isinstance(graph.normalization, Normalization):
-                graph.normalization = Normalization.from_dict(graph.normalization)
-            graph.tensors = [Tensor(**tensor) for tensor in graph.tensors]
-            graph.ops = [Op(**op) for op in graph.ops]
-            for index, op in enumerate(graph.ops):
-                for name in ("kernel", "stride", "dilation", "padding"):
-                    setattr(op, name, tuple(getattr(op, name)))
-                for name in ARRAYS:
-                    if f"{index}/{name}" in archive:
-                        setattr(op, name, archive[f"{index}/{name}"])
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "not a quantized graph (`host_sdk quantize`)"
-        raise MotionletError(f"{path}: {reason}") from None
+        graph = Graph(**json.loads(str(arrays["graph"])))
+        if not isinstance(graph.normalization, Normalization):
+            graph.normalization = Normalization.from_dict(graph.normalization)
+        graph.tensors = [Tensor(**tensor) for tensor in graph.tensors]
+        graph.ops = [Op(**op) for op in graph.ops]
+        for index, op in enumerate(graph.ops):
+            for name in ("kernel", "stride", "dilation", "padding"):
+                setattr(op, name, tuple(getattr(op, name)))
+            for name in ARRAYS:
+                setattr(op, name, arrays.get(f"{index}/{name}"))
+    except (ValueError, KeyError, TypeError):
+        raise MotionletError(f"{path}: not {kind}") from None
     return graph

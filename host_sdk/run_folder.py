@@ -10,8 +10,8 @@
 `RUN/seed0`, `RUN/seed1` … are run folders of the same configuration trained with other seeds.
 """
 
+import contextlib
 import functools
-import json
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,7 +21,7 @@ import numpy as np
 
 import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, read, replacing, write, write_json
+from host_sdk.files import make_folder, read, read_json, replacing, write, write_json
 from host_sdk.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
@@ -109,7 +109,7 @@ class Run:
         from host_sdk import mlet_file, planner
 
         graph, path = self.load_graph(), self.folder / "model.mlet"
-        if path.exists():
+        with contextlib.suppress(MotionletError):  # there is none, or it is damaged
             data = read(path)
             # The same graph in the same plan gives the same bytes.
             if mlet_file.pack(graph, mlet_file.read(data)[1]) == data:
@@ -125,9 +125,9 @@ def write_run(folder, model, record):
     make_folder(folder)
     with replacing(folder / "model.keras") as path:
         model.save(path)
-    write_json(folder / "train.json", record)
-    for name in (CHECKPOINT, *DERIVED):
-        (folder / name).unlink(missing_ok=True)
+        write_json(folder / "train.json", record)  # before the network is seen: this may fail
+        for name in (CHECKPOINT, *DERIVED):
+            (folder / name).unlink(missing_ok=True)
 
 
 def versions(*packages):
@@ -147,14 +147,7 @@ def open_run(folder):
         if (path.parent / CHECKPOINT).exists():
             why = f"its training was stopped; `host_sdk train --resume --out {folder}` goes on"
         raise MotionletError(f"{folder} holds no trained network: {why}")
-    try:
-        record = json.loads(read(path))
-        known = isinstance(record["config"], dict) and isinstance(record["labels"], list)
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise MotionletError(f"{path} is not what `host_sdk train` writes")
-    return Run(Path(folder), record)
+    return Run(Path(folder), read_json(path, "host_sdk train", config=dict, labels=list))
 
 
 def open_runs(folder):

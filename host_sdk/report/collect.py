@@ -1,12 +1,11 @@
 """What the report shows, read from run folders."""
 
-import json
 import shlex
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.evaluate import FILE_NAME, VERSION, hashes
-from host_sdk.files import read
+from host_sdk.files import read_json
 from host_sdk.run_folder import open_runs
 
 
@@ -35,11 +34,8 @@ def _entry(name, run):
     path = run.folder / FILE_NAME
     if not path.exists():
         raise MotionletError(f"no {path}: `host_sdk evaluate {run.folder}` writes it")
-    try:
-        result = json.loads(read(path))
-        version = result["version"]
-    except (ValueError, KeyError, TypeError):
-        raise MotionletError(f"{path} is not what `host_sdk evaluate` writes") from None
+    result = read_json(path, "host_sdk evaluate", version=int)
+    version = result["version"]
     if version != VERSION:
         raise MotionletError(
             f"{path} is of version {version}, this is {VERSION}: `host_sdk evaluate {run.folder}`"
@@ -69,12 +65,12 @@ def _entry(name, run):
         "layer_cycles": layers,
         "measured": bool(clock),
         "state_of": {place["name"]: place["bytes"] for place in targets[target]["state"]},
-        "quantize": _optional_json(run.folder / "quantize.json"),
+        "quantize": _optional_json(run.folder / "quantize.json", "host_sdk quantize"),
     }
 
 
-def _optional_json(path):
-    return json.loads(read(path)) if path.exists() else None
+def _optional_json(path, writer):
+    return read_json(path, writer) if path.exists() else None
 
 
 def reproduce(entry):

@@ -10,13 +10,12 @@ import json
 import signal
 import threading
 import time
-import zipfile
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.files import write
+from host_sdk.files import read_arrays, write
 from host_sdk.networks import answers, import_keras
 
 FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy")
@@ -201,10 +200,11 @@ def load_checkpoint(path):
     """Return (about, state, arrays) of a checkpoint. MotionletError when there is none."""
     if not path.exists():
         raise MotionletError(f"nothing to resume: there is no {path}")
+    kind = "a checkpoint of `host_sdk train`"
+    arrays = read_arrays(path, kind)
     try:
-        with np.load(path) as archive:
-            description = json.loads(str(archive["description"]))
-            arrays = [archive[f"{i}"] for i in range(len(archive.files) - 1)]
-        return description["about"], description["state"], arrays
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
-        raise MotionletError(f"{path} is not a checkpoint of `host_sdk train`") from None
+        description = json.loads(str(arrays.pop("description")))
+        in_order = [arrays[f"{i}"] for i in range(len(arrays))]
+        return description["about"], description["state"], in_order
+    except (ValueError, KeyError, TypeError):
+        raise MotionletError(f"{path}: not {kind}") from None

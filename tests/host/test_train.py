@@ -153,7 +153,7 @@ def test_resume_refuses_changes(tmp_path, monkeypatch):
     with pytest.raises(MotionletError, match="cannot resume: the data changed since"):
         train(SMALL, tmp_path, progress=False, resume=True)
     (tmp_path / "checkpoint.npz").write_bytes(b"not one")
-    with pytest.raises(MotionletError, match="is not a checkpoint"):
+    with pytest.raises(MotionletError, match=r"checkpoint\.npz: not a checkpoint"):
         train(SMALL, tmp_path, progress=False, resume=True)
 
 

@@ -1,0 +1,96 @@
+"""Files that are read back: whole, or a line that names them."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from host_sdk import run_folder
+from host_sdk.clips import load_clip
+from host_sdk.errors import MotionletError
+from host_sdk.graph import load_graph, save_graph
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory, make_vectors):
+    """{file: how to read it} of what numpy and zipfile unpack."""
+    folder = tmp_path_factory.mktemp("files")
+    clip = np.random.default_rng(0).integers(0, 256, (4, 5, 6), np.uint8)
+    np.save(folder / "clip.npy", clip)
+    np.savez(folder / "clip.npz", clip)
+    np.savez_compressed(folder / "small.npz", clip)
+    save_graph(make_vectors.tiny_tsm(), folder / "model.graph")
+    readers = {"clip.npy": load_clip, "clip.npz": load_clip, "small.npz": load_clip}
+    return {folder / name: read for name, read in {**readers, "model.graph": load_graph}.items()}
+
+
+def read_or_refuse(read, path):
+    """A file is read as if it were whole, or refused by name."""
+    try:
+        read(path)
+        named = True
+    except MotionletError as error:
+        named = str(path) in str(error)
+    assert named
+
+
+@example(number=0, length=0, changes=[])  # numpy has an EOFError for this one alone
+@given(
+    number=st.integers(0, 3),
+    length=st.one_of(st.none(), st.integers(0, 2000)),
+    changes=st.lists(st.tuples(st.integers(-400, 400), st.integers(0, 255)), max_size=4),
+)
+def test_damaged_files(samples, number, length, changes):
+    path, read = list(samples.items())[number]
+    content = bytearray(path.read_bytes()[:length])
+    for at, value in changes:
+        if -len(content) <= at < len(content):
+            content[at] = value
+    damaged = path.with_name(f"damaged{path.suffix}")
+    damaged.write_bytes(content)
+    read_or_refuse(read, damaged)
+
+
+def test_every_byte_of_a_compressed_clip(samples):
+    path, read = list(samples.items())[2]
+    content = path.read_bytes()
+    for at in range(len(content)):
+        damaged = path.with_name("damaged.npz")
+        damaged.write_bytes(content[:at] + bytes([content[at] ^ 0x55]) + content[at + 1 :])
+        read_or_refuse(read, damaged)
+
+
+def test_an_archive_of_other_things(tmp_path):
+    with zipfile.ZipFile(tmp_path / "clip.npz", "w") as archive:
+        archive.writestr("letter.txt", "Dear Sir")
+    with pytest.raises(MotionletError, match=r"clip\.npz: not a \.npy or \.npz file$"):
+        load_clip(tmp_path / "clip.npz")
+
+
+class Network:
+    """Saves itself as a Keras model does."""
+
+    def save(self, path):
+        path.write_text("new")
+
+
+def test_a_full_disk_leaves_the_run_as_it_was(tmp_path, monkeypatch):
+    names = ("model.keras", "train.json", run_folder.CHECKPOINT, *run_folder.DERIVED)
+    for name in names:
+        (tmp_path / name).write_text("old")
+
+    def full(path, value):
+        raise MotionletError(f"{path}: No space left on device")
+
+    monkeypatch.setattr(run_folder, "write_json", full)
+    with pytest.raises(MotionletError, match=r"train\.json: No space"):
+        run_folder.write_run(tmp_path, Network(), {})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == dict.fromkeys(
+        names, "old"
+    )
+    monkeypatch.undo()
+    run_folder.write_run(tmp_path, Network(), {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "train.json"]
+    assert (tmp_path / "model.keras").read_text() == "new"
