@@ -54,10 +54,11 @@ def plan(graph, scratch_bytes=None, chains=True):
     check_graph(graph)
     needs = _Scratch(graph, scratch_bytes)
     if chains is True:
-        chains = _choose_chains(graph, needs)
-    rows = chain.rows_of(graph, chains or [])
+        rows, arena, offsets, scratch_offsets = _plan_chains(graph, needs)
+    else:
+        rows = chain.rows_of(graph, chains or [])
+        arena, offsets, scratch_offsets = _plan_arena(graph, rows, needs)
     scratch = needs.of(rows)
-    arena, offsets, scratch_offsets = _plan_arena(graph, rows, needs)
     sizes = [state_bytes(graph, op) for op in graph.ops]
     total, state_offsets = round_up(background_bytes(graph)), []
     for size in sizes:
@@ -269,24 +270,42 @@ def _leads(graph, rows):
     return leads
 
 
-def _choose_chains(graph, needs):
-    """Return the chains that keep the most bytes live at once lowest, with the fewest chains.
+def _plan_chains(graph, needs):
+    """Return (rows, *`_plan_arena`) of the chains with the smallest arena that can be found.
 
-    What is live while a chain runs does not depend on the other chains, so the best split of the
-    ops from op i on follows from the best splits behind its first part.
+    An arena may have to be larger than what is live at once. A chain that only keeps less live
+    than that costs time for nothing, and is given up.
+    """
+    rows = chain.rows_of(graph, _choose_chains(graph, needs))
+    found = _plan_arena(graph, rows, needs)
+    fewer = chain.rows_of(graph, _choose_chains(graph, needs, enough=found[0]))
+    if fewer != rows:
+        again = _plan_arena(graph, fewer, needs)
+        if again[0] <= found[0]:
+            return fewer, *again
+    return rows, *found
+
+
+def _choose_chains(graph, needs, enough=0):
+    """Return the chains that keep the most bytes live at once lowest, or at most `enough`.
+
+    Of those, they make the fewest rows one by one: each is a call of a kernel. What is live while
+    a chain runs does not depend on the other chains, so the best split of the ops from op i on
+    follows from the best splits behind its first part.
     """
     count = len(graph.ops)
     parts = {(i, i) for i in range(count)} | set(chain.possible(graph))
-    best = {count: (0, 0, [])}  # from op i on: most bytes live, ops in chains, chains
+    heights = [graph.tensors[op.output].height for op in graph.ops]
+    best = {count: (enough, 0, [])}  # from op i on: most bytes live, rows made in chains, chains
     for first in reversed(range(count)):
         choices = []
         for last in range(first, count):
             if (first, last) in parts:
-                peak, chained, chains = best[last + 1]
+                peak, made, chains = best[last + 1]
                 own = [(first, last)] if last > first else []
                 peak = max(peak, _live_bytes(graph, needs, first, own))
-                chained += last - first + 1 if own else 0
-                choices.append((peak, chained, own + chains))
+                made += sum(heights[first : last + 1]) if own else 0
+                choices.append((peak, made, own + chains))
         best[first] = min(choices)
     return best[0][2]
 

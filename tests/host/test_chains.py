@@ -105,6 +105,16 @@ def test_chosen_chains_never_cost_memory(made):
     assert planner.plan(graph).arena_bytes <= planner.plan(graph, chains=False).arena_bytes
 
 
+@given(made=row_graphs(), target=st.sampled_from(sorted(targets.MODULES)))
+def test_every_chosen_chain_is_worth_its_time(made, target):
+    graph, scratch = made[0], targets.scratch_bytes(target)
+    plan = planner.plan(graph, scratch)
+    chosen = chains.chains_of(plan.rows)
+    for one in chosen:
+        rest = [other for other in chosen if other != one]
+        assert planner.plan(graph, scratch, chains=rest).arena_bytes > plan.arena_bytes
+
+
 @pytest.fixture
 def widening():
     """A graph whose output is larger than its input, and the plan of it as one chain."""
