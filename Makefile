@@ -14,7 +14,7 @@ help:
 	@echo "make demo                   train, deploy and verify on the virtual Pico"
 	@echo "make test                   run every test"
 	@echo "make firmware BOARD=NAME    build MicroPython with Motionlet (default $(BOARD))"
-	@echo "make bench                  measure cycles on the virtual Pico; rewrites BENCHMARKS.md"
+	@echo "make bench                  measure cycles and sizes; rewrites BENCHMARKS.md"
 	@echo "make clean                  delete what was built, but not $(VENV)"
 
 setup: $(READY)

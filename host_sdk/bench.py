@@ -6,6 +6,8 @@ Python, no copying of frames. Weights and input lie in RAM.
 
 import contextlib
 import json
+import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 from host_sdk import cost_model, paths, planner, targets
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
+from host_sdk.errors import MotionletError
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.quantize import quantize
 from host_sdk.remote import RemoteStream, require_module
@@ -25,10 +28,10 @@ from host_sdk.targets.cortex_m0plus import reachable_sums, weight_rows
 PICO_TARGETS = ("portable", "cortex_m0plus")  # in the firmware of the virtual Pico
 VIRTUAL_PICO = "virtual-pico"  # in the table
 MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
-FRAMES = 2  # timed, after one that is not; every run of a kernel takes the same cycles
+FRAMES = 2  # timed for a kernel; a network has one: each run of a kernel takes the same cycles
 IMAGE_BYTES = 240_000  # of the virtual Pico's ROMFS of 256 KB
 LOUD = 0.02  # a change that is reported, unless the timer's step of 1 µs alone may do it
-TIMER_STEP = {"cycles": MHZ, "instructions": 0}
+TIMER_STEP = {"cycles": MHZ, "instructions": 0, "bytes": 0}
 
 
 @dataclass
@@ -38,7 +41,6 @@ class Case:
     name: str
     graph: Graph
     per_layer: bool = False
-    tuned_only: bool = False
 
 
 MAP = (16, 16, 32)
@@ -49,6 +51,14 @@ SHIFTS = {
     "by itself, in place": ("shift_quarter_16x16x32", None),
     "as depthwise2d reads": ("shift_depthwise3x3_16x16x32", "depthwise3x3_16x16x32"),
     "as pointwise reads": ("shift_pointwise_16x16_32_32", "pointwise_16x16_32_32"),
+}
+
+# Kernels whose weights have 4 bits, and the same ones with 8.
+INT4 = {
+    "pointwise_int4_16x16_32_32": "pointwise_16x16_32_32",
+    "pointwise_int4_8x8_64_64": "pointwise_8x8_64_64",
+    "conv3x3_int4_16x16x8_8": "conv3x3_16x16x8_8",
+    "dense_int4_512_16": "dense_512_16",
 }
 
 
@@ -170,7 +180,8 @@ def all_cases():
     return [*kernel_cases(), *more_cases(), demo_case()]
 
 
-# Networks whose layers the cost model learns from: all kernels, from few channels to many.
+# Untrained networks, to compare and for `cost_model` to learn from: all kernels, from few channels
+# to many. (network, frame shape, options)
 _DESIGNS = (
     ("separable3d", (32, 32, 1), {"width": 0.5}),
     ("separable3d", (24, 32, 1), {"width": 1.5, "taps": 2}),
@@ -188,13 +199,17 @@ _DESIGNS = (
     ("xinet", (8, 8, 1), {"width": 0.5}),
     ("per_frame", (64, 48, 1), {"width": 0.6}),
 )
+DESIGNS = {f"{d[0]}_{'x'.join(map(str, d[1]))}": d for d in _DESIGNS}
+# One of each family: the report has them by layer, too.
+FAMILIES = ("tsm_32x32x1", "phinet_32x32x1", "xinet_32x32x1", "late_fusion_24x24x1")
 
 
-def design_cases():
-    """Return untrained networks of many shapes, for `cost_model`."""
+def design_cases(names=tuple(DESIGNS)):
+    """Return untrained networks of many shapes, of DESIGNS."""
     return [
-        Case(f"{network}_{number}", random_network(network, shape, 6, options), True, True)
-        for number, (network, shape, options) in enumerate(_DESIGNS)
+        Case(name, random_network(network, shape, 6, options), per_layer=True)
+        for name, (network, shape, options) in DESIGNS.items()
+        if name in names
     ]
 
 
@@ -224,34 +239,64 @@ def random_frame(graph, rng):
     return bits.view(np.int8) if graph.pixel_format == "raw" else bits
 
 
+# Prints what a model's object takes of the heap, and what a stream of it does: the least of three
+# tries, as the collector may take a stray word for a pointer.
+HEAP = """
+import gc, json, motionlet
+def _used():
+    gc.collect()
+    return gc.mem_alloc()
+def _heap():
+    before = _used()
+    model = motionlet.load({path!r})
+    between = _used()
+    stream = model.stream()
+    return between - before, _used() - between
+print(json.dumps(min(_heap() for _ in range(3))))
+"""
+
+
 def measure(device, path, case, target, device_name):
-    """Time a case whose model, packed for `target`, lies at `path`; return rows_of() it."""
+    """Time a case whose model, packed for `target`, lies at `path`; return rows_of() it.
+
+    Where the model lies in ROMFS, the row of a network also has its objects' bytes of heap.
+    """
     stream = RemoteStream(device, path, case.graph, in_ram=True)
     frame = random_frame(case.graph, np.random.default_rng(1))
-    cycles = np.array(stream.profile(frame, FRAMES)) * MHZ / FRAMES
-    return rows_of(case, target, device_name, "cycles", cycles)
+    frames = 1 if case.per_layer else FRAMES
+    untimed = 0 if device_name == VIRTUAL_PICO else 1  # which has no caches to fill
+    cycles = np.array(stream.profile(frame, frames, untimed)) * MHZ / frames
+    rows = rows_of(case, target, device_name, "cycles", cycles)
+    if case.per_layer and path.startswith("/rom/"):
+        heap = json.loads(device.exec(HEAP.format(path=path)))
+        rows[0] |= dict(zip(("model_heap_bytes", "stream_heap_bytes"), heap, strict=True))
+    return rows
 
 
 def rows_of(case, target, device_name, unit, figures):
     """Return a case's rows from the figures of its layers, in `unit` ("cycles", "instructions").
 
-    Rows are {case, impl, device, unit: figure, macs, scratch_bytes}, what benchmarks.json holds:
-    the model's, which also tells its arena with and without chains, and with `per_layer` one for
-    each layer, named "case/layer". Rows of layers have "kernel" and "work", too: see `cost_model`.
+    Rows are {case, impl, device, unit: figure, macs, scratch_bytes, array_bytes}, what
+    benchmarks.json holds: the model's, and with `per_layer` one for each layer, named "case/layer",
+    while the model's has its file_bytes, and its arena_bytes with chains and with whole maps, too.
+    Rows of layers have "kernel" and "work": see `cost_model`.
     """
     common = {"impl": target, "device": device_name}
     graph, plan = case.graph, plan_case(case, target)
+    arrays = [_array_bytes(graph, op, target) for op in graph.ops]
     whole = {
         "case": case.name,
         **common,
         unit: round(sum(figures)),
         "macs": graph.macs_per_frame,
         "scratch_bytes": max(plan.scratch_sizes),
+        "array_bytes": sum(arrays),
     }
     if not case.per_layer:
         return [whole | _work(graph, plan, 0, target)]
     flat = planner.plan(graph, targets.scratch_bytes(target), chains=False)
     whole |= {"arena_bytes": plan.arena_bytes, "arena_bytes_whole_maps": flat.arena_bytes}
+    whole |= {"file_bytes": len(pack_case(case, target))}
     return [whole] + [
         {
             "case": f"{case.name}/{op.name}",
@@ -259,10 +304,17 @@ def rows_of(case, target, device_name, unit, figures):
             unit: round(figures[index]),
             "macs": graph.macs(op),
             "scratch_bytes": plan.scratch_sizes[index],
+            "array_bytes": arrays[index],
             **_work(graph, plan, index, target),
         }
         for index, op in enumerate(graph.ops)
     ]
+
+
+def _array_bytes(graph, op, target):
+    """Return the bytes of an op's weights and parameters, as they lie in a file for `target`."""
+    arrays = targets.relayout(op, graph.tensors[op.inputs[0]], graph.tensors[op.output], target)
+    return sum(array.nbytes for array in arrays.values() if array is not None)
 
 
 def _work(graph, plan, index, target):
@@ -275,12 +327,21 @@ def _work(graph, plan, index, target):
 
 def unit_of(row):
     """Return what a row's figure counts."""
-    return next(unit for unit in ("cycles", "instructions") if unit in row)
+    return next(unit for unit in TIMER_STEP if unit in row)
 
 
 def figure_of(row):
     """Return a row's figure."""
     return row[unit_of(row)]
+
+
+def size_rows():
+    """Return rows of bytes: how large Motionlet is in what is built of it (tools/sizes.py)."""
+    tool = paths.repository() / "tools/sizes.py"
+    done = subprocess.run([sys.executable, tool], stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise MotionletError("the sizes are not known; the reason is above")
+    return json.loads(done.stdout)
 
 
 def changes(old, new, least=LOUD):
@@ -301,7 +362,8 @@ def describe_changes(old, new):
     lines = []
     for row, before in changes(old, new):
         after = figure_of(row)
-        word = "SLOWER" if after > before else "faster"
+        more, less = ("LARGER", "smaller") if "bytes" in row else ("SLOWER", "faster")
+        word = more if after > before else less
         name = f"{row['case']} ({row['impl']})"
         lines.append(f"{word}: {name}: {before:,} → {after:,} ({after / before - 1:+.1%})")
     return lines
@@ -316,105 +378,6 @@ def merge(old, new):
 
 def _key(row):
     return row["case"], row["impl"], row["device"]
-
-
-HEADING = """# Benchmarks
-
-Written by `make bench`; do not edit.
-
-Cycles of one frame at 125 MHz, from the device's timer around the kernel alone, requantization
-included, weights and input in RAM; the mean of {frames} runs. *portable* is the C core, the other
-columns are the kernels tuned for a target; all give the same bytes. The virtual Pico counts
-Cortex-M0+ cycles exactly, so a figure changes only when the code or the compiler does. It has one
-core and no flash cache, so it shows none of the cycles that real flash costs when its cache
-misses: a Pico will be slower than this where code or weights lie in flash. The tuned kernels run
-from RAM for that reason; the portable ones do not.
-
-On xtensa-sim, QEMU's Xtensa core, what is counted is *instructions*, exactly, of the code that the
-ESP32-S3's core would run. How many cycles they take there was not measured: most take one, but
-loads from flash and PSRAM wait for the cache.
-"""
-
-
-def markdown(rows):
-    """Return BENCHMARKS.md for the rows."""
-    lines = [HEADING.format(frames=FRAMES)]
-    known = {case.name for case in kernel_cases()}
-    for device in sorted({row["device"] for row in rows}):
-        mine = [row for row in rows if row["device"] == device]
-        networks = [row for row in mine if "arena_bytes" in row]
-        names = [row["case"] for row in networks]
-        single = [row for row in mine if "/" not in row["case"] and row not in networks]
-        lines += [f"## {device}", "", "### Kernels", ""]
-        lines += _table([row for row in single if row["case"] in known])
-        timed = [row for row in single if "cycles" in row]
-        if timed:
-            lines += ["", "### Temporal shift, a quarter of 16×16×32", "", *_shifts(timed)]
-        lines += ["", "### Other shapes", ""]
-        lines += _table([row for row in single if row["case"] not in known])
-        by_layer = {row["case"] for row in networks if row["impl"] == "portable"}
-        designs = [row for row in networks if row["case"] not in by_layer]
-        if designs:
-            lines += ["", "### Untrained networks, which `host_sdk design` reckons from", ""]
-            lines += _table(designs)
-        for name in dict.fromkeys(n for n in names if n in by_layer):
-            lines += ["", f"### {name}, by layer", ""]
-            lines += _table([row for row in mine if row["case"].startswith(name + "/")])
-            lines += ["", *_table([row for row in networks if row["case"] == name]), ""]
-            lines += _memory([row for row in networks if row["case"] == name])
-    return "\n".join(lines) + "\n"
-
-
-def _table(rows):
-    """Return a table with the implementations side by side."""
-    impls = list(dict.fromkeys(row["impl"] for row in rows))
-    unit = unit_of(rows[0])
-    columns = [f"{impl}, {what}" for impl in impls for what in (unit, "a MAC", "scratch")]
-    lines = [
-        f"| case | MACs | {' | '.join(columns)} | faster |",
-        f"|---|--:|{'--:|' * len(columns)}--:|",
-    ]
-    for name in dict.fromkeys(row["case"] for row in rows):
-        found = {row["impl"]: row for row in rows if row["case"] == name}
-        cells = []
-        for row in map(found.get, impls):
-            if row is None:
-                cells += ["", "", ""]
-                continue
-            per_mac = f"{row[unit] / row['macs']:.2f}" if row["macs"] else "–"
-            cells += [f"{row[unit]:,}", per_mac, f"{row['scratch_bytes']:,}"]
-        macs = next(iter(found.values()))["macs"]
-        figures = [row[unit] for row in found.values()]
-        gain = f"{figures[0] / figures[-1]:.2f}×" if len(figures) > 1 else ""
-        shown = name.split("/", 1)[-1]
-        lines.append(f"| {shown} | {macs or '–'} | {' | '.join(cells)} | {gain} |")
-    return lines
-
-
-def _shifts(rows):
-    """Return what a shift adds to the op that reads what it shifts."""
-    cycles = {(row["case"], row["impl"]): row["cycles"] for row in rows}
-    lines = [
-        "| shifted | target | with the shift | without | the shift | a shifted byte |",
-        "|---|---|--:|--:|--:|--:|",
-    ]
-    for how, (case, alone) in SHIFTS.items():
-        for impl in dict.fromkeys(impl for name, impl in cycles if name == case):
-            whole, rest = cycles[case, impl], cycles.get((alone, impl), 0)
-            cost = whole - rest
-            lines.append(
-                f"| {how} | {impl} | {whole:,} | {rest:,} | {cost:,} | {cost / SHIFTED:.2f} |"
-            )
-    return lines
-
-
-def _memory(rows):
-    lines = ["| arena | whole maps | chains of rows | less |", "|---|--:|--:|--:|"]
-    for row in rows:
-        flat, chained = row["arena_bytes_whole_maps"], row["arena_bytes"]
-        less = f"{1 - chained / flat:.0%}"
-        lines.append(f"| {row['impl']} | {flat:,} bytes | {chained:,} bytes | {less} |")
-    return lines
 
 
 def json_of(rows):
@@ -461,12 +424,7 @@ def run(spec, progress=None):
 
 def _runs(cases, tuned):
     """Return [(case, target)] of what is to be timed on a device."""
-    return [
-        (case, target)
-        for case in cases
-        for target in dict.fromkeys(("portable", tuned))
-        if target == tuned or not case.tuned_only
-    ]
+    return [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
 
 
 def _batches(runs):

@@ -12,7 +12,7 @@ def run(cases=None):
 
     Raises MotionletError when the Xtensa toolchain cannot be had.
     """
-    cases = cases or bench.all_cases()
+    cases = cases or [*bench.all_cases(), *bench.design_cases(bench.FAMILIES)]
     runs = [(case, target) for case in cases for target in TARGETS]
     jobs = []
     for case, target in runs:

@@ -45,12 +45,12 @@ def _push(text):
     scores = _stream.push(frame)
     took = time.ticks_diff(time.ticks_us(), begin)
     print(json.dumps((list(scores), took)))
-def _profile(text, repeats):
+def _profile(text, repeats, untimed):
     frame = _unpack(text)
     total = [0] * len(_times)
-    for turn in range(repeats + 1):
+    for turn in range(untimed + repeats):
         _stream.profile(frame, _times)
-        if turn:
+        if turn >= untimed:
             total = [t + n for t, n in zip(total, _times)]
     print(json.dumps(total))
 """
@@ -155,12 +155,12 @@ class RemoteStream:
         tensor = graph.tensors[graph.inputs[0] if op < 0 else graph.ops[op].output]
         return np.frombuffer(data, np.int8).reshape(tensor.shape)
 
-    def profile(self, frame, repeats):
-        """Run one frame `repeats` times, after a first that does not count.
+    def profile(self, frame, repeats, untimed=1):
+        """Run one frame `repeats` times, after some that do not count, as they fill caches.
 
         Returns the microseconds that each op took, over all repeats.
         """
-        return self._remote.json(f"_profile({self._text(frame)}, {repeats})")
+        return self._remote.json(f"_profile({self._text(frame)}, {repeats}, {untimed})")
 
 
 def find_module(device):

@@ -512,13 +512,17 @@ _BUILDERS = {
 
 # How large it is
 
-_OURS = re.compile(r"/motionlet/(modmotionlet|core/|arch/)")
+_OURS = re.compile(r"/motionlet/((?:core/|arch/\w+/)?\w+)\.")
 _FROZEN = re.compile(r"frozen_content")
 _INPUT_SECTION = re.compile(
-    r"^ (\.(text|rodata|data|bss|time_critical)[\w.$]*|COMMON)"
-    r"\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+)$",
+    r"^ (\.(text|literal|rodata|data\.rel\.ro|data|bss|time_critical)[\w.$]*|COMMON)"
+    r"\s+0x([0-9a-f]+)\s+0x([0-9a-f]+) (\S+)$"
+    # Strings that are merged: some linkers give all of them to the first file that has any.
+    r"(?:\n\s+0x([0-9a-f]+) \(size before relaxing\)$)?",
     re.MULTILINE,
 )
+CONSTANT = ("text", "literal", "rodata", "data.rel.ro")  # kinds of sections; in flash alone
+IN_BOTH = ("data", "time_critical")  # in flash, and copied to RAM
 
 
 def _sizes(size_program, image, map_file):
@@ -536,24 +540,27 @@ def sizes_in_map(text):
     module_bytes    flash taken by the C code: text, rodata, and the initial values of data
     module_ram      RAM that the C code takes for good: data and bss
     frozen_bytes    flash taken by the frozen Python package
+    files           {file of the C code, such as "core/mlet_ring": {kind of section: bytes}}
     """
     _, _, linked = text.partition("Linker script and memory map")
     # A long section name stands alone on its line; the rest follows on the next.
     linked = re.sub(r"^ (\.\S+)\n +0x", r" \1 0x", linked, flags=re.MULTILINE)
-    ours = collections.Counter()
+    files = collections.defaultdict(collections.Counter)
     frozen = 0
-    for name, kind, address, size, source in _INPUT_SECTION.findall(linked):
+    for name, kind, address, size, source, before in _INPUT_SECTION.findall(linked):
         if int(address, 16) == 0:
             continue
-        if _OURS.search(source):
-            ours[kind or "bss"] += int(size, 16)
+        count = min(int(size, 16), int(before or size, 16))
+        if ours := _OURS.search(source):
+            files[ours.group(1)][kind or "bss"] += count
         elif _FROZEN.search(source) and "motionlet" in name:
-            frozen += int(size, 16)
-    in_both = ours["data"] + ours["time_critical"]
+            frozen += count
+    total = sum(files.values(), collections.Counter())
     return {
-        "module_bytes": ours["text"] + ours["rodata"] + in_both,
-        "module_ram": ours["bss"] + in_both,
+        "module_bytes": sum(total[kind] for kind in CONSTANT + IN_BOTH),
+        "module_ram": sum(total[kind] for kind in ("bss", *IN_BOTH)),
         "frozen_bytes": frozen,
+        "files": {name: dict(kinds) for name, kinds in sorted(files.items())},
     }
 
 
@@ -571,9 +578,9 @@ def _table(target, report):
         "romfs_bytes": "ROMFS",
         "storage_bytes": "file system",
     }
-    for key, value in report.items():
-        if target.has_motionlet or not key.startswith(("module", "frozen")):
-            rows.append(f"  {names[key]:28}{value:>10,} bytes")
+    for key, name in names.items():
+        if key in report and (target.has_motionlet or not key.startswith(("module", "frozen"))):
+            rows.append(f"  {name:28}{report[key]:>10,} bytes")
     return "\n".join(rows)
 
 

@@ -257,14 +257,15 @@ def run(model, spec, clip, frames, path, as_json):
 @device_option
 @json_option
 def bench(spec, as_json):
-    """Measure kernels and the demo's network on a device; rewrite BENCHMARKS.md.
+    """Measure kernels and networks on a device; rewrite BENCHMARKS.md.
 
     `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core;
-    without --device that is done too, where its toolchain can be had. Figures of emulators are
-    exact and repeatable; a change of more than 2% against the stored table is reported.
+    without --device that is done too, where its toolchain can be had, and the sizes of what is
+    built of Motionlet are taken. Figures of emulators are exact and repeatable; a change of more
+    than 2% against the stored table is reported.
     """
     from host_sdk import bench as benching
-    from host_sdk import bench_xtensa
+    from host_sdk import bench_report, bench_xtensa
 
     rows = []
     if spec in ("auto", "virtual"):
@@ -279,16 +280,18 @@ def bench(spec, as_json):
             if spec == "xtensa":
                 raise
             messages.print(f"the figures of Xtensa stay as they are: {error}")
+    if spec == "auto":
+        rows += benching.size_rows()
     old = benching.stored_rows()
     table = benching.merge(old, rows)
     text = benching.json_of(table)
     (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
     write(paths.build() / "bench/bench.json", text.encode())
     write(benching.stored_path(), text.encode())
-    write(benching.stored_path().with_name("BENCHMARKS.md"), benching.markdown(table).encode())
+    write(benching.stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())
     if as_json:
         print(text)
         return
-    click.echo(benching.markdown(table))
+    click.echo(bench_report.markdown(table))
     for line in benching.describe_changes(old, rows):
         console.print(line)

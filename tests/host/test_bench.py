@@ -1,8 +1,10 @@
 """The benchmark: its table is complete, and a change against the stored one is seen."""
 
+import itertools
+
 import pytest
 
-from host_sdk import bench, bench_xtensa, paths
+from host_sdk import bench, bench_report, bench_xtensa, paths
 
 KERNELS = {
     "pointwise_16x16_32_32": 262_144,
@@ -38,17 +40,35 @@ def test_changes_over_two_percent_are_seen():
     assert bench.changes([row("a", 1000, "other")], [row("a", 2000)]) == []
 
 
+def test_changes_are_named_by_what_they_are_of():
+    size = {"case": "core", "impl": "flash", "device": "armv6m, firmware"}
+    old, new = [row("a", 10000), size | {"bytes": 100}], [row("a", 9000), size | {"bytes": 103}]
+    assert bench.describe_changes(old, new) == [
+        "faster: a (portable): 10,000 → 9,000 (-10.0%)",
+        "LARGER: core (flash): 100 → 103 (+3.0%)",
+    ]
+
+
 def test_the_stored_table_is_the_stored_figures():
     root = paths.repository()
     rows = bench.read_rows(root / "benchmarks.json")
-    assert (root / "BENCHMARKS.md").read_text(encoding="utf-8") == bench.markdown(rows)
+    assert (root / "BENCHMARKS.md").read_text(encoding="utf-8") == bench_report.markdown(rows)
     measured = {(r["case"], r["impl"], r["device"]) for r in rows}
     names = [*(case.name for case in bench.kernel_cases() + bench.more_cases()), "demo_frame"]
     assert measured >= {(name, impl, "virtual-pico") for name in names for impl in IMPLS}
     on_xtensa = {(name, impl, "xtensa-sim") for name in names for impl in bench_xtensa.TARGETS}
     assert measured >= on_xtensa
-    units = {(r["device"], bench.unit_of(r)) for r in rows}
-    assert units == {("virtual-pico", "cycles"), ("xtensa-sim", "instructions")}
+    assert measured >= {(name, impl, "virtual-pico") for name in bench.DESIGNS for impl in IMPLS}
+    units = {r["device"]: bench.unit_of(r) for r in rows}
+    assert {units.pop("virtual-pico"), units.pop("xtensa-sim")} == {"cycles", "instructions"}
+    assert {"armv6m, firmware", "armv6m, native module"} <= units.keys()
+    assert {*units.values()} == {"bytes"}
+    arrays = {(r["case"], r["impl"]): r["array_bytes"] for r in rows if "array_bytes" in r}
+    for int4, int8 in bench.INT4.items():
+        channels = 8 if "conv" in int4 else int(int8.split("_")[-1])
+        for impl in IMPLS:
+            saved = arrays[int8, impl] - arrays[int4, impl]
+            assert saved == pytest.approx((arrays[int8, impl] - 9 * channels) / 2, rel=0.02)
 
 
 def test_devices_not_measured_keep_their_figures():
@@ -75,12 +95,14 @@ def test_measured_anew(pico_firmware):
         if impl == "portable" and measured[case, "cortex_m0plus"]["cycles"] > row["cycles"]
     }
     assert not slower  # than the portable kernel
-    for impl in IMPLS:
-        whole = measured["demo_frame", impl]
-        layers = [r for r in rows if r["case"].startswith("demo_frame/") and r["impl"] == impl]
+    for name, impl in itertools.product(("demo_frame", *bench.DESIGNS), IMPLS):
+        whole = measured[name, impl]
+        layers = [r for r in rows if r["case"].startswith(name + "/") and r["impl"] == impl]
         assert sum(r["cycles"] for r in layers) == pytest.approx(whole["cycles"], abs=len(layers))
-        assert whole["arena_bytes"] < whole["arena_bytes_whole_maps"]
+        assert whole["arena_bytes"] <= whole["arena_bytes_whole_maps"]
+        assert whole["stream_heap_bytes"] > whole["arena_bytes"]
+        assert 0 < whole["model_heap_bytes"] < 1000
     folder = paths.build() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(bench.json_of(rows))
-    (folder / "BENCHMARKS.md").write_text(bench.markdown(rows))
+    (folder / "BENCHMARKS.md").write_text(bench_report.markdown(rows))

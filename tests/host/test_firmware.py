@@ -93,6 +93,10 @@ Linker script and memory map
                 0x10000110       0x20 {directory}/mlet_a.c.o
  .rodata.table  0x10000130        0x8 src/native_modules/motionlet/modmotionlet.c.o
  .data.state    0x20000000        0x4 {directory}/mlet_a.c.o
+ .rodata.str1.1 0x10000138     0x2f00 {directory}/mlet_b.c.o
+                                  0xb (size before relaxing)
+ .rodata.str1.1 0x10003038        0x5 {directory}/mlet_b.c.o
+                                  0x9 (size before relaxing)
  .bss.buffer    0x20000010       0x40 {directory}/mlet_a.c.o
  .text.other    0x10000200      0x500 CMakeFiles/firmware.dir/py/motionlet.c.o
  .rodata.fun_data_motionlet_load
@@ -102,7 +106,16 @@ Linker script and memory map
  .debug_info    0x00000000      0x999 {directory}/mlet_a.c.o
 """
     )
-    assert sizes == {"module_bytes": 0x10 + 0x20 + 8 + 4, "module_ram": 4 + 0x40, "frozen_bytes": 9}
+    assert sizes == {
+        "module_bytes": 0x10 + 0x20 + 8 + 4 + 0xB + 5,
+        "module_ram": 4 + 0x40,
+        "frozen_bytes": 9,
+        "files": {
+            "core/mlet_a": {"text": 0x30, "data": 4, "bss": 0x40},
+            "core/mlet_b": {"rodata": 0xB + 5},
+            "modmotionlet": {"rodata": 8},
+        },
+    }
 
 
 def test_a_changed_input_asks_for_a_build(tmp_path, monkeypatch, unix_firmware):
