@@ -9,7 +9,7 @@ import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk import mlet_file, native, planner, rom_update, targets
+from host_sdk import mlet_file, planner, rom_update, targets
 from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import ALIGN, FORMAT_VERSION, TARGETS
 from host_sdk.remote import Remote, require_module
@@ -44,12 +44,18 @@ def pack_for(graph, target, format_version=FORMAT_VERSION):
     For firmware that reads only an older `format_version`, or has kernels unknown here, the file
     does without what came later, if that can be.
     """
+    return _plan_and_pack(graph, target, format_version)[1]
+
+
+def _plan_and_pack(graph, target, format_version):
+    """Return the plan of what `pack_for` returns, and that."""
     if target in TARGETS:
         plan = planner.plan(graph, targets.scratch_bytes(target))
         data = mlet_file.pack(graph, plan, target)
         if mlet_file.version_of(data) <= format_version:
-            return data
-    return mlet_file.pack(graph, planner.plan(graph, chains=False))
+            return plan, data
+    plan = planner.plan(graph, chains=False)
+    return plan, mlet_file.pack(graph, plan)
 
 
 def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):
@@ -64,7 +70,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     graph = mlet_file.read(data)[0]
     module = require_module(device)
     reads = module["format_version"]
-    data = pack_for(graph, target or module["target"], reads)
+    plan, data = _plan_and_pack(graph, target or module["target"], reads)
     version = mlet_file.version_of(data)
     if version > reads:
         raise MotionletError(
@@ -75,7 +81,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     if where == "rom" and not rom_bytes:
         raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
     to_rom = rom_bytes > 0 and where != "files"
-    _check_ram(remote, data, to_rom)
+    _check_ram(remote, plan.stream_bytes, 0 if to_rom else len(data))
     if to_rom:
         path = f"/rom/{name}"
         _write_rom(remote, rom_bytes, name, data, erase, progress)
@@ -93,12 +99,12 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     return Deployed(path, len(data), where, device.name, target or module["target"])
 
 
-def _check_ram(remote, data, in_place):
-    need = native.Model(data).stream_bytes
-    total = need + (0 if in_place else len(data))
+def _check_ram(remote, stream_bytes, model_bytes):
+    """Raise MotionletError unless the device has memory for a stream and a model's copy (or 0)."""
+    total = stream_bytes + model_bytes
     fits, free = remote.can_allocate(total)
     if not fits:
-        detail = "" if in_place else f" ({len(data)} for the model, which ROMFS would spare)"
+        detail = f" ({model_bytes} for the model, which ROMFS would spare)" if model_bytes else ""
         psram = " and no PSRAM for a model of this size" if remote.lacks_psram() else ""
         raise MotionletError(
             f"the model needs {total} bytes of memory in one piece{detail}; "

@@ -15,7 +15,7 @@ from functools import cache
 
 import numpy as np
 
-from host_sdk import bench, cost_model, mlet_file, native, planner, targets
+from host_sdk import bench, cost_model, mlet_file, planner, targets
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, build_network, import_keras, options_of
 from host_sdk.normalization import PIXELS
@@ -116,7 +116,7 @@ class Problem:
             dict(options),
             graph.parameters,
             graph.macs_per_frame,
-            native.Model(data).stream_bytes,
+            plan.stream_bytes,
             len(data),
             float(np.sum(cost_model_of(self.board).layers(graph, plan))),
         )

@@ -51,7 +51,12 @@ def flash_uf2(uf2, drive=None, wait=DRIVE_SECONDS):
     if drives:
         if not is_bootsel_drive(drives[0]):
             raise MotionletError(f"{drives[0]} is not the drive of an RP2040 (no INFO_UF2.TXT)")
-        shutil.copyfile(uf2, drives[0] / "firmware.uf2")
+        try:
+            shutil.copyfile(uf2, drives[0] / "firmware.uf2")
+        except OSError as error:
+            # With the last block the board restarts and its drive is gone, perhaps too early.
+            if is_bootsel_drive(drives[0]):
+                raise MotionletError(f"{drives[0]}: {error.strerror}") from None
         return f"copied to {drives[0]}"
     if shutil.which("picotool"):
         _run(["picotool", "load", "-v", "-x", str(uf2)])
@@ -137,7 +142,7 @@ def _read_table(chip, port):
 
 def _ask(command):
     """Run esptool and return what it printed; its last line is the error."""
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         fatal = [line for line in lines if "error" in line.lower()] or lines[-1:]

@@ -121,7 +121,7 @@ def _dotted(numbers):
 def build_package(arch):
     """Build the package of an architecture, unless it is up to date; return its folder."""
     tool = paths.repository() / "tools/build_natmod.py"
-    done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
         raise MotionletError(f"no package for {arch}: {lines[0].removeprefix('error: ')}")

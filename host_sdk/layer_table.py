@@ -1,6 +1,6 @@
 """What `host_sdk inspect` shows: every layer of a model, with its cost."""
 
-from host_sdk import mlet_file, native
+from host_sdk import mlet_file
 from host_sdk.planner import background_bytes
 
 
@@ -57,7 +57,7 @@ def describe(data):
         "input_bytes": sum(graph.tensors[i].size for i in graph.inputs),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
-        "stream_bytes": native.Model(data).stream_bytes,
+        "stream_bytes": plan.stream_bytes,
     }
 
 

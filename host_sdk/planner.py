@@ -31,6 +31,12 @@ class Plan:
     rows: list = field(default_factory=list)  # kept of each op's output; 0: a whole map
     background_offset: int = 0  # in the state: what the input's normalization keeps
 
+    @property
+    def stream_bytes(self):
+        """What a stream takes on a device: arena, state, and an index into each op's ring."""
+        heads = 2 * len(self.state_sizes)
+        return sum(map(round_up, (self.arena_bytes, self.state_bytes, heads)))
+
 
 @dataclass
 class _Block:

@@ -46,7 +46,7 @@ def need_programs(programs, packages, hint=""):
     missing = [program for program in programs if shutil.which(program) is None]
     if missing:
         raise ToolError(
-            f"not found: {', '.join(missing)}; on Debian or Ubuntu: "
+            f"not found: {', '.join(missing)}; on Debian or Ubuntu (on Windows, in WSL): "
             f"apt-get install {' '.join(packages)}{hint}"
         )
 
@@ -58,7 +58,7 @@ def locked(path, busy=None):
     While another process holds it: wait; or, if `busy` is given, raise ToolError with that text.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+    with open(path, "w", encoding="utf-8") as file:
         if fcntl:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
@@ -215,7 +215,7 @@ def flash_map(board_dir):
     header = Path(board_dir) / "mpconfigboard.h"
     if not header.exists():
         raise ToolError(f"{header}: no such board header")
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", header.read_text(), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", header.read_text("utf-8"), flags=re.DOTALL)
     defines = dict(re.findall(r"^\s*#define\s+(MICROPY_HW_\w+)\s+(.+)$", text, flags=re.MULTILINE))
     return FlashMap(
         romfs_bytes=_constant(defines.get("MICROPY_HW_ROMFS_BYTES", "0")),

@@ -4,8 +4,11 @@
     tools/virtual_pico.py [--board BOARD] [--flash FILE] [--romfs IMAGE] [--littlefs IMAGE]
 
 prints the path of a pseudo-terminal when the board is ready; connect to it with mpremote or any
-terminal program, as often as you like. The 2 MB of flash live in FILE, so that files, the ROMFS
-and everything else outlast the process; the firmware always comes from the UF2.
+terminal program, as often as you like. With --tcp, and on Windows, which has no pseudo-terminals,
+it is a TCP port of this machine, printed as mpremote takes it: socket://127.0.0.1:PORT.
+
+The 2 MB of flash live in FILE, so that files, the ROMFS and everything else outlast the process;
+the firmware always comes from the UF2.
 
 One core, no flash-cache misses, and time counted in Cortex-M0+ cycles at 125 MHz: time.ticks_us()
 does not depend on the speed of this machine. The emulated chip forgives what the real one answers
@@ -18,15 +21,21 @@ import argparse
 import contextlib
 import logging
 import os
-import pty
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
-import tty
 from pathlib import Path
+
+try:
+    import pty
+    import tty
+except ImportError:  # Windows
+    pty = tty = None
 
 from common import (
     BUILD,
@@ -142,8 +151,66 @@ class Console(USBCDC):
         self._wanted = 0
 
 
+class Terminal:
+    """A pseudo-terminal as the board's port. `name` is what its clients open."""
+
+    def __init__(self):
+        self._terminal, client = pty.openpty()  # client stays open: the port outlasts its clients
+        tty.setraw(client)
+        os.set_blocking(self._terminal, False)
+        self.name = os.ttyname(client)
+
+    def fileno(self):
+        """For select."""
+        return self._terminal
+
+    def read(self):
+        """Return what has come; called when there is something."""
+        return os.read(self._terminal, 4096)
+
+    def write(self, data):
+        """Return how many of the bytes could be sent."""
+        return os.write(self._terminal, data)
+
+
+class TcpPort:
+    """The same, for one client at a time, over TCP from this machine."""
+
+    def __init__(self, port=0):
+        try:
+            self._listener = socket.create_server(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise ToolError(f"--tcp {port}: {error}") from None
+        self._client = None
+        self.name = f"socket://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def fileno(self):
+        return (self._client or self._listener).fileno()
+
+    def read(self):
+        if self._client is None:
+            self._client = self._listener.accept()[0]
+            self._client.setblocking(False)
+            self._client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return b""
+        try:
+            data = self._client.recv(4096)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._client.close()
+            self._client = None
+        return data
+
+    def write(self, data):
+        try:
+            return self._client.send(data) if self._client else 0
+        except ConnectionError:
+            return len(data)  # to nobody; read() will find out
+
+
 class VirtualPico:
-    """The emulated board, its flash file and its pseudo-terminal."""
+    """The emulated board and its flash file."""
 
     def __init__(self, uf2, where, flash_file=None, strict=False):
         self.simulator = Simulator(rp2040=StrictChip() if strict else RP2040())
@@ -245,9 +312,8 @@ class VirtualPico:
                 raise ToolError(f"the firmware did not start within {BOOT_SECONDS} s")
         self.console.feed(b"\r\n")  # so that a terminal that connects later sees a prompt
 
-    def serve(self, terminal, wanted):
-        """Run, with the file descriptor `terminal` as the port, until `wanted()` is false."""
-        os.set_blocking(terminal, False)
+    def serve(self, port, wanted):
+        """Run, with `port` as the serial port, until `wanted()` is false."""
         last_traffic = last_save = last_progress = time.monotonic()
         while wanted():
             now = time.monotonic()
@@ -258,16 +324,16 @@ class VirtualPico:
                 last_save = now
 
             readable, writable, _ = select.select(
-                [terminal] if len(self.console.input) < 4096 else [],
-                [terminal] if self._output else [],
+                [port] if len(self.console.input) < 4096 else [],
+                [port] if self._output else [],
                 [],
                 SLEEP_SECONDS if resting else 0,
             )
             if readable:
-                self.console.feed(os.read(terminal, 4096))
+                self.console.feed(port.read())
                 last_traffic = now
             if writable:
-                del self._output[: os.write(terminal, self._output)]
+                del self._output[: port.write(self._output)]
                 last_traffic = last_progress = now
             elif not self._output:
                 last_progress = now
@@ -321,7 +387,17 @@ def main():
     parser.add_argument("--romfs", type=Path, metavar="IMAGE", help="start with this ROMFS")
     parser.add_argument("--littlefs", type=Path, metavar="IMAGE", help="start with these files")
     parser.add_argument("--strict", action="store_true", help="check every memory access")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent ends")
+    parser.add_argument(
+        "--tcp",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="PORT",
+        help="a TCP port of this machine, not a pseudo-terminal; any that is free by default",
+    )
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end when standard input does; ignore Ctrl-C"
+    )
     args = parser.parse_args()
 
     logging.disable(logging.CRITICAL)  # the emulator's own words; ours are more to the point
@@ -354,19 +430,23 @@ def run(args, uf2):
         nonlocal running
         running = False
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    parent = os.getppid()
+    def stop_with_input():
+        while os.read(0, 4096):
+            pass
+        stop(None, None)
 
-    def wanted():
-        return running and not (args.with_parent and os.getppid() != parent)
+    signal.signal(signal.SIGTERM, stop)
+    if args.with_parent:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=stop_with_input, daemon=True).start()
+    else:
+        signal.signal(signal.SIGINT, stop)
 
     try:
+        port = Terminal() if args.tcp is None and pty else TcpPort(args.tcp or 0)
         pico.boot()
-        terminal, client = pty.openpty()  # client stays open here: the port outlasts its clients
-        tty.setraw(client)
-        print(os.ttyname(client), flush=True)
-        pico.serve(terminal, wanted)
+        print(port.name, flush=True)
+        pico.serve(port, lambda: running)
     except HardFault as fault:
         pc, lr = describe(pico.addresses(), uf2.with_name("firmware.elf"))
         print(f"virtual Pico: HardFault: {fault}; at {pc}, called from {lr}", file=sys.stderr)

@@ -58,6 +58,11 @@ click.rich_click.COMMAND_GROUPS = {
 class Commands(click.RichGroup):
     """Prints a MotionletError as one line and exits with 1."""
 
+    def main(self, *arguments, **given):
+        for stream in (sys.stdout, sys.stderr):  # a Windows pipe may have no arrows, only code 1252
+            stream.reconfigure(errors="replace")
+        return super().main(*arguments, **given)
+
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)

@@ -302,7 +302,7 @@ def _read_rates(path, names):
     if not path.exists():
         return {}
     try:
-        rates = json.loads(path.read_text("utf-8"))["fps"]
+        rates = json.loads(path.read_text("utf-8-sig"))["fps"]
     except (OSError, ValueError, KeyError, TypeError):
         raise MotionletError(
             f'{path}: want {{"fps": 8}} or {{"fps": {{"CLASS/CLIP": 8}}}}'

@@ -67,7 +67,7 @@ def find_bootsel_drives():
 def is_bootsel_drive(place):
     """Whether the directory is the drive of an RP2040 in its bootloader."""
     try:
-        return "Board-ID: RPI-RP2" in (place / "INFO_UF2.TXT").read_text(errors="replace")
+        return "Board-ID: RPI-RP2" in (place / "INFO_UF2.TXT").read_text("ascii", "replace")
     except OSError:
         return False
 

@@ -12,6 +12,7 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -77,6 +78,8 @@ class UnixDevice(Device):
         self._directory = Path(directory or paths.build() / "unix").resolve()
         self._program = Path(program or paths.build() / "firmware/unix/micropython")
         self._process = None
+        if sys.platform == "win32":
+            raise MotionletError(f"{self.name} runs on Linux and macOS, not on Windows: use WSL")
         if not self._program.exists():
             raise MotionletError(
                 f"{self._program} is not there: run `make firmware BOARD=unix` first"

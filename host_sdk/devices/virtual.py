@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-import select
-import signal
+import queue
 import subprocess
 import sys
-import time
+import threading
 
 from host_sdk import paths
 from host_sdk.devices.mpremote_port import SerialDevice
@@ -55,13 +54,13 @@ class VirtualPico(SerialDevice):
                 command += [option, image]
         if strict:
             command.append("--strict")
-        self._log = open(f"{flash}.log", "w+")  # noqa: SIM115 (it lives as long as the process)
+        self._log = open(f"{flash}.log", "w+", encoding="utf-8")  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
             [*map(str, command), "--with-parent"],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # it ends, its flash saved, when we close this
             stdout=subprocess.PIPE,
             stderr=self._log,
-            start_new_session=True,  # Ctrl-C is for us; we interrupt what runs on the board
+            start_new_session=True,  # a terminal's signals are for us
         )
         try:
             super().__init__(self._read_port(), name=self.name)
@@ -70,12 +69,13 @@ class VirtualPico(SerialDevice):
             raise
 
     def _read_port(self):
+        lines = queue.Queue()
         output = self._process.stdout
-        deadline = time.monotonic() + START_SECONDS
-        while not select.select([output], [], [], 0.1)[0]:
-            if time.monotonic() > deadline:
-                raise DeviceError(f"{self.name}: did not start within {START_SECONDS} s")
-        port = output.readline().decode().strip()
+        threading.Thread(target=lambda: lines.put(output.readline()), daemon=True).start()
+        try:
+            port = lines.get(timeout=START_SECONDS).decode().strip()
+        except queue.Empty:
+            raise DeviceError(f"{self.name}: did not start within {START_SECONDS} s") from None
         if not port:
             self._process.wait(STOP_SECONDS)
             words = self._last_words() or f"ended with {self._process.returncode}"
@@ -97,7 +97,8 @@ class VirtualPico(SerialDevice):
         super().close()
         if self._process is None:
             return
-        self._process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -6,11 +6,15 @@ packed for a target can be sized, run and tested here.
 
 import functools
 import hashlib
+import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
+from pathlib import Path
 
 import cffi
 
@@ -28,30 +32,53 @@ def _declarations(header):
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
+class NoCompilerError(MotionletError):
+    """There is no C compiler on this machine."""
+
+
+def find_compiler():
+    """Return the command line of a C compiler that runs: $CC, cc, gcc, clang, or PyPI's Zig."""
+    if os.environ.get("CC"):
+        return shlex.split(os.environ["CC"])
+    zig = [sys.executable, "-m", "ziglang", "cc"] if importlib.util.find_spec("ziglang") else []
+    for command in (["cc"], ["gcc"], ["clang"], zig):
+        if not command or shutil.which(command[0]) is None:
+            continue
+        # A Mac without its developer tools has a cc that only says so.
+        if not subprocess.run([*command, "--version"], capture_output=True).returncode:
+            return command
+    raise NoCompilerError(
+        "no C compiler: `pip install ziglang` brings one, as does `apt-get install gcc libc6-dev` "
+        "on Debian or Ubuntu"
+    )
+
+
 def _compile(sources, target):
-    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc")
-    if compiler is None:
-        raise MotionletError(
-            "no C compiler: install the packages gcc and libc6-dev (apt-get install gcc libc6-dev)"
-        )
+    compiler = find_compiler()
+    if sys.stderr.isatty():
+        print("compiling the C core, this once …", file=sys.stderr)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Under a name of its own first, so that two processes at once do no harm.
-    handle, temporary = tempfile.mkstemp(dir=target.parent, suffix=".so")
-    os.close(handle)
     include = [f"-I{folder}" for folder in sorted({path.parent for path in sources})]
-    command = [compiler, *FLAGS, *include, "-o", temporary, *map(str, sources)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        os.unlink(temporary)
-        raise MotionletError(f"the C core does not compile with {compiler}:\n{done.stderr.strip()}")
-    os.replace(temporary, target)
+    # In a folder of its own first, so that two processes at once do no harm.
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder) / target.name
+        command = [*compiler, *FLAGS, *include, "-o", str(made), *map(str, sources)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        except OSError as error:
+            raise MotionletError(f"CC={shlex.join(compiler)}: {error.strerror}") from None
+        if done.returncode:
+            raise MotionletError(
+                f"the C core does not compile with {shlex.join(compiler)}:\n{done.stderr.strip()}"
+            )
+        made.replace(target)
 
 
 @functools.cache
 def library():
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
-    Raises MotionletError when there is no C compiler.
+    Raises NoCompilerError when there is no C compiler.
     """
     module = paths.repository() / "native_modules/motionlet"
     core = module / "core"
@@ -61,7 +88,8 @@ def library():
     digest = hashlib.sha256(" ".join(FLAGS).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
-    target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}.so"
+    suffix = ".dll" if sys.platform == "win32" else ".so"
+    target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}{suffix}"
     if not target.exists():
         _compile([path for path in files if path.suffix == ".c"], target)
     ffi = cffi.FFI()

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from test_clip_files import write_video
 
-from host_sdk import mlet_format, native, paths
+from host_sdk import mlet_format
 from host_sdk.cli import main
 from host_sdk.cli.common import console
 
@@ -207,16 +207,3 @@ def test_wrong_input_gives_one_line(cli, model, tiny, tmp_path, words, message):
     assert len(err.strip().splitlines()) == 1
     assert out == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == before
-
-
-def test_a_missing_compiler_names_the_packages(cli, model, monkeypatch):
-    nowhere = paths.build() / "nowhere"
-    monkeypatch.setattr(paths, "build", lambda: nowhere)
-    monkeypatch.setenv("PATH", "/nowhere")
-    native.library.cache_clear()
-    try:
-        code, _, err = cli("verify", model, "--device", "cffi")
-    finally:
-        native.library.cache_clear()
-    assert code == 1
-    assert "apt-get install gcc libc6-dev" in err

@@ -291,7 +291,7 @@ def test_the_virtual_pico_ends_with_its_parent(pico_firmware, tmp_path):
     code = (
         "import os, subprocess, sys\n"
         f"p = subprocess.Popen([sys.executable, {str(tool)!r}, '--with-parent'],"
-        " stdout=subprocess.PIPE)\n"
+        " stdin=subprocess.PIPE, stdout=subprocess.PIPE)\n"
         "p.stdout.readline()\n"
         "print(p.pid, flush=True)\n"
         "os._exit(0)\n"
