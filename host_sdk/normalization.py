@@ -261,7 +261,9 @@ def _samples(value, unit, sample_type):
     """Return a level in the user's unit as a sample."""
     low, high = sample_range(sample_type)
     if not (math.isfinite(value) and low <= round(value * unit) <= high):
-        raise MotionletError(f"{value} is not in {low / unit:g} to {high / unit:g}")
+        raise MotionletError(
+            f"normalization: {value:g} is not in {low / unit:g} to {high / unit:g}"
+        )
     return round(value * unit)
 
 

@@ -3,6 +3,7 @@
 import collections
 import itertools
 import statistics
+import warnings
 
 import numpy as np
 
@@ -279,9 +280,12 @@ def contact_sheet(task, path, frames=16, clips_each=2, columns=8, seed=0):
             axis.imshow(picture, cmap=colours, vmin=0, vmax=255)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
-        line[0].set_ylabel(task.LABELS[labels[row]], rotation=0, ha="right", va="center")
+        label = task.LABELS[labels[row]]
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", parse_math=False)
     for axis, time in zip(axes[0], times, strict=True):
         axis.set_title(f"{time / task.FRAMES_PER_SECOND:.1f} s", fontsize=9)
     about = f"{width}x{height}, {task.FRAMES_PER_SECOND:g} fps, normalization {normalization}"
     figure.supxlabel(f"what the network sees: {about}", fontsize=9)
-    figure.savefig(path, dpi=100, bbox_inches="tight")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # which the font lacks: a box stands for it
+        figure.savefig(path, dpi=100, bbox_inches="tight")

@@ -6,6 +6,7 @@ picture changes with the page between light and dark.
 
 import io
 import re
+import warnings
 
 # Stand-in colour -> CSS variable. None may be a colour that Matplotlib uses by itself.
 TEXT, GRID, PAPER = "#010203", "#020304", "#030405"
@@ -29,6 +30,7 @@ STYLE = {
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "text.color": TEXT,
+    "text.parse_math": False,  # a label may hold dollar signs
     "xtick.color": TEXT,
     "ytick.color": TEXT,
     "font.size": 10,
@@ -46,7 +48,8 @@ def _svg(title, draw, height=HEIGHT, **options):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(STYLE):
+    with plt.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # which only the reader's font need have
         figure, axes = plt.subplots(figsize=(WIDTH, height), layout="constrained", **options)
         tips = draw(axes) or {}
         buffer = io.StringIO()

@@ -53,10 +53,12 @@ class TrainConfig:
                 f"warm_up must be 0 to frames - 1 = {self.frames - 1}, not {self.warm_up}"
             )
         if not 0 < self.learning_rate < 1:
-            raise MotionletError(f"learning_rate must be in 0 ... 1, not {self.learning_rate}")
+            raise MotionletError(
+                f"learning_rate must be above 0 and below 1, not {self.learning_rate}"
+            )
         if not 0 <= self.seed < 2**31:
             raise MotionletError(f"seed must be 0 to 2^31 - 1, not {self.seed}")
         if not 0 <= self.teacher_weight <= 1:
-            raise MotionletError(f"teacher_weight must be in 0 ... 1, not {self.teacher_weight}")
+            raise MotionletError(f"teacher_weight must be 0 to 1, not {self.teacher_weight}")
         if not 0 < self.temperature <= 100:
             raise MotionletError(f"temperature must be above 0, 100 at most: {self.temperature}")

@@ -26,7 +26,7 @@ def evaluated(evaluated_run, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report") / "tiny"
     shutil.copytree(evaluated_run, folder)
     result = json.loads((folder / "evaluate.json").read_text())
-    result["labels"][0] = "<b>left</b> & right"
+    result["labels"][0] = "<b>left</b> & $right_1 右"
     (folder / "evaluate.json").write_text(json.dumps(result))
     return folder
 
@@ -76,7 +76,7 @@ def test_it_says_what_was_evaluated(page, evaluated):
     assert all(layer["name"] in shown for layer in result["cost"]["layers"])
     assert all(digest in shown for digest in result["sha256"].values())
     assert "<b>left</b>" not in page
-    assert "&lt;b&gt;left&lt;/b&gt; &amp; right" in page
+    assert "&lt;b&gt;left&lt;/b&gt; &amp; $right_1 右" in page
 
 
 def test_pictures_follow_the_page(page):
