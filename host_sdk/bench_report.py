@@ -28,8 +28,9 @@ PEERS_NOTE = """
 All are 8-bit, requantization included. Motionlet and CMSIS-NN are *exact*: they give the bytes
 that their specification defines (the same scheme, TensorFlow Lite's). TinyMaix is *not exact*: it
 cuts off a float where the scheme rounds, and with FASTSCALE its integers may wrap. Motionlet's
-figures are measured anew with each table; the others' were measured once (November 2026, GCC's
-`-O3`), as their sources come in no package of PyPI, npm or Debian.
+figures are of its firmware and measured anew with each table. The others' were measured once, in
+November 2026, compiled with GCC's `-O3`, as their sources come in no package of PyPI, npm or
+Debian.
 
 TinyMaix runs networks of one frame. CMSIS-NN is kernels: to keep what earlier frames left behind is
 its caller's task. A clip of T frames, recomputed at each new frame, costs T times the work of a
@@ -45,10 +46,10 @@ SIZES = """## Sizes
 code that runs from there, and variables. *Stack* is the most that a function of the core needs,
 with all that it calls: what the functions of the linked image push and reserve, along the deepest
 way (`tools/stack_usage.py`); what pointers may call counts, a ROM's memcpy does not. For
-`mlet_stream_run` that is with a chain of eight ops, the longest there may be. The armv6m firmware
-is that of MOTIONLET_PICO; xtensawin's is built for QEMU's core, with Debian's GCC. A native module
-lies in a file and, once imported, in RAM; it has no kernels one by one, and only the kernels of its
-target."""
+`mlet_stream_run` that is with a chain of eight ops, the longest there may be; MicroPython on the
+RP2040 has 8,192 bytes of stack. The armv6m firmware is that of MOTIONLET_PICO; xtensawin's is built
+for QEMU's core, with Debian's GCC. A native module lies in a file and, once imported, in RAM; it
+has no kernels one by one, and only the kernels of its target."""
 
 READING = """## How to read the rest
 
