@@ -71,7 +71,7 @@ class Op(NamedTuple):
 class Model:
     """A checked model. Print it to see its inputs, outputs, RAM and labels."""
 
-    def __init__(self, file: Buffer, name: str | None = None) -> None:
+    def __init__(self, file: Buffer, name: str | None = None, /) -> None:
         """Check a whole .mlet file.
 
         file: is used where it lies, and must not change any more, if it starts on a multiple of 16
@@ -132,54 +132,58 @@ class Stream:
     model's input is raw; signed or not is the same. Anything else raises before the stream changes:
     ValueError with both numbers, TypeError for None, which cameras give when they fail. Frames are
     cropped, resized and normalized as the model says (SPEC.md, section 3).
+
+    What pushes runs to its end: Ctrl-C, other tasks and what `micropython.schedule` has wait until
+    then. Should an interrupt or another core push into the stream meanwhile, or reset it, that one
+    gets a RuntimeError and the frame under way is not harmed. Other streams are free.
     """
 
     model: Model
     frames: int
     """Frames since the start or the last reset."""
 
-    def push(self, frame: Buffer) -> memoryview:
+    def push(self, frame: Buffer, /) -> memoryview:
         """Run the model on the next frame; return the int8 values of its first output.
 
         It is a read-only memoryview of typecode 'b', the same object each time, and shows the
         newest frame's values.
         """
-    def trace(self, frame: Buffer, crcs: array[int]) -> memoryview:
+    def trace(self, frame: Buffer, crcs: array[int], /) -> memoryview:
         """Push, and write CRC-32s: of the input tensor, then of every op's output.
 
         crcs: array('I') of len(model.ops) + 1.
         """
-    def profile(self, frame: Buffer, times: array[int]) -> memoryview:
+    def profile(self, frame: Buffer, times: array[int], /) -> memoryview:
         """Push, and write how long each op took, in microseconds.
 
         times: array('I') of len(model.ops).
         """
-    def tap(self, frame: Buffer, op: int) -> bytes:
+    def tap(self, frame: Buffer, op: int, /) -> memoryview:
         """Push; return a copy of the output of op number `op`, or of the input tensor for -1.
 
-        Allocates the copy.
+        Allocates the copy, int8 values, before it pushes.
         """
     def reset(self) -> None:
         """Forget all frames, as if the stream were new. The outputs stay until the next push."""
     def argmax(self) -> int:
         """The lowest index among the largest values of the first output."""
-    def scores(self, out: array[float] | None = None) -> list[float] | array[float]:
+    def scores(self, out: array[float] | None = None, /) -> list[float] | array[float]:
         """The first output as real numbers: scale * (q - zero_point).
 
         out: array('f') to fill and return; without, a new list is allocated.
         """
-    def output(self, index: int) -> memoryview:
+    def output(self, index: int, /) -> memoryview:
         """The values of one output, as `push` returns those of output 0."""
 
 class FrameRing:
     """The last `count` maps of a stream, rotated by index and never moved."""
 
-    def __init__(self, count: int, bytes: int, zero: int = 0) -> None:
+    def __init__(self, count: int, bytes: int, zero: int = 0, /) -> None:
         """Make a ring of `count` maps (0 to 4096) of `bytes` each, all filled with `zero`.
 
         zero: the zero point of what it holds: a past in which nothing was.
         """
-    def push(self, map: Buffer) -> None:
+    def push(self, map: Buffer, /) -> None:
         """Copy a map into the ring, over the oldest one."""
     def reset(self) -> None:
         """Fill all maps with `zero` again."""
@@ -408,8 +412,8 @@ def resize(
     The other arguments are those of Model.stream.
     """
 
-def argmax(x: Buffer) -> int:
+def argmax(x: Buffer, /) -> int:
     """The lowest index among the largest int8 values of x."""
 
-def crc32(data: Buffer, crc: int = 0) -> int:
+def crc32(data: Buffer, crc: int = 0, /) -> int:
     """CRC-32 as in zlib. Give the result back as `crc` to go on."""

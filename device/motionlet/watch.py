@@ -34,6 +34,7 @@ class Watch:
         self._seen = 0
         self._reason = None
         self.frames = self.skipped = self.late = 0
+        self.pace(model.frames_per_second)
 
     def reset(self):
         self.stream.reset()
@@ -85,19 +86,28 @@ class Watch:
             self._reason = reason
             print("frame skipped:", reason)
 
-    def run(self, capture, on_alarm=None, frames_per_second=None):
-        if frames_per_second is None:
-            frames_per_second = self.stream.model.frames_per_second
-        period = int(1000 / frames_per_second + 0.5) if frames_per_second else 0
-        due = ticks_ms()
-        while True:
-            wait = ticks_diff(due, ticks_ms())
-            if wait > 0:
-                sleep_ms(wait)
-            elif wait < -period and period:
+    def pace(self, frames_per_second):
+        self._period = int(1000 / frames_per_second + 0.5) if frames_per_second else 0
+        self._due = None
+
+    def wait_ms(self):
+        now = ticks_ms()
+        if self._due is None:
+            self._due = now
+        wait = ticks_diff(self._due, now)
+        if wait < -self._period:
+            if self._period:
                 self.late += 1
-                due = ticks_ms()
-            due = ticks_add(due, period)
+            self._due = now
+        self._due = ticks_add(self._due, self._period)
+        return max(wait, 0)
+
+    def run(self, capture, on_alarm=None, frames_per_second=None):
+        self._due = None
+        if frames_per_second is not None:
+            self.pace(frames_per_second)
+        while True:
+            sleep_ms(self.wait_ms())
             try:
                 frame = capture()
             except StopIteration:

@@ -26,7 +26,7 @@ class Watch:
     skipped: int
     """Frames that were None, of a wrong size or type, or whose reading failed."""
     late: int
-    """Frames that came more than a period after their time. They are pushed all the same."""
+    """Frames that were asked for more than a period after their time. They count all the same."""
 
     def __init__(
         self,
@@ -58,8 +58,20 @@ class Watch:
         """Push what `capture` returns, again and again, until it raises StopIteration.
 
         capture: a frame, or None. An OSError of it, as I2C raises, is a skipped frame.
-        frames_per_second: wait before each capture to keep this rate; by default the model's. 0:
-            as fast as frames come, for a camera that sets the rate itself.
+        frames_per_second: wait before each capture to keep this rate; by default that of `pace`.
+        """
+    def pace(self, frames_per_second: float) -> None:
+        """Choose the rate that `run` and `wait_ms` keep, which at first is the model's.
+
+        0: as fast as frames come, for a camera that sets the rate itself.
+        """
+    def wait_ms(self) -> int:
+        """The milliseconds until the next frame is due, for a loop of one's own, once a frame:
+
+        await asyncio.sleep_ms(watch.wait_ms())
+        watch.push(camera.capture())
+
+        0 when it is late, or when nothing is paced. The first frame is due at once.
         """
     def reset(self) -> None:
         """Forget all frames, as if the video began anew."""

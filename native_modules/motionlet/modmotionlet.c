@@ -56,13 +56,19 @@ static RAISES void raise_field(const char *who, const char *field) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, field);
 }
 
+// An integer from min to max. It runs no code of the caller's, which might change what other
+// arguments point to: an object with __int__ is none.
 static mp_int_t get_int(const mp_obj_type_t *error, const char *who, const char *what,
     mp_obj_t object, mp_int_t min, mp_int_t max) {
-    if (mp_obj_is_exact_type(object, &mp_type_int)) { // too large for a small int
+    if (!mp_obj_is_int(object)) {
+        mp_raise_msg_varg(
+            &mp_type_TypeError, MP_ERROR_TEXT("%s: %s is not an integer"), who, what);
+    }
+    const mp_int_t value = MP_OBJ_SMALL_INT_VALUE(object);
+    if (!mp_obj_is_small_int(object) || value != (int)value) {
         mp_raise_msg_varg(error, MP_ERROR_TEXT("%s: %s is out of range, must be %d to %d"), who,
             what, (int)min, (int)max);
     }
-    const mp_int_t value = mp_obj_get_int(object);
     if (value < min || value > max) {
         mp_raise_msg_varg(error, MP_ERROR_TEXT("%s: %s is %d, must be %d to %d"), who, what,
             (int)value, (int)min, (int)max);
@@ -458,12 +464,19 @@ static mp_obj_t ring_unary_op(mp_unary_op_t op, mp_obj_t self_in) {
     }
 }
 
+static void ring_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
+    const ring_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_printf(print, "<FrameRing of %u maps, %u bytes each>", self->ring.count,
+        (unsigned)self->bytes);
+}
+
 #define RING_METHODS(METHOD)                \
     METHOD(MP_QSTR_push, ring_push_obj)     \
     METHOD(MP_QSTR_reset, ring_reset_obj)
 
 DEFINE_TYPE(ring_type, MP_QSTR_FrameRing, RING_METHODS,
     make_new, ring_make_new,
+    print, ring_print,
     unary_op, ring_unary_op,
     subscr, ring_subscr)
 
@@ -784,6 +797,10 @@ static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) 
     if (!given(&call, SHAPE)) {
         raise_missing("resize", "shape");
     }
+    const char *field;
+    if (mlet_shape_check(shape, &field) != MLET_OK) {
+        raise_field("resize: shape", field);
+    }
     const mlet_frame_t frame = get_frame_format(&call, CALL_RESIZE, MLET_PIXELS_GRAY8, shape);
     const output_t out = output_begin("resize", call.out, mlet_shape_bytes(shape));
     check_overlap("resize", &out, call.x, false);
@@ -1019,6 +1036,7 @@ typedef struct {
     bool is_raw;        // the input takes int8 elements, not pixels
     mlet_frame_t frame;
     uint32_t frames; // pushed since the start or the last reset
+    bool is_busy;    // with a frame, or a reset
 } stream_obj_t;
 
 static const mlet_model_t *stream_model(const stream_obj_t *self) {
@@ -1053,6 +1071,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_ValueError(MP_ERROR_TEXT("stream: a raw input takes no frame format"));
     }
     self->frames = 0;
+    self->is_busy = false;
     const uint32_t bytes = mlet_stream_bytes(model);
     self->memory = allocate("stream", bytes);
     if (mlet_stream_init(&self->stream, model, self->memory, bytes) != MLET_OK) {
@@ -1070,11 +1089,25 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     return MP_OBJ_FROM_PTR(self);
 }
 
-// Copy a frame into the input tensor.
+// An interrupt, or the other core of an RP2040, may come while a frame is on its way.
+static void stream_claim(stream_obj_t *self) {
+    const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
+    const bool was_busy = self->is_busy;
+    self->is_busy = true;
+    MICROPY_END_ATOMIC_SECTION(state);
+    if (was_busy) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream is busy"));
+    }
+}
+
+// Claim the stream and copy a frame into the input tensor. Whatever fails leaves the stream as it
+// was; after it nothing may raise before stream_finish().
 static void stream_begin(stream_obj_t *self, mp_obj_t frame) {
     if (!self->is_raw) {
         const uint8_t *pixels = get_pixels("push", &self->frame, frame);
+        stream_claim(self);
         if (mlet_stream_frame(&self->stream, &self->frame, pixels) != MLET_OK) {
+            self->is_busy = false;
             mp_raise_ValueError(MP_ERROR_TEXT("frame holds a NaN"));
         }
         return;
@@ -1087,6 +1120,7 @@ static void stream_begin(stream_obj_t *self, mp_obj_t frame) {
             MP_ERROR_TEXT("frame has %u bytes, %ux%ux%u int8 needs %u"), (unsigned)bytes,
             self->shape.height, self->shape.width, self->shape.channels, (unsigned)needed);
     }
+    stream_claim(self);
     memcpy(mlet_stream_input(&self->stream, 0), elements, bytes);
 }
 
@@ -1099,6 +1133,7 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
         int8_t *values = output_values(self, i, &count);
         memcpy(values, mlet_stream_output(&self->stream, i), count);
     }
+    self->is_busy = false;
     return self->outputs[0];
 }
 
@@ -1157,6 +1192,7 @@ static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const uint16_t ops = stream_model(self)->op_count;
     profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
+    mp_hal_ticks_us(); // raises now if there is no clock
     stream_begin(self, frame);
     memset(profile.times, 0, ops * sizeof(uint32_t));
     profile.begin = mp_hal_ticks_us();
@@ -1166,14 +1202,14 @@ static MP_DEFINE_CONST_FUN_OBJ_3(stream_profile_obj, stream_profile);
 
 typedef struct {
     mp_int_t op;
-    uint8_t *bytes;
+    int8_t *values;
     uint32_t done;
 } tap_t;
 
 static mlet_status_t tap_hook(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     tap_t *tap = context;
     if (op == tap->op) { // whole, or row by row
-        memcpy(tap->bytes + tap->done, output, bytes);
+        memcpy(tap->values + tap->done, output, bytes);
         tap->done += bytes;
     }
     return MLET_OK;
@@ -1187,19 +1223,22 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
     const mlet_shape_t shape = op < 0 ? self->shape : mlet_model_op(model, op).layer.out;
     const uint32_t bytes = mlet_shape_bytes(shape);
     tap_t tap = {op, allocate("tap", bytes), 0};
+    const mp_obj_t copy = int8_view(tap.values, 0, bytes, true);
     stream_begin(self, frame);
     if (op < 0) {
-        memcpy(tap.bytes, mlet_stream_input(&self->stream, 0), bytes);
+        memcpy(tap.values, mlet_stream_input(&self->stream, 0), bytes);
     }
     stream_finish(self, tap_hook, &tap);
-    return mp_obj_new_bytes(tap.bytes, bytes);
+    return copy;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
 static mp_obj_t stream_reset(mp_obj_t self_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    stream_claim(self);
     mlet_stream_reset(&self->stream);
     self->frames = 0;
+    self->is_busy = false;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(stream_reset_obj, stream_reset);
@@ -1219,7 +1258,7 @@ static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const int8_t *values = output_values(self, 0, &count);
     float *floats = NULL;
     mp_obj_t result;
-    if (n_args > 1) {
+    if (n_args > 1 && args[1] != mp_const_none) {
         result = args[1];
         mp_buffer_info_t info;
         mp_get_buffer_raise(result, &info, MP_BUFFER_RW);
@@ -1250,6 +1289,19 @@ static mp_obj_t stream_output(mp_obj_t self_in, mp_obj_t index_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(stream_output_obj, stream_output);
 
+static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
+    const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    const mlet_shape_t shape = self->shape;
+    mp_printf(print, "<Stream of ");
+    if (self->is_raw) {
+        mp_printf(print, "%ux%ux%u int8", shape.height, shape.width, shape.channels);
+    } else {
+        mp_printf(print, "%ux%u %s", self->frame.width, self->frame.height,
+            frame_formats[self->frame.format].name);
+    }
+    mp_printf(print, ", %u frames>", (unsigned)self->frames);
+}
+
 static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
@@ -1275,6 +1327,7 @@ static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     METHOD(MP_QSTR_output, stream_output_obj)
 
 DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
+    print, stream_print,
     attr, stream_attr)
 
 // ---------------------------------------------------------------------------------------------

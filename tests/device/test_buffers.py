@@ -7,6 +7,11 @@ from array import array
 import motionlet
 from testlib import model_path, model_trace, raises
 
+try:
+    import framebuf
+except ImportError:
+    framebuf = None  # then there is no display to share a buffer with
+
 model = motionlet.load(model_path("tiny_tsm"))
 clip, wanted = model_trace("tiny_tsm")
 
@@ -34,7 +39,7 @@ class Camera:
 
 
 camera = Camera()
-kinds = (
+kinds = [
     bytes,
     bytearray,
     signed,
@@ -43,7 +48,9 @@ kinds = (
     lambda values: memoryview(bytes(values)),
     lambda values: memoryview(signed(values)),
     camera.capture,
-)
+]
+if framebuf:
+    kinds.append(lambda values: framebuf.FrameBuffer(bytearray(values), 8, 8, framebuf.GS8))
 for kind in kinds:
     stream = model.stream()
     for frame, crcs in zip(clip, wanted):

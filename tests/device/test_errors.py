@@ -9,6 +9,14 @@ from testlib import need_kernels, raises
 
 need_kernels()
 
+
+class Int:
+    """Might run code of its own between two looks at the arguments."""
+
+    def __int__(self):
+        return 3
+
+
 conv2d, dense, add = motionlet.conv2d, motionlet.dense, motionlet.add
 one = array("i", [1])
 scale = array("i", [1 << 30])
@@ -34,6 +42,9 @@ bad(ValueError, "conv2d: multiplier has 2 values, needs 1", multiplier=array("i"
 bad(ValueError, "conv2d: shift has 2 values, needs 1", shift=bytes(2))
 bad(ValueError, "conv2d: kernel is 0, must be 1 to 255", kernel=0)
 bad(ValueError, "conv2d: kernel is out of range, must be 1 to 255", kernel=1 << 70)
+bad(ValueError, "conv2d: kernel is out of range, must be 1 to 255", kernel=1 << 40)
+for odd in (3.0, "3", None.__class__, Int()):
+    bad(TypeError, "conv2d: kernel is not an integer", kernel=odd)
 bad(ValueError, "conv2d: stride is 256, must be 1 to 255", stride=(1, 256))
 bad(ValueError, "conv2d: in_zero is 128, must be -128 to 127", in_zero=128)
 bad(ValueError, "conv2d: pad_top is out of range", pad=3)

@@ -60,6 +60,14 @@ raises(TypeError, "takes no argument 'fps'", model.stream, fps=3)
 raises(TypeError, "by position", model.stream, 8, 8, 0, None, 1)
 raises(TypeError, "width is given twice", model.stream, 8, width=8)
 raises(TypeError, "shape is missing", motionlet.resize, bytes(64), 8, 8)
+pixels = bytes(12)
+for shape, field in (
+    ((45761, 62571, 3), "height"),  # 2**33 + 1 bytes, which 32 bits would hold as 1
+    ((1, 4097, 1), "width"),
+    ((4096, 4096, 3), "channels"),
+):
+    wanted = "resize: shape: {} is out of range".format(field)
+    raises(ValueError, wanted, motionlet.resize, pixels, 2, 2, shape=shape)
 raises(
     ValueError,
     "out has 3 values, needs 4",

@@ -8,26 +8,28 @@ import motionlet
 from testlib import model_path, model_trace, raises
 
 
-def error_with_little_memory(free, function, *args, **kwargs):
-    """The MemoryError of a call, with one piece of `free` bytes left in the whole heap."""
+def errors_with_little_memory(free, calls, smallest=64):
+    """The MemoryError of each call, with one piece of `free` bytes left in the whole heap, and
+    pieces smaller than `smallest`; None where all went well."""
     gc.collect()
+    errors = [None] * len(calls)
     spare = bytearray(free)
     pieces = None  # a chain: a list would need room to grow
     size = 1 << 18
-    while size >= 64:
+    while size >= smallest:
         try:
             pieces = (pieces, bytearray(size))
         except MemoryError:
             size //= 4
-    spare = None
-    try:
-        function(*args, **kwargs)
-    except MemoryError as error:
-        return str(error)
-    finally:
-        pieces = None
-        gc.collect()
-    return str(spare)
+    del spare
+    for i in range(len(calls)):
+        try:
+            calls[i]()
+        except MemoryError as error:
+            errors[i] = error
+    pieces = None
+    gc.collect()
+    return [error and str(error) for error in errors]
 
 
 clip, wanted = model_trace("tiny_tsm")
@@ -36,15 +38,53 @@ model = motionlet.load(file)
 
 # Enough is left for an error with its message, but not for what is asked.
 assert model.stream_bytes > 448
-message = error_with_little_memory(model.stream_bytes - 32, model.stream)
+(message,) = errors_with_little_memory(model.stream_bytes - 32, [model.stream])
 text = "stream needs {} bytes, the largest free block has ".format(model.stream_bytes)
 assert message.startswith(text), message
 
 # An open file of littlefs takes more than a kilobyte itself.
 assert model.bytes > 1600
-message = error_with_little_memory(model.bytes - 32, motionlet.load, file, in_ram=True)
+load = [lambda: motionlet.load(file, in_ram=True)]
+(message,) = errors_with_little_memory(model.bytes - 32, load)
 text = "{}: model has {} bytes, ".format(file, model.bytes)
 assert message.startswith(text), message
+
+# Wherever memory runs out, in whatever makes an object: a MemoryError, or all went well.
+stream = model.stream()
+with open(file, "rb") as opened:
+    content = opened.read()
+shifted = memoryview(bytearray(1) + content)[1:]  # which has to be copied
+calls = [
+    lambda: motionlet.Model(shifted),
+    lambda: model.stream(16, 12, motionlet.RGB565_BE, (2, 0, 12, 12)),
+    lambda: stream.scores(),
+    lambda: repr(model),
+    lambda: (model.labels, model.inputs, model.ops),
+]
+if hasattr(motionlet, "FrameRing"):
+    layer = dict(bias=bytes(4), multiplier=b"\0\0\0\x40", shift=b"\x1f")
+    window = dict(weights=bytes(9), kernel=3, **layer)
+    ring = motionlet.FrameRing(2, 36)
+    temporal = dict(weights=bytes(3), **layer)
+    stages = (window, temporal, dict(weights=b"1", **layer))
+    calls += [
+        lambda: motionlet.FrameRing(9, 64)[2],
+        lambda: motionlet.conv2d(shifted[:64], shape=(8, 8, 1), **window),
+        lambda: motionlet.conv3d_separable(shifted[:64], ring, *stages, shape=(8, 8, 1)),
+        lambda: motionlet.resize(bytes(64), 8, 8, shape=(12, 12, 1)),
+    ]
+sizes = (0, 48, 112, 496)
+if sys.platform == "linux":
+    sizes = (0, 32, 64, 96, 128, 160, 192, 256, 384, 512, 768, 1024, 2048, 8192)
+said = [errors_with_little_memory(free, calls, smallest=8) for free in sizes]
+for call in range(len(calls)):
+    assert any(errors[call] for errors in said), call
+assert sys.platform != "linux" or not any(said[-1]), said[-1]
+
+# A tap that finds no memory has not pushed.
+pushed = stream.frames
+assert errors_with_little_memory(0, [lambda: stream.tap(clip[0], 0)], smallest=8)[0]
+assert stream.frames == pushed
 
 # All works again once there is memory.
 stream = model.stream()

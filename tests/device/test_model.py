@@ -65,6 +65,8 @@ for name, file in sorted(set(cases)):
         op = t % (ops + 1) - 1
         tapped = stream.tap(frame, op)
         assert motionlet.crc32(tapped) == wanted[t][op + 1], (name, t, op)
+        assert min(tapped) >= -128
+        assert max(tapped) <= 127
         assert list(stream.output(0)) == outputs[t]
         size = model.inputs[0].shape if op < 0 else model.ops[op].shape
         assert len(tapped) == size[0] * size[1] * size[2]
@@ -93,12 +95,17 @@ for name, file in sorted(set(cases)):
     assert model.target == (0 if file.endswith(name + ".mlet") else motionlet.TARGET)
     assert model.stream_bytes >= model.arena_bytes + model.state_bytes
     assert model.ops[0].kind == "conv2d"
+    given = "{}x{} {}".format(shape[1], shape[0], "INT16" if "thermal" in name else "GRAY8")
+    assert repr(one) == "<Stream of {}, {} frames>".format(given, len(clip))
+    assert one.scores(None) == one.scores()
     text = repr(model)
     for part in (name, pixels, "zero point " + str(zero), model.labels[1], "10 frames a second"):
         assert part in text, (part, text)
 
     raises(IndexError, "op is {}, must be -1 to".format(ops), stream.tap, clip[0], ops)
     raises(IndexError, "index is 1, must be 0 to 0", stream.output, 1)
+    raises(IndexError, "index is out of range, must be 0 to 0", stream.output, 1 << 40)
+    raises(TypeError, "op is not an integer", stream.tap, clip[0], 1.0)
     raises(
         ValueError,
         "crcs has {} values, needs {}".format(ops, ops + 1),

@@ -12,6 +12,7 @@ need_kernels()
 
 ring = motionlet.FrameRing(3, 5, -7)
 assert len(ring) == 3
+assert repr(ring) == "<FrameRing of 3 maps, 5 bytes each>"
 for age in (1, 2, 3):
     assert list(ring[age]) == [-7] * 5
 for t in range(10):

@@ -6,9 +6,10 @@ from testlib import need_clock
 
 need_clock()
 from math import exp
-from time import sleep_ms, ticks_diff, ticks_ms
+from time import sleep_ms, ticks_add, ticks_diff, ticks_ms
 
 import motionlet
+import motionlet.watch as watch_module
 from examplelib import taken
 from motionlet.watch import Watch
 from testlib import model_path, model_trace, raises
@@ -97,6 +98,22 @@ watch.run(capture, frames_per_second=20)
 assert ticks_diff(ticks_ms(), begin) >= 250
 assert (watch.frames, watch.skipped) == (good + 5, 6)
 assert watch.late >= 1
+
+# Time wraps: a loop that nothing paces runs on for weeks, and so does one that is always late.
+now, real_ticks = [0], watch_module.ticks_ms
+watch_module.ticks_ms = lambda: now[0]
+for rate in (0, 10):
+    now[0] = 0
+    watch.pace(rate)
+    late = watch.late
+    for _ in range(9):
+        assert watch.wait_ms() == 0
+        now[0] = ticks_add(now[0], 1 << 27)  # 37 hours; they wrap at 2**30 or later
+    assert watch.late - late == (8 if rate else 0)
+watch.pace(10)
+assert [watch.wait_ms() for _ in range(3)] == [0, 100, 200]
+watch_module.ticks_ms = real_ticks
+
 for rule in ({"smooth": 0}, {"hold": 0}):
     raises(ValueError, "smooth and hold must be at least 1 frame", Watch, model.stream(), **rule)
 for threshold in (0, 1.5):

@@ -72,6 +72,72 @@ print([(kind, name) for kind in objects for name in stub[kind]
     assert ast.literal_eval(unix_device.exec(code)) == []
 
 
+def signatures_of(code):
+    """{"function" or "Class.method": its ast.arguments} of a stub, without `self`."""
+    found = {}
+    for node in ast.parse(code).body:
+        methods = node.body if isinstance(node, ast.ClassDef) else [node]
+        for function in methods:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            if function.name.startswith("__") and function.name != "__init__":
+                continue
+            if isinstance(node, ast.ClassDef):
+                (function.args.posonlyargs or function.args.args).pop(0)
+            name = node.name if function.name == "__init__" else function.name
+            owner = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+            found[name if name == node.name else owner + name] = function.args
+    return found
+
+
+def test_stub_of_the_module_declares_the_arguments_there_are(unix_device):
+    stub = signatures_of((DEVICE / "_motionlet.pyi").read_text())
+    every = {a.arg for args in stub.values() for a in args.args + args.kwonlyargs}
+    assert len(every) > 25
+    graph = mean_graph()
+    unix_device.write_file("/stub.mlet", mlet_file.pack(graph, planner.plan(graph)))
+    unix_device.exec(f"""
+import motionlet as m
+model = m.load("/stub.mlet")
+objects = {{"Model": model, "Stream": model.stream(), "FrameRing": m.FrameRing(1, 1)}}
+def find(path):
+    owner, _, name = path.rpartition(".")
+    return getattr(objects[owner] if owner else m, name)
+def said(path, *args, **kwargs):
+    try:
+        find(path)(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return ""
+def accepted(path):
+    return [n for n in {sorted(every)} if "takes no argument" not in said(path, **{{n: None}})]
+""")
+
+    for path, args in stub.items():
+        if args.posonlyargs:  # then all are
+            assert args.args + args.kwonlyargs == [], path
+            assert "keyword arguments" in unix_device.eval(f"said({path!r}, nothing=1)"), path
+            most, least = len(args.posonlyargs), len(args.posonlyargs) - len(args.defaults)
+            for count in range(most + 2):
+                message = unix_device.eval(f"said({path!r}, *[None] * {count})")
+                wrong = any(word in message for word in ("positional arg", "expected at most"))
+                assert wrong == (not least <= count <= most), (path, count, message)
+        elif args.args or args.kwonlyargs:
+            given = [a.arg for a in args.args]
+            assert unix_device.eval(f"accepted({path!r})") == sorted(
+                given + [a.arg for a in args.kwonlyargs]
+            ), path
+            message = unix_device.eval(f"said({path!r}, *[None] * 30)")
+            assert f"takes {len(given)} arguments by position, 30 are given" in message, path
+            needed = given[: len(given) - len(args.defaults)]
+            for name in needed:
+                others = {other: None for other in needed if other != name}
+                message = unix_device.eval(f"said({path!r}, **{others})")
+                assert f": {name} is missing" in message, (path, message)
+        else:
+            assert unix_device.eval(f"said({path!r}, 1)"), path
+
+
 def test_background_has_one_meaning():
     code = ast.parse((DEVICE / "motionlet/watch.py").read_text())
     assigned = [node for node in code.body if isinstance(node, ast.Assign)]

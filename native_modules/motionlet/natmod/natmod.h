@@ -192,6 +192,12 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Interrupts, which the table does not reach: one core alone needs no section to claim a flag
+
+#define MICROPY_BEGIN_ATOMIC_SECTION() 0
+#define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
+
+// ---------------------------------------------------------------------------------------------
 // Time
 
 #define mp_hal_ticks_us natmod_ticks_us
