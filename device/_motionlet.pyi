@@ -134,8 +134,8 @@ class Stream:
     cropped, resized and normalized as the model says (SPEC.md, section 3).
 
     What pushes runs to its end: Ctrl-C, other tasks and what `micropython.schedule` has wait until
-    then. Should an interrupt or another core push into the stream meanwhile, or reset it, that one
-    gets a RuntimeError and the frame under way is not harmed. Other streams are free.
+    then. Should an interrupt or a thread push into the stream meanwhile, or reset it, that one gets
+    a RuntimeError and the frame under way is not harmed. Other streams are free.
     """
 
     model: Model

@@ -8,6 +8,7 @@ MOTIONLET_ARCH ?= portable
 MOTIONLET_OPT ?= -O2
 
 MOTIONLET_DIR := $(USERMOD_DIR)
+MOTIONLET_BUILD := $(BUILD)/$(notdir $(USERMOD_DIR))
 MOTIONLET_CORE := $(wildcard $(MOTIONLET_DIR)/core/*.c)
 
 ifneq ($(MOTIONLET_ARCH),portable)
@@ -17,7 +18,7 @@ $(error MOTIONLET_ARCH=$(MOTIONLET_ARCH): no such directory in arch/)
 endif
 MOTIONLET_TUNED := $(wildcard $(MOTIONLET_TUNED_DIR)/*.c)
 # Some are named as a C file is, so their objects are named otherwise, and there are rules below.
-PY_O += $(patsubst $(MOTIONLET_DIR)/%, $(BUILD)/motionlet/%.o, $(wildcard $(MOTIONLET_TUNED_DIR)/*.S))
+PY_O += $(patsubst $(MOTIONLET_DIR)/%, $(MOTIONLET_BUILD)/%.o, $(wildcard $(MOTIONLET_TUNED_DIR)/*.S))
 CFLAGS_USERMOD += -I$(MOTIONLET_TUNED_DIR) \
     -DMLET_TARGET=MLET_TARGET_$(shell echo $(MOTIONLET_ARCH) | tr a-z A-Z)
 endif
@@ -26,11 +27,11 @@ SRC_USERMOD_C += $(MOTIONLET_DIR)/modmotionlet.c
 SRC_USERMOD_LIB_C += $(MOTIONLET_CORE) $(MOTIONLET_TUNED)
 CFLAGS_USERMOD += -I$(MOTIONLET_DIR)/core
 
-$(BUILD)/motionlet/core/%.o $(BUILD)/motionlet/arch/%.o: CFLAGS += $(MOTIONLET_OPT) -Wall -Wextra -Werror
-$(BUILD)/motionlet/arch/%.o: $(MOTIONLET_DIR)/arch/%.c
+$(MOTIONLET_BUILD)/core/%.o $(MOTIONLET_BUILD)/arch/%.o: CFLAGS += $(MOTIONLET_OPT) -Wall -Wextra -Werror
+$(MOTIONLET_BUILD)/arch/%.o: $(MOTIONLET_DIR)/arch/%.c
 	$(call compile_c)
-$(BUILD)/motionlet/arch/%.S.o: $(MOTIONLET_DIR)/arch/%.S
+$(MOTIONLET_BUILD)/arch/%.S.o: $(MOTIONLET_DIR)/arch/%.S
 	$(ECHO) "CC $<"
 	$(Q)$(MKDIR) -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
-$(BUILD)/motionlet/modmotionlet.o: CFLAGS += -Wall -Wextra -Wno-unused-parameter -Werror
+$(MOTIONLET_BUILD)/modmotionlet.o: CFLAGS += -Wall -Wextra -Wno-unused-parameter -Werror

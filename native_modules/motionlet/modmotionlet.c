@@ -1089,7 +1089,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     return MP_OBJ_FROM_PTR(self);
 }
 
-// An interrupt, or the other core of an RP2040, may come while a frame is on its way.
+// An interrupt, another core or another thread may come while a frame is on its way.
 static void stream_claim(stream_obj_t *self) {
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
     const bool was_busy = self->is_busy;
@@ -1235,6 +1235,9 @@ static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
 static mp_obj_t stream_reset(mp_obj_t self_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    #if MICROPY_ASYNC_KBD_INTR
+    self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    #endif
     stream_claim(self);
     mlet_stream_reset(&self->stream);
     self->frames = 0;

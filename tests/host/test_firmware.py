@@ -192,6 +192,37 @@ def test_other_user_modules_are_built_in_and_failures_are_shown(tmp_path):
     assert subprocess.run([program, "-c", code], capture_output=True).stdout == b"42\n"
 
 
+@pytest.mark.parametrize("arch", ["portable", "cortex_m0plus"])
+def test_the_module_s_folder_may_have_any_name(unix_firmware, tmp_path, arch):
+    """Beside others of the user's, by MicroPython's own make: what it would run."""
+    modules = tmp_path / "modules"
+    (modules / "other").mkdir(parents=True)
+    (modules / "other/micropython.mk").write_text("SRC_USERMOD_C += $(USERMOD_DIR)/other.c\n")
+    (modules / "other/other.c").write_text(MODULE_C)
+    (modules / "video").symlink_to(build_firmware.MODULE)
+    options = {
+        **build_firmware.UNIX_OPTIONS,
+        "BUILD": tmp_path / "build",
+        "USER_C_MODULES": modules,
+        "FROZEN_MANIFEST": build_firmware.BOARDS / "manifest.py",
+        "MOTIONLET_ARCH": arch,
+    }
+    definitions = [f"{name}={value}" for name, value in options.items()]
+    port = build_firmware.Target("unix", []).tree / "ports/unix"
+    done = subprocess.run(
+        ["make", "-n", "-C", port, *definitions], capture_output=True, text=True, check=True
+    )
+    lines = [line.partition(" ||")[0] for line in done.stdout.splitlines()]
+    commands = [line.split() for line in lines if " -c " in line]
+    compiled = {words[-1]: words for words in commands if words[-1].startswith(str(modules))}
+    core = [modules / "video/core" / path.name for path in build_firmware.MODULE.glob("core/*.c")]
+    tuned = [] if arch == "portable" else (modules / "video/arch" / arch).iterdir()
+    for source in [*core, *(path for path in tuned if path.suffix in (".c", ".S"))]:
+        optimised = [word for word in compiled[str(source)] if word.startswith("-O")]
+        assert optimised[-1] == "-O2"
+    assert {str(modules / "video/modmotionlet.c"), str(modules / "other/other.c")} <= set(compiled)
+
+
 @pytest.mark.parametrize(
     ("text", "romfs", "storage"),
     [
