@@ -17,10 +17,7 @@ import sys
 import build_firmware
 import build_natmod
 import stack_usage
-from common import ROOT, ToolError, run_main
-
-sys.path.append(str(ROOT))
-from host_sdk.mlet_format import OP_CODES
+from common import ToolError, run_main
 
 # The firmware whose Motionlet is weighed: architecture, board, directory of the result, and user
 # modules.
@@ -33,7 +30,7 @@ FIRMWARE = (
 BY_FILE = ("armv6m",)
 FLASH = build_firmware.CONSTANT + build_firmware.IN_BOTH  # kinds of sections
 CODE_IN_RAM, VARIABLES = ("time_critical",), ("data", "bss")
-KERNELS = {f"core/mlet_{name}" for name in (*OP_CODES, "keep_shifted")}
+KERNELS = {f"core/mlet_{name}" for name in stack_usage.KERNELS}
 
 
 def part(file):

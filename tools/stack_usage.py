@@ -14,32 +14,30 @@ import bisect
 import json
 import re
 import subprocess
+import sys
 from dataclasses import dataclass
 
 from common import ROOT, ToolError, need_programs, run_main
 from xtensa_toolchain import toolchain
 
-LIMITS = ROOT / "native_modules/motionlet/core/mlet_format.h"
+sys.path.append(str(ROOT))
+from host_sdk.mlet_format import LIMITS, OP_CODES
+
 ENTRIES = ("mlet_model_open", "mlet_stream_init", "mlet_stream_frame", "mlet_stream_run")
+KERNELS = (*OP_CODES, "keep_shifted")  # the names of their functions, without the prefix
 
 # What calls through pointers may reach, by the names of the functions; None: only the user's own.
-_KERNEL = "|".join(
-    ("add", "average_pool", "conv2d", "dense", "depthwise2d", "keep_shifted", "pointwise")
-)
-_KERNELS = rf"(mlet|m0|s3)_({_KERNEL}|temporal_\w+)"
+_ANY_KERNEL = rf"(mlet|m0|s3)_({'|'.join(KERNELS)})"
 POINTERS = {
     "mlet_model_open": r"check_(tensor|input|normalization|output|op)",
     "check_op": r"(mlet|m0|s3)_layer_(counts|check_arrays|scratch_bytes)",
-    "mlet_run_op": _KERNELS,
+    "mlet_run_op": _ANY_KERNEL,
     "run_shifting": r"(mlet|m0|s3)_(depthwise2d|keep_shifted|pointwise)",
     "m0_keep_shifted": r"m0_keep(8|_words)",
     "make_row": None,
     "mlet_stream_run": None,
 }
-
-
-# What calls itself, and the limit of the format on how deep.
-RECURSIVE = {"make_row": "MLET_LIMIT_MAX_CHAIN"}
+RECURSIVE = {"make_row": LIMITS["max_chain"]}  # what calls itself, and how deep
 
 
 @dataclass(frozen=True)
@@ -138,13 +136,12 @@ class Graph:
             return self._depths[start]
         name = self._names[start]
         if start in callers:
-            raise ToolError(f"{name} is recursive: say how deep, in {__file__}")
+            raise ToolError(f"{name} is recursive: say how deep, in tools/stack_usage.py")
         called, own = self._called(start), self.own(start)
         if start in called:
             if name not in RECURSIVE:
-                raise ToolError(f"{name} calls itself: say how deep, in {__file__}")
-            limit = re.search(rf"#define {RECURSIVE[name]} (\d+)", LIMITS.read_text())
-            own *= int(limit.group(1))
+                raise ToolError(f"{name} calls itself: say how deep, in tools/stack_usage.py")
+            own *= RECURSIVE[name]
         deepest = (self.depth(other, (*callers, start)) for other in called - {start})
         self._depths[start] = own + max(deepest, default=0)
         return self._depths[start]
@@ -174,12 +171,14 @@ class Graph:
                 if address in self._names:  # else it is a jump within
                     called.add(address)
             elif re.match(machine.call_pointer, instruction) and name not in POINTERS:
-                raise ToolError(f"{name} calls through a pointer: say what, in {__file__}")
+                raise ToolError(
+                    f"{name} calls through a pointer: say what, in tools/stack_usage.py"
+                )
         if POINTERS.get(name):
             called.update(self.named(POINTERS[name]))
         if name.endswith("_veneer"):  # the linker's, for long ways; a word at its end says where
             called.add(self._words[start + 12] & ~1)
-        return called
+        return called & self._names.keys()
 
 
 def main():
