@@ -106,6 +106,12 @@ class Share(click.ParamType):
         return share
 
 
+def seed_option(text):
+    """Return the option `--seed`, which decides what `text` says."""
+    kind = click.IntRange(0, 2**31 - 1)  # as far as every generator of random numbers goes
+    return click.option("--seed", type=kind, default=0, show_default=True, help=text)
+
+
 def out_option(*, dir_okay=True, file_okay=True, **given):
     """Return the option `--out`, or `-o`: the path to write to."""
     kind = click.Path(dir_okay=dir_okay, file_okay=file_okay, path_type=Path)

@@ -14,6 +14,7 @@ from host_sdk.cli.common import (
     out_option,
     progress_stages,
     run_argument,
+    seed_option,
 )
 
 
@@ -36,7 +37,7 @@ from host_sdk.cli.common import (
 @click.option("--smooth", default=4, show_default=True, help="Frames averaged before an alarm.")
 @click.option("--threshold", default=0.8, show_default=True, help="Probability of an alarm.")
 @click.option("--hold", default=3, show_default=True, help="Frames it must last.")
-@click.option("--seed", default=0, show_default=True, help="Of the controls.")
+@seed_option("Of the controls.")
 @json_option
 def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, hold, seed, as_json):
     """Evaluate the int8 network of a run folder; write `evaluate.json` into it.

@@ -2,7 +2,15 @@
 
 import rich_click as click
 
-from host_sdk.cli.common import Bytes, Share, console, out_option, progress_bar, run_argument
+from host_sdk.cli.common import (
+    Bytes,
+    Share,
+    console,
+    out_option,
+    progress_bar,
+    run_argument,
+    seed_option,
+)
 from host_sdk.errors import MotionletError
 from host_sdk.run_folder import CALIBRATION_CLIPS
 
@@ -55,7 +63,7 @@ from host_sdk.run_folder import CALIBRATION_CLIPS
     help="Quantization-aware training: so many passes over the training clips with the rounding "
     "in place. Cannot be resumed; Ctrl-C leaves what was there.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
+@seed_option("Of the order of clips in training.")
 def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed):
     """Quantize what `train` left in RUN to int8, calibrated on streams of training clips.
 
@@ -97,7 +105,7 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
 @click.option("--keep", type=Share(), required=True, help="Channels to keep, such as `70%`.")
 @out_option(file_okay=False, required=True, help="The run folder to write.")
 @click.option("--epochs", default=4, show_default=True, help="Passes over the training clips.")
-@click.option("--seed", default=0, show_default=True, help="Of the order of clips in training.")
+@seed_option("Of the order of clips in training.")
 def prune(run, keep, out, epochs, seed):
     """Remove the least important channels of the network in RUN; write the run folder OUT.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -48,8 +49,8 @@ class Options:
     def __post_init__(self):
         for name in ("clips", "background_minutes", "sample"):
             value = getattr(self, name)
-            if value is not None and value <= 0:
-                raise MotionletError(f"{name} must be above 0, not {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise MotionletError(f"{name} must be a number above 0, not {value}")
 
 
 @contextlib.contextmanager

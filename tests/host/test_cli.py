@@ -207,3 +207,12 @@ def test_wrong_input_gives_one_line(cli, model, tiny, tmp_path, words, message):
     assert len(err.strip().splitlines()) == 1
     assert out == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "words", [["quantize"], ["prune", "--keep", "50%", "-o", "y"], ["evaluate"]]
+)
+def test_a_seed_that_no_generator_takes(cli, words):
+    code, _, err = cli(*words, "run", "--seed", "-1")
+    assert code == 2
+    assert "-1 is not in the range 0<=x<=2147483647" in err

@@ -182,7 +182,9 @@ def test_command(tiny_run, tmp_path):
     ("words", "message"),
     [
         (["nowhere"], "nowhere holds no trained network"),
-        (["RUN", "--clips", "0"], "clips must be above 0, not 0"),
+        (["RUN", "--clips", "0"], "clips must be a number above 0, not 0"),
+        (["RUN", "--minutes", "nan"], "background_minutes must be a number above 0, not nan"),
+        (["RUN", "--minutes", "inf"], "background_minutes must be a number above 0, not inf"),
         (["RUN", "--threshold", "2"], "threshold must be above 0 and at most 1, not 2"),
         (["RUN", "--background", "."], ".: no clips in it"),
     ],
