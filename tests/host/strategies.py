@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_sdk import golden
+from host_sdk import chains, golden
 from host_sdk.golden.check import check_graph
 from host_sdk.graph import Graph, Op, Tensor
 from host_sdk.mlet_format import LIMITS
@@ -32,6 +32,7 @@ ALL_KINDS = (
 zero_points = st.one_of(st.sampled_from([-128, 127, 0]), st.integers(-128, 127))
 sizes = st.integers(1, 9)
 channel_counts = st.integers(1, 20)
+chained_counts = st.sampled_from([4, 8, 12])  # of maps whose ops may be chained
 styles = st.sampled_from(STYLES)
 seeds = st.integers(0, 2**32 - 1)
 
@@ -124,8 +125,11 @@ def _axis(draw, size, pool):
 
 
 @st.composite
-def graph_ops(draw, graph, source_index, kind, second=None):
-    """Append an op of `kind` on tensor `source_index` (and `second`, for add) to `graph`."""
+def graph_ops(draw, graph, source_index, kind, second=None, counts=channel_counts):
+    """Append an op of `kind` on tensor `source_index` (and `second`, for add) to `graph`.
+
+    `counts` is of its output's channels, where they are its own.
+    """
     source = graph.tensors[source_index]
     index = len(graph.ops)
     op = Op(kind, f"op{index}/{kind}", [source_index], len(graph.tensors))
@@ -137,7 +141,7 @@ def graph_ops(draw, graph, source_index, kind, second=None):
         rows, columns = (_axis(draw, size, pool) for size in shape[:2])
         op.kernel, op.stride, op.dilation, op.padding, shape[:2] = zip(rows, columns, strict=True)
     if kind in ("conv2d", "pointwise", "dense"):
-        shape[2] = draw(channel_counts)
+        shape[2] = draw(counts)
     if kind == "dense":
         shape[:2] = 1, 1
     if kind == "temporal_depthwise":
@@ -229,7 +233,7 @@ def samples_for(draw, normalization, shape=None):
 @st.composite
 def inputs_of(draw, graph, shape):
     """Give `graph` an input of any format, of `shape`: (height, width)."""
-    formats = {"gray8": 1, "rgb888": 3, "int16": 1, "raw": draw(st.integers(1, 6))}
+    formats = {"gray8": 1, "rgb888": 3, "int16": 1, "raw": draw(st.integers(1, 8))}
     graph.pixel_format = draw(st.sampled_from(list(formats)))
     graph.normalization = PIXELS
     if graph.pixel_format == "int16":
@@ -244,17 +248,22 @@ def inputs_of(draw, graph, shape):
 
 @st.composite
 def graphs(draw, max_ops=8):
-    """A chain of random ops with residual adds, one input, one output or two."""
+    """Random ops, most on the one before, with branches and residual adds; one input, one output or
+    two.
+    """
     graph = Graph(frames_per_second=10.0)
     draw(inputs_of(graph, draw(st.tuples(sizes, sizes))))
     kinds = [kind for kind in ALL_KINDS if kind != "dense"]
+    counts = draw(st.sampled_from([channel_counts, chained_counts]))
     for _ in range(draw(st.integers(1, max_ops))):
         kind, last = draw(st.sampled_from(kinds)), len(graph.tensors) - 1
+        source = draw(st.one_of(st.just(last), st.just(last), st.integers(0, last)))
         if kind == "add":
-            same = [i for i, t in enumerate(graph.tensors) if t.shape == graph.tensors[last].shape]
-            draw(graph_ops(graph, last, kind, draw(st.sampled_from(same))))
+            shape = graph.tensors[source].shape
+            same = [i for i, t in enumerate(graph.tensors) if t.shape == shape]
+            draw(graph_ops(graph, source, kind, draw(st.sampled_from(same))))
         else:
-            draw(graph_ops(graph, last, kind))
+            draw(graph_ops(graph, source, kind, counts=counts))
     if draw(st.booleans()):
         draw(graph_ops(graph, len(graph.tensors) - 1, "dense"))
     graph.outputs.append(len(graph.tensors) - 1)
@@ -263,6 +272,18 @@ def graphs(draw, max_ops=8):
     if draw(st.booleans()):
         graph.labels = [f"label {i}" for i in range(graph.tensors[graph.outputs[0]].channels)]
     return graph
+
+
+@st.composite
+def chains_of(draw, graph):
+    """Some of the chains that a graph may have, [(first, last)]."""
+    possible = chains.possible(graph)
+    chosen, at = [], 0
+    while options := [part for part in possible if part[0] >= at]:
+        part = draw(st.sampled_from(options))
+        chosen.append(part)
+        at = part[1] + 1
+    return chosen
 
 
 def draw_cases(kind, examples):

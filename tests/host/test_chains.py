@@ -1,7 +1,10 @@
 """Chains: row by row, the same numbers in less memory."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
+import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -23,13 +26,7 @@ def row_graphs(draw):
     for number in range(draw(st.integers(2, 7))):
         add_op(draw, rng, graph, number)
     graph.outputs = [len(graph.tensors) - 1]
-    possible = chains.possible(graph)
-    chosen, at = [], 0
-    while options := [part for part in possible if part[0] >= at]:
-        part = draw(st.sampled_from(options))
-        chosen.append(part)
-        at = part[1] + 1
-    return graph, chosen
+    return graph, draw(strategies.chains_of(graph))
 
 
 def add_op(draw, rng, graph, number):
@@ -76,6 +73,14 @@ def add_op(draw, rng, graph, number):
     graph.ops.append(op)
 
 
+def assert_equals_golden(graph, content, clip):
+    """Every op of every frame, in C."""
+    expected = golden.run_clip(graph, clip)
+    for t, outputs in enumerate(stream_in_c(content, clip)):
+        for op, (output, whole) in enumerate(zip(outputs, expected, strict=True)):
+            np.testing.assert_array_equal(output, whole[t], err_msg=f"frame {t}, op {op}")
+
+
 def stream_in_c(data, clip):
     stream = native.Stream(native.Model(data))
     return [stream.push_trace(frame) for frame in clip]
@@ -93,10 +98,56 @@ def test_every_layer_is_the_same_as_without_chains(target, made, seed):
     data = mlet_file.pack(graph, plan, target)
     if target == "portable":
         assert mlet_file.read(data)[1] == plan
-    expected = golden.run_clip(graph, clip)
-    for t, outputs in enumerate(stream_in_c(data, clip)):
-        for op, (output, whole) in enumerate(zip(outputs, expected, strict=True)):
-            np.testing.assert_array_equal(output, whole[t], err_msg=f"frame {t}, op {op}")
+    assert_equals_golden(graph, data, clip)
+
+
+@pytest.mark.parametrize("target", targets.MODULES)
+@given(data=st.data())
+def test_whole_graphs(target, data):
+    """Chains amid branches, adds and the averages, which no chain has."""
+    graph = data.draw(strategies.graphs(max_ops=12))
+    chosen = data.draw(strategies.chains_of(graph))
+    plan = planner.plan(graph, targets.scratch_bytes(target), chains=chosen)
+    planner.check_plan(graph, plan)
+    clip = data.draw(strategies.frames_of(graph.tensors[0], 4))
+    assert_equals_golden(graph, mlet_file.pack(graph, plan, target), clip)
+
+
+@st.composite
+def changed_plans(draw, graph):
+    """A plan with some of its places, states or chains changed."""
+    plan = planner.plan(graph, chains=draw(strategies.chains_of(graph)))
+    for change in draw(st.lists(st.sampled_from(["offset", "state", "rows"]), max_size=3)):
+        op = draw(st.integers(0, len(graph.ops) - 1))
+        if change == "offset":
+            near = [plan.tensor_offsets[op] + 16, max(0, plan.tensor_offsets[op] - 16)]
+            plan.tensor_offsets[op] = draw(st.sampled_from([*near, *plan.tensor_offsets]))
+            plan.arena_bytes += draw(st.sampled_from([0, 16, 64]))
+        elif change == "state" and plan.state_sizes[op]:
+            plan.state_offsets[op] = draw(st.sampled_from(plan.state_offsets))
+        elif change == "rows" and op + 1 < len(graph.ops):
+            needed = chains.rows_kept(graph, graph.ops[op + 1])
+            plan.rows[op] = draw(st.sampled_from([0, needed, needed + 1]))
+    return plan
+
+
+@given(data=st.data())
+def test_both_readers_accept_the_same_plans(data):
+    """And what they accept computes what it should."""
+    graph = data.draw(strategies.graphs(max_ops=6))
+    plan = data.draw(changed_plans(graph))
+    with mock.patch.object(mlet_file, "check_plan"):
+        content = mlet_file.pack(graph, plan)
+    refused = []
+    for read in (lambda: planner.check_plan(graph, plan), lambda: native.Model(content)):
+        try:
+            read()
+        except MotionletError as error:
+            refused.append(str(error))
+    assert len(refused) in (0, 2), refused
+    if not refused:
+        clip = data.draw(strategies.frames_of(graph.tensors[0], 3))
+        assert_equals_golden(graph, content, clip)
 
 
 @given(row_graphs())
@@ -145,10 +196,7 @@ def test_the_output_lies_as_near_to_the_input_as_it_may(widening, monkeypatch):
     plan.tensor_offsets = [lead, 400, 0]
     plan.arena_bytes = 512
     clip = np.random.default_rng(1).integers(-128, 128, (3, 8, 4, 4), np.int8)
-    expected = golden.run_clip(graph, clip)
-    for t, outputs in enumerate(stream_in_c(mlet_file.pack(graph, plan), clip)):
-        for output, whole in zip(outputs, expected, strict=True):
-            np.testing.assert_array_equal(output, whole[t])
+    assert_equals_golden(graph, mlet_file.pack(graph, plan), clip)
     plan.tensor_offsets[0] = lead - 16
     with pytest.raises(RecordError, match="tensor 2: arena_offset"):
         planner.check_plan(graph, plan)
