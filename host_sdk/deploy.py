@@ -9,7 +9,7 @@ import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk import mlet_file, planner, rom_update, targets
+from host_sdk import mlet_file, planner, rom_update, romfs, targets
 from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import ALIGN, FORMAT_VERSION, TARGETS
 from host_sdk.remote import Remote, require_module
@@ -68,6 +68,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     only an older format, or lacks the room or the memory.
     """
     graph = mlet_file.read(data)[0]
+    romfs.check_path(name)
     module = require_module(device)
     reads = module["format_version"]
     plan, data = _plan_and_pack(graph, target or module["target"], reads)

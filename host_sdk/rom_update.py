@@ -16,6 +16,7 @@ from host_sdk.romfs import (
     PADDING,
     file_offsets,
     record,
+    tree_of,
     varuint,
 )
 
@@ -37,14 +38,16 @@ def plan_update(partition, path, data):
     """Plan to store `data` as `path`, beside what is there; an old file of that name is replaced.
 
     `partition`: the ROMFS partition's bytes, or something that is sliced and has a length like
-    them. Raises MotionletError when there is no room beside the files it holds, the one to be
-    replaced among them: it must stay whole until the new one is complete.
+    them. Raises MotionletError for a path that no file can have beside the others, or when there is
+    no room beside the files it holds, the one to be replaced among them: it must stay whole until
+    the new one is complete.
     """
     size = len(partition)
     try:
         old = file_offsets(partition) if bytes(partition[:3]) == MAGIC else {}
     except MotionletError as error:
         raise MotionletError(f"the ROMFS there is damaged ({error}); erase it first") from None
+    tree_of(dict.fromkeys([*(old.keys() - {path}), path]))
     used = [(start // BLOCK, _blocks(start + count)) for start, count in old.values()]
     files, writes = {}, []
 
@@ -85,14 +88,7 @@ def _find_free(used, count, blocks):
 
 def _directory_block(files):
     """Return the first block: the directory, and the head of a padding record over all data."""
-    tree = {}
-    for path, place in sorted(files.items()):
-        *folders, name = path.split("/")
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[name] = place
-    records = _records(tree)
+    records = _records(tree_of(dict(sorted(files.items()))))
     end = max([BLOCK, *(start + count for start, count in files.values())])
     rest = end - HEADER_BYTES - len(records) - 1 - LENGTH_BYTES
     block = MAGIC + varuint(end - HEADER_BYTES, LENGTH_BYTES) + records

@@ -83,15 +83,31 @@ def build_romfs(files, align=16):
     """Return a ROMFS image of `files`, a dict of path to bytes; "/" in a path makes directories.
 
     Each file's data starts at a multiple of `align` in the image (a power of two, up to 4096:
-    images are written to 4096-byte flash blocks). Raises MotionletError for a path that is empty,
-    absolute, or both a file and a directory.
+    images are written to 4096-byte flash blocks). Raises MotionletError as `tree_of` does.
     """
     if align < 1 or align > 4096 or align & (align - 1):
         raise MotionletError(f"align is {align}, want a power of two from 1 to 4096")
+    tree = tree_of({path: bytes(data) for path, data in files.items()})
+    records = _directory(tree, _HEADER_BYTES, align)
+    if len(records) % 2:
+        records += _padding(3)  # an image has an even number of bytes
+    return MAGIC + varuint(len(records), _LENGTH_BYTES) + bytes(records)
+
+
+def check_path(path):
+    """Raise MotionletError unless a file can have this path."""
+    if {"", ".", ".."}.intersection(path.split("/")):
+        raise MotionletError(f"{path!r} is no path for a file; want one like 'gesture.mlet'")
+
+
+def tree_of(files):
+    """Return {path: content} as a dict for each directory, in one another.
+
+    Raises MotionletError for a path that is empty, absolute, or both a file and a directory.
+    """
     tree = {}
-    for path, data in files.items():
-        if {"", ".", ".."}.intersection(path.split("/")):
-            raise MotionletError(f"{path!r} is no path for a ROMFS; want one like 'gesture.mlet'")
+    for path, content in files.items():
+        check_path(path)
         *parents, name = path.split("/")
         node = tree
         for parent in parents:
@@ -100,11 +116,8 @@ def build_romfs(files, align=16):
                 raise MotionletError(f"{path!r}: {parent!r} is a file already")
         if name in node:
             raise MotionletError(f"{path!r} is a directory already")
-        node[name] = bytes(data)
-    records = _directory(tree, _HEADER_BYTES, align)
-    if len(records) % 2:
-        records += _padding(3)  # an image has an even number of bytes
-    return MAGIC + varuint(len(records), _LENGTH_BYTES) + bytes(records)
+        node[name] = content
+    return tree
 
 
 def _read_varuint(image, offset, end):

@@ -55,6 +55,11 @@ def test_a_model_is_deployed_replaced_and_verified(device, tiny, other):
     assert first.where == ("rom" if device.name == "virtual Pico" else "files")
 
 
+def test_a_name_that_no_file_can_have(device, tiny):
+    with pytest.raises(MotionletError, match=r"'\.\./one\.mlet' is no path"):
+        deploy(device, tiny[1], "../one.mlet")
+
+
 def test_to_files_where_there_is_a_rom(virtual_pico, tiny):
     virtual_pico.reset()
     done = deploy(virtual_pico, tiny[1], "plain.mlet", where="files")

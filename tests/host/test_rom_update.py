@@ -71,6 +71,22 @@ def test_a_damaged_directory_is_named():
         plan_update(partition, "new.mlet", b"data")
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("lib", "'lib' is a directory already"),
+        ("lib/c.py/x", "'lib/c.py/x': 'c.py' is a file already"),
+        ("/a.mlet", "'/a.mlet' is no path for a file"),
+        ("../a.mlet", r"'\.\./a\.mlet' is no path"),
+    ],
+)
+def test_a_path_that_no_file_can_have(path, message):
+    partition = erased()
+    apply(partition, plan_update(partition, "lib/c.py", b"c = 1\n"))
+    with pytest.raises(MotionletError, match=message):
+        plan_update(partition, path, b"model")
+
+
 def test_too_many_names_are_refused():
     partition = erased()
     image = build_romfs({f"a-rather-long-name-{i:04}": b"" for i in range(200)})
