@@ -13,6 +13,7 @@
 #include "natmod/natmod.h"
 #else
 #include "py/binary.h"
+#include "py/cstack.h"
 #include "py/gc.h"
 #include "py/mphal.h"
 #include "py/objarray.h"
@@ -38,6 +39,21 @@
     static MP_DEFINE_CONST_OBJ_TYPE( \
         type, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, &type##_dict);
 #endif
+
+// What the core and the functions here need of the stack, at most, to push a frame and to do
+// anything else; tests/host/test_sizes.py compares.
+#define STACK_TO_PUSH 3840
+#define STACK_TO_CALL 1536
+
+// A thread may have little stack, and deep recursion leaves little: RuntimeError then, rather than
+// an overflow. A native module cannot tell.
+static void check_stack(size_t bytes) {
+    #if MICROPY_STACK_CHECK && !MICROPY_ENABLE_DYNRUNTIME
+    if (mp_cstack_usage() + bytes > MP_STATE_THREAD(stack_limit)) {
+        mp_raise_recursion_depth();
+    }
+    #endif
+}
 
 // ---------------------------------------------------------------------------------------------
 // Buffers
@@ -598,6 +614,7 @@ static void *get_scratch(const char *who, uint32_t bytes) {
 static mp_obj_t call_layer(
     uint8_t code, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
     const char *who = mlet_op_name(code);
+    check_stack(STACK_TO_CALL);
     call_t call;
     parse_arguments(&call, code, 0, n_args, args, keywords);
     mlet_layer_t *layer = &call.layer;
@@ -667,6 +684,7 @@ static void parse_stage(call_t *stage, uint8_t code, mp_obj_t dict, mlet_shape_t
 
 static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const char *who = call_name(CALL_CONV3D);
+    check_stack(STACK_TO_CALL);
     call_t call, spatial, temporal, pointwise;
     parse_arguments(&call, CALL_CONV3D, 0, n_args, args, keywords);
     const int8_t *x = get_x(&call, CALL_CONV3D);
@@ -892,6 +910,7 @@ static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
 static mp_obj_t model_make_new(
     const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, 2, false);
+    check_stack(STACK_TO_CALL);
     size_t bytes;
     void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 'b', &bytes);
     void *usable = file;
@@ -1091,6 +1110,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
 
 // An interrupt, another core or another thread may come while a frame is on its way.
 static void stream_claim(stream_obj_t *self) {
+    check_stack(STACK_TO_PUSH);
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
     const bool was_busy = self->is_busy;
     self->is_busy = true;

@@ -130,6 +130,18 @@ def test_a_run_takes_no_more_stack_than_reckoned(virtual_pico, make_vectors):
     assert 1500 < deep - shallow < reckoned["mlet_stream_run"] + 100
 
 
+def test_the_binding_asks_for_enough_stack(pico_firmware):
+    """Before it pushes, and before anything else."""
+    binding = (paths.repository() / "native_modules/motionlet/modmotionlet.c").read_text()
+    asked = {name: int(n) for name, n in re.findall(r"#define STACK_TO_(\w+) (\d+)", binding)}
+    entries = [*stack_usage.ENTRIES, "mlet_conv3d_separable", "mlet_run_op", "mlet_frame_to_tensor"]
+    needed = stack_usage.stack_bytes(pico_firmware.with_name("firmware.elf"), "armv6m", entries)
+    push = needed.pop("mlet_stream_run")
+    # The binding has frames of its own, and QEMU's Xtensa needs 250 bytes more.
+    assert push + 500 < asked["PUSH"] < push + 1000
+    assert max(needed.values()) + 500 < asked["CALL"]
+
+
 @pytest.mark.slow
 def test_measured_anew(pico_firmware, unix_firmware):
     """Weigh what is built, and keep it in build/; what moved is said at the end (conftest.py)."""
