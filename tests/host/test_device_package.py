@@ -10,6 +10,7 @@ import pytest
 from host_sdk import golden, mlet_file, paths, planner
 from host_sdk.evaluation.alarms import BACKGROUND_NAMES
 from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.romfs import build_romfs
 
 DEVICE = paths.repository() / "device"
 
@@ -200,10 +201,63 @@ def test_example(device, bright_sides):
     assert [float(line.split()[2]) for line in said[-6:]] == [0.5 * q.max() for q in logits]
 
 
-def test_readme(unix_device):
-    """The README's kernel example prints what its last line says."""
-    text = (DEVICE / "README.md").read_text()
-    code = next(part for part in text.split("```python\n")[1:] if "FrameRing(" in part)
-    code = code.split("```")[0]
-    said = unix_device.exec(code).split("\n")
-    assert code.strip().splitlines()[-1] == "# " + " ".join(said).strip()
+def blocks(readme):
+    """The Python in a README, block by block."""
+    return [part.split("```")[0] for part in readme.read_text().split("```python\n")[1:]]
+
+
+STAND_INS = """
+import asyncio, motionlet
+from array import array
+class Done(Exception):
+    pass
+class Camera:
+    def __init__(self, frame):
+        self.frame, self.left = frame, 3
+    def capture(self):
+        if self.left == 0:
+            raise Done
+        self.left -= 1
+        return self.frame
+    async def acapture(self):
+        return self.capture()
+    def get_frame(self, values):
+        self.capture()
+class led:
+    value = print
+def run(code, frame_bytes):
+    global camera, mlx
+    camera = mlx = Camera(bytes(frame_bytes))
+    try:
+        exec(code, globals())
+    except Done:
+        return camera.left
+"""
+
+
+def test_readmes_run(unix_device, make_vectors):
+    """Every loop takes what frames there are; the kernel prints what its last line says."""
+    graphs = {"gesture": make_vectors.tiny_tsm(), "falls": make_vectors.tiny_thermal()}
+    files = {f"{n}.mlet": mlet_file.pack(g, planner.plan(g)) for n, g in graphs.items()}
+    unix_device.write_romfs(build_romfs(files))
+    unix_device.exec(STAND_INS)
+    first, watch, thermal, kernel = blocks(DEVICE / "README.md")
+    rgb, gray = 96 * 96 * 2, 96 * 96
+
+    def left(code, frame_bytes):
+        said = unix_device.exec(f"print(run({code!r}, {frame_bytes}))")
+        return int(said.split()[-1])
+
+    assert left(first, rgb) == left(watch, rgb) == 0
+    shown = "".join((DEVICE / "README.md").read_text().partition(">>> model\n")[2]).split("```")[0]
+    assert unix_device.exec("print(model)").strip() == shown.strip()
+    assert left(thermal, 0) == 0
+    unix_device.exec('model = motionlet.load("/rom/gesture.mlet")')
+    for code in blocks(DEVICE / "examples/README.md"):
+        assert left(code, gray) == 0
+    (loop,) = blocks(DEVICE / "examples/asyncio_camera/README.md")
+    lines = ["async def main():", *(f"    {line}" for line in loop.splitlines())]
+    assert left("\n".join([*lines, "asyncio.run(main())"]), gray) == 0
+
+    said = unix_device.exec(kernel).split("\n")
+    assert kernel.strip().splitlines()[-1] == "# " + " ".join(said).strip()
