@@ -72,11 +72,12 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     _make_deterministic(keras, config.seed)
     model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
     normalization = task.NORMALIZATION
+    teacher = _open_teacher(config.teacher, task) if config.teacher else None
     data, hashes = _load(config, task, normalization)
     about = {"config": dataclasses.asdict(config), "data_sha256": hashes}
-    teacher = None
-    if config.teacher:
-        teacher, about["teacher_sha256"] = _teacher_logits(config, task, normalization, data)
+    if teacher:
+        about["teacher_sha256"] = hashlib.sha256(read(teacher.folder / "model.keras")).hexdigest()
+        teacher = _teacher_logits(teacher, normalization, data["train"][0])
     make_folder(out_dir)
     loop = Loop(model, config, data, normalization, teacher)
     if saved:
@@ -183,22 +184,25 @@ def _load(config, task, normalization):
     return data, hashes
 
 
-def _teacher_logits(config, task, normalization, data):
-    """Return (logits of the teacher for the training clips, SHA-256 of its model)."""
-    run = open_run(config.teacher)
+def _open_teacher(folder, task):
+    """Return the run in `folder`; raises MotionletError if it is of another kind of task."""
+    run = open_run(folder)
     if run.labels != list(task.LABELS):
-        raise MotionletError(f"the teacher {config.teacher} knows other classes: {run.labels}")
-    if run.normalization.to_dict() != normalization.to_dict():
-        raise MotionletError(f"the teacher {config.teacher} was trained on other input values")
-    model = run.load_network()
-    if tuple(model.inputs[0].shape[2:]) != tuple(task.FRAME_SHAPE):
+        raise MotionletError(f"the teacher {folder} knows other classes: {run.labels}")
+    if run.normalization.to_dict() != task.NORMALIZATION.to_dict():
+        raise MotionletError(f"the teacher {folder} was trained on other input values")
+    frame = tuple(run.load_network().inputs[0].shape[2:])
+    if frame != tuple(task.FRAME_SHAPE):
         raise MotionletError(
-            f"the teacher {config.teacher} takes frames of {tuple(model.inputs[0].shape[2:])}, "
-            f"the task has {tuple(task.FRAME_SHAPE)}"
+            f"the teacher {folder} takes frames of {frame}, the task has {tuple(task.FRAME_SHAPE)}"
         )
-    logits = answers(run.config["network"], _logits(model, data["train"][0], normalization))
-    digest = hashlib.sha256(read(run.folder / "model.keras")).hexdigest()
-    return np.asarray(logits), digest
+    return run
+
+
+def _teacher_logits(run, normalization, q):
+    """Return the teacher's logits for clips, float32 [N, T, classes]."""
+    logits = _logits(run.load_network(), q, normalization)
+    return np.asarray(answers(run.config["network"], logits))
 
 
 def _make_deterministic(keras, seed):

@@ -188,7 +188,7 @@ def test_teacher(trained, tmp_path):
     clips, _ = moving_digits.make_clips(27, 6, "test", seed=7)
     assert np.mean(np.argmax(float_logits(student.model, clips)[:, -1], axis=-1) == 4) > 0.9
     assert len(student.record["teacher_sha256"]) == 64
-    with pytest.raises(MotionletError, match="teacher_weight must be in 0"):
+    with pytest.raises(MotionletError, match="teacher_weight must be 0 to 1"):
         dataclasses.replace(SMALL, teacher_weight=2)
     with pytest.raises(MotionletError, match=r"none.train\.json"):
         train(dataclasses.replace(SMALL, teacher=str(tmp_path / "none")), tmp_path / "x")
