@@ -24,11 +24,12 @@ DEVICE_CLIPS = 3  # unseen clips verified on the virtual Pico; the laptop's targ
 SHOWN_FRAMES = 16  # of each motion in the picture
 
 
-def run(console, build_firmware, fresh=False):
+def run(console, build_firmware, stage, fresh=False):
     """Run the whole demo; write build/demo/report.json and build/demo/motions.png.
 
-    `console` is a rich Console; `build_firmware(board)` builds what it names. A trained network
-    is used again while its configuration stays the same, unless `fresh`.
+    `console` is a rich Console; `build_firmware(board)` builds what it names; `stage(title)` is a
+    context manager that gives a callback (done, total). A trained network is used again while its
+    configuration stays the same, unless `fresh`.
     """
     begin = time.monotonic()
     folder = paths.build() / "demo"
@@ -43,7 +44,7 @@ def run(console, build_firmware, fresh=False):
     graph, data = _quantized(folder / CONFIG.network)
     path = folder / "motions.mlet"
     path.write_bytes(data)
-    accuracy_int8 = _accuracy_int8(console, CONFIG, data, clips, labels)
+    accuracy_int8 = _accuracy_int8(console, stage, CONFIG, data, clips, labels)
     console.print(f"  {_here(path)}: {len(data):,} bytes")
 
     step(console, 3, "Build MicroPython with Motionlet in it")
@@ -52,18 +53,18 @@ def run(console, build_firmware, fresh=False):
 
     step(console, 4, "Verify every layer of every frame against the golden model")
     sample = clips[:DEVICE_CLIPS]
-    reports = [_verify(console, verify.NativeTarget(data), graph, sample)]
+    reports = [_verify(console, stage, verify.NativeTarget(data), graph, sample)]
     with devices.open_device("unix") as unix:
-        remote, _ = _deployed(console, unix, data, graph)
-        reports.append(_verify(console, remote, graph, sample))
+        remote, _ = _deployed(console, stage, unix, data, graph)
+        reports.append(_verify(console, stage, remote, graph, sample))
     with devices.open_device("virtual") as pico:
-        remote, deployed = _deployed(console, pico, data, graph)
-        report = _verify(console, remote, graph, sample)
+        remote, deployed = _deployed(console, stage, pico, data, graph)
+        report = _verify(console, stage, remote, graph, sample)
         reports.append(report)
 
         step(console, 5, "Stream unseen motions to the virtual Pico")
         film, truth = task.make_stream(range(len(task.LABELS)), SHOWN_FRAMES, "test", CONFIG.seed)
-        logits, microseconds = _stream(console, remote, film)
+        logits, microseconds = _stream(console, stage, remote, film)
 
     picture = folder / "motions.png"
     _draw(picture, task.LABELS, film, truth, _probabilities(graph, logits))
@@ -101,7 +102,10 @@ def run(console, build_firmware, fresh=False):
 
 def _here(path):
     """Return a path as a person in this folder would type it."""
-    return os.path.relpath(path)
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive of Windows
+        return path
 
 
 def step(console, number, title):
@@ -131,40 +135,27 @@ def _quantized(folder):
     return mlet_file.read(data)[0], data
 
 
-def _accuracy_int8(console, config, data, clips, labels):
+def _accuracy_int8(console, stage, config, data, clips, labels):
     """Return the accuracy of the C core on whole test clips."""
-    from rich.progress import track
-
-    bar = track(clips, "  evaluating in C", console=console, transient=True)
-    logits = Int8Network(data).logits(bar)
+    with stage("evaluating in C") as progress:
+        logits = Int8Network(data).logits(clips, progress)
     share = accuracy(config.network, logits, labels)
     console.print(f"  int8, C core on this machine: {share:.1%} of {len(clips)} unseen clips")
     return share
 
 
-def _deployed(console, device, data, graph):
-    from rich.progress import Progress
-
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(f"  deploying to the {device.name}", total=None)
-        done = deploy.deploy(
-            device,
-            data,
-            "motions.mlet",
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+def _deployed(console, stage, device, data, graph):
+    with stage(f"deploying to the {device.name}") as progress:
+        done = deploy.deploy(device, data, "motions.mlet", progress=progress)
     console.print(f"  deployed to the {device.name}: {done.path}, packed for {done.target}")
     return RemoteStream(device, done.path, graph), done
 
 
-def _verify(console, target, graph, clips):
+def _verify(console, stage, target, graph, clips):
     """Verify clip after clip; return one Report over all."""
-    from rich.progress import Progress
-
     whole = verify.Report(target.name)
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(f"  verifying {target.name}", total=clips.shape[0] * clips.shape[1])
-        for clip in clips:
+    with stage(f"verifying {target.name}") as progress:
+        for done, clip in enumerate(clips, start=1):
             report = verify.verify(target, graph, clip)
             offline = golden.run_clip(graph, clip)[-1]
             if report.difference is None and not np.array_equal(np.stack(report.logits), offline):
@@ -173,7 +164,7 @@ def _verify(console, target, graph, clips):
             whole.layers += report.layers
             whole.bytes += report.bytes
             whole.difference = whole.difference or report.difference
-            bar.advance(task, len(clip))
+            progress(done, len(clips))
     words = f"{whole.differing_bytes} differing bytes"
     if whole.difference:
         words += f", first in frame {whole.difference.frame}, layer {whole.difference.name}"
@@ -181,14 +172,14 @@ def _verify(console, target, graph, clips):
     return whole
 
 
-def _stream(console, remote, film):
+def _stream(console, stage, remote, film):
     """Push a film frame by frame; return (int8 logits [T, classes], microseconds [T])."""
-    from rich.progress import track
-
     remote.reset()
-    pushed = [
-        remote.push(frame) for frame in track(film, "  streaming", console=console, transient=True)
-    ]
+    pushed = []
+    with stage("streaming") as progress:
+        for frame in film:
+            pushed.append(remote.push(frame))
+            progress(len(pushed), len(film))
     logits, microseconds = zip(*pushed, strict=True)
     console.print(f"  {len(film)} frames, {np.mean(microseconds) / 1000:.1f} ms each on the device")
     return np.array(logits), np.array(microseconds)

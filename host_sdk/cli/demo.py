@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from host_sdk.cli.common import build_firmware, console
+from host_sdk.cli.common import build_firmware, console, progress_bar
 
 
 @click.command()
@@ -11,4 +11,4 @@ def demo(fresh):
     """Train, quantize, pack, deploy, stream and verify on the virtual Pico; then show it."""
     from host_sdk import demo as demonstrating
 
-    demonstrating.run(console, build_firmware, fresh)
+    demonstrating.run(console, build_firmware, progress_bar, fresh)

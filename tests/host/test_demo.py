@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from host_sdk import demo, paths
+from host_sdk.cli.common import progress_bar
 
 FIGURES = {
     *("accuracy_float", "accuracy_int8", "accuracy_per_frame_baseline", "parameters"),
@@ -30,7 +31,7 @@ def test_the_whole_way(unix_firmware, pico_firmware, tmp_path, monkeypatch):
     (tmp_path / "native").symlink_to(paths.build() / "native")
     monkeypatch.setattr(paths, "build", lambda: tmp_path)
     built = []
-    demo.run(Console(quiet=True), built.append)
+    demo.run(Console(quiet=True), built.append, progress_bar)
     assert built == ["MOTIONLET_PICO", "unix"]
     report = json.loads((tmp_path / "demo/report.json").read_text())
     assert set(report) >= FIGURES
