@@ -61,6 +61,16 @@ def make_folder(path):
         raise MotionletError(f"cannot make the folder {path}: {error.strerror}") from None
 
 
+def check_folder(path):
+    """Raise MotionletError if `make_folder` could not make it; nothing is made yet."""
+    path = Path(path).absolute()
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not there.is_dir():
+        raise MotionletError(f"cannot make the folder {path}: {there} is a file")
+    if not os.access(there, os.W_OK):
+        raise MotionletError(f"cannot write into the folder {there}")
+
+
 @contextlib.contextmanager
 def replacing(path):
     """Give another path to write a file to, which then becomes `path`: whole, or as it was.

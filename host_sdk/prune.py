@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from host_sdk.errors import MotionletError
+from host_sdk.files import check_folder
 from host_sdk.golden.check import WITH_ROWS
 from host_sdk.networks import import_keras
 from host_sdk.quantize.float_ops import trace, trace_tensors, unwrap
@@ -148,6 +149,7 @@ def prune_run(run, keep, out, epochs=4, seed=0, tell=None):
     out = Path(out)
     if out.resolve() == run.folder.resolve():
         raise MotionletError(f"{out} holds the network to prune; name another folder with --out")
+    check_folder(out)
     model = run.load_network()
     smaller = prune(model, keep)
     normalization = run.normalization

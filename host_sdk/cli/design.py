@@ -30,7 +30,7 @@ def find_designs(task, fps, board, ram, flash, network, options):
     from host_sdk.boards import load_board
 
     board = load_board(board)
-    if not fps > 0:
+    if not 0 < fps < float("inf"):
         raise MotionletError(f"--fps must be above 0, not {fps:g}")
     budget = design.Budget(
         ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps

@@ -17,7 +17,7 @@ from host_sdk.run_folder import CALIBRATION_CLIPS
 
 @click.command()
 @run_argument
-@out_option(help="Default: RUN/model.graph.")
+@out_option(dir_okay=False, help="Default: RUN/model.graph.")
 @click.option(
     "--method",
     default="mse",

@@ -18,6 +18,8 @@ def folder_streams(folder, task):
 
     They are videos or arrays, see `data.clip_files`.
     """
+    if not Path(folder).is_dir():
+        raise MotionletError(f"{folder}: no such folder")
     suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
     paths = sorted(p for p in Path(folder).glob("**/*") if p.suffix.lower() in suffixes)
     if not paths:

@@ -33,10 +33,9 @@ class Recipe:
             raise MotionletError(f"a budget is above 0% and at most 100%, not {self.weights_share}")
         if self.bytes is not None and self.bytes < 1:
             raise MotionletError(f"a budget is 1 byte at least, not {self.bytes}")
-        if self.clips < 1 or self.qat_epochs < 0:
-            raise MotionletError(
-                f"want 1 clip or more and 0 epochs or more: {self.clips}, {self.qat_epochs}"
-            )
+        for name, least in (("clips", 1), ("qat_epochs", 0)):
+            if getattr(self, name) < least:
+                raise MotionletError(f"{name} must be at least {least}, not {getattr(self, name)}")
 
 
 def quantize_run(run, recipe=Recipe(), tell=None):

@@ -10,7 +10,7 @@ import numpy as np
 
 from host_sdk.data import fingerprint, load_task
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, read, write_json
+from host_sdk.files import check_folder, make_folder, read, write_json
 from host_sdk.networks import answers, build_network, import_keras
 from host_sdk.normalization import PIXELS
 from host_sdk.run_folder import CHECKPOINT, COUNTS, open_run, versions, write_run
@@ -61,6 +61,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     a `TrainResult`. Raises `Stopped` when the user presses Ctrl-C.
     """
     out_dir = Path(out_dir)
+    check_folder(out_dir)
     checkpoint = out_dir / CHECKPOINT
     saved = load_checkpoint(checkpoint) if resume else None
     if saved:

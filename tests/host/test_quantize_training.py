@@ -163,8 +163,8 @@ def test_weight_bytes_are_those_of_the_file(start):
         ({"int4": ("stem",), "bytes": 100}, "do not name them as well"),
         ({"weights_share": 0.0}, "above 0% and at most 100%"),
         ({"bytes": 0}, "1 byte at least"),
-        ({"clips": 0}, "1 clip or more"),
-        ({"qat_epochs": -1}, "0 epochs or more"),
+        ({"clips": 0}, "clips must be at least 1, not 0"),
+        ({"qat_epochs": -1}, "qat_epochs must be at least 0, not -1"),
     ],
 )
 def test_impossible_recipes(wrong, says):
