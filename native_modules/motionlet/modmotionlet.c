@@ -1,5 +1,6 @@
 // The C module `_motionlet`: Motionlet's core for MicroPython. Its API, as a user sees it, is
-// written in device/_motionlet.pyi.
+// written in device/_motionlet.pyi. In this order: buffers, arguments, FrameRing, the kernels one by
+// one, frames, Model, Stream, the module's tables.
 //
 // Nothing here is mutable and static, and names of arguments are plain strings, so that this file
 // can be built into a firmware or loaded as a native module (natmod/).

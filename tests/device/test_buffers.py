@@ -5,7 +5,7 @@ sys.path.append(VECTORS)
 from array import array
 
 import motionlet
-from testlib import model_path, model_trace, raises
+from testlib import model_path, model_trace, on_odd_address, raises
 
 try:
     import framebuf
@@ -18,13 +18,6 @@ clip, wanted = model_trace("tiny_tsm")
 
 def signed(values):
     return array("b", [v - 256 if v > 127 else v for v in values])
-
-
-def inside(values):
-    """A slice of a larger buffer, on an odd address."""
-    whole = bytearray(len(values) + 7)
-    whole[3 : 3 + len(values)] = values
-    return memoryview(whole)[3 : 3 + len(values)]
 
 
 class Camera:
@@ -43,7 +36,7 @@ kinds = [
     bytes,
     bytearray,
     signed,
-    inside,
+    on_odd_address,
     lambda values: array("B", values),
     lambda values: memoryview(bytes(values)),
     lambda values: memoryview(signed(values)),

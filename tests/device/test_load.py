@@ -67,12 +67,22 @@ for i in range(len(buffer)):
     buffer[i] = 0
 works(model)
 
-# A model in a buffer is used there, and keeps the buffer alive.
+# A model in a buffer is used there, and keeps the buffer alive; so does a stream of it.
 model = motionlet.Model(bytearray(good))
 assert model.in_place
+stream = motionlet.Model(bytearray(good)).stream()
 gc.collect()
 garbage = [bytearray(len(good)) for _ in range(4)]
 works(model)
+for frame, crcs in zip(clip, wanted):
+    out = stream.push(frame)
+    assert motionlet.crc32(out) == crcs[-1]
+
+# What a push returned outlives its stream.
+del garbage, stream
+gc.collect()
+garbage = [bytearray(len(out)) for _ in range(4)]
+assert motionlet.crc32(out) == crcs[-1]
 del garbage
 
 # In a ROMFS a model stays where it is.

@@ -73,6 +73,13 @@ def raises(error, text, function, *args, **kwargs):
         raise AssertionError("nothing raised; wanted {}: {!r}".format(error, text))
 
 
+def on_odd_address(values):
+    """A view of the same bytes inside a larger buffer."""
+    whole = bytearray(len(values) + 7)
+    whole[3 : 3 + len(values)] = values
+    return memoryview(whole)[3 : 3 + len(values)]
+
+
 def int4_rows(weights, channels):
     """Weights of -7 to 7, one row to an output channel, two to a byte as SPEC.md has them."""
     taps = len(weights) // channels

@@ -3,7 +3,7 @@
 The clip is a file that numpy.save wrote, uint8 [frames, height, width]:
 
     mpremote cp clip.npy :/clip.npy
-    mpremote run device/examples/gesture.py
+    mpremote run device/examples/recorded_clip/main.py
 """
 
 import time
