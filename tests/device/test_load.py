@@ -85,6 +85,18 @@ garbage = [bytearray(len(out)) for _ in range(4)]
 assert motionlet.crc32(out) == crcs[-1]
 del garbage
 
+# A collection at every allocation takes nothing away that is still in use.
+plain = motionlet.Model(bytearray(good))
+calm = plain.inputs, plain.outputs, plain.ops, plain.labels, plain.stream().tap(clip[0], 0)
+odd = memoryview(bytearray(1) + good)[1:]
+gc.threshold(1)
+model = motionlet.Model(odd)
+shown = model.inputs, model.outputs, model.ops, model.labels, model.stream().tap(clip[0], 0)
+gc.threshold(-1)
+assert shown == calm
+works(model)
+del plain, calm, shown, odd
+
 # In a ROMFS a model stays where it is.
 if VECTORS.startswith("/rom"):
     gc.collect()

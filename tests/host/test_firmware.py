@@ -192,6 +192,34 @@ def test_other_user_modules_are_built_in_and_failures_are_shown(tmp_path):
     assert subprocess.run([program, "-c", code], capture_output=True).stdout == b"42\n"
 
 
+@pytest.mark.parametrize("board", ["", "MOTIONLET_PICO", "MOTIONLET_ESP32_S3"])
+def test_manifests_name_the_module_where_they_can(unix_firmware, tmp_path, monkeypatch, board):
+    """MicroPython 1.29 gives manifests c_module(); USER_C_MODULES must not name it again then."""
+    target = build_firmware.Target("unix", [tmp_path])
+    assert target.user_c_modules == [build_firmware.MODULE, tmp_path]
+    monkeypatch.syspath_prepend(target.tree / "tools")
+    import manifestfile
+
+    named = []
+
+    class Newer(manifestfile.ManifestFile):
+        def _manifest_globals(self, kwargs):
+            add = {"c_module": lambda path: named.append(Path(self._resolve_path(path)))}
+            return super()._manifest_globals(kwargs) | add
+
+    port = target.tree / "ports/rp2"
+    variables = {"MPY_DIR": str(target.tree), "PORT_DIR": str(port), "MPY_LIB_DIR": None}
+    manifest = Newer(manifestfile.MODE_FREEZE, variables)
+    manifest.execute(str(build_firmware.BOARDS / board / "manifest.py"))
+    assert named == [build_firmware.MODULE]
+    assert any(file.target_path == "motionlet/watch.py" for file in manifest.files())
+
+    target.tree = tmp_path
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools/manifestfile.py").write_text("    def c_module(self, path):\n")
+    assert target.user_c_modules == [tmp_path]
+
+
 @pytest.mark.parametrize("arch", ["portable", "cortex_m0plus"])
 def test_the_module_s_folder_may_have_any_name(unix_firmware, tmp_path, arch):
     """Beside others of the user's, by MicroPython's own make: what it would run."""
