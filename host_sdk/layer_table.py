@@ -65,31 +65,39 @@ def print_table(console, description):
     """Print what `describe` returned as a table."""
     from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("layer")
-    table.add_column("op")
-    for title in ("shape", "rows", "MACs", "weights", "bits", "arena at", "state"):
-        table.add_column(title, justify="right")
-    for tensor in description["inputs"]:
-        table.add_row(tensor["name"], "input", _shape(tensor["shape"]), *[""] * 6)
-    rows_before = 0
-    for layer in description["layers"]:
-        table.add_row(
-            layer["name"],
-            layer["op"] + (f" ({n} shifted)" if (n := layer["shift_channels"]) else ""),
-            _shape(layer["shape"]),
-            _rows(rows_before, layer["rows"]),
-            f"{layer['macs']:,}" if layer["macs"] else "",
-            f"{layer['weights']:,}" if layer["weights"] else "",
-            f"{layer['weight_bits']}" if layer["weights"] else "",
-            f"{layer['arena_offset']:,}",
-            f"{layer['state_bytes']:,}" if layer["state_bytes"] else "",
-        )
-        rows_before = layer["rows"]
-    console.print(table)
     d = description
-    if any(layer["rows"] for layer in d["layers"]):
-        console.print("\nlayers joined by ┐ ┤ ┘ run row by row, and keep only so many rows between")
+    layers = d["layers"]
+    rows_before = (0, *(layer["rows"] for layer in layers))
+    columns = {
+        "layer": [layer["name"] for layer in layers],
+        "op": [layer["op"] for layer in layers],
+        "shape": [_shape(layer["shape"]) for layer in layers],
+        "shift": _numbers(layers, "shift_channels"),
+        "rows": [
+            _rows(before, layer["rows"]) for before, layer in zip(rows_before, layers, strict=False)
+        ],
+        "MACs": _numbers(layers, "macs"),
+        "weights": _numbers(layers, "weights"),
+        "bits": _numbers(layers, "weight_bits"),
+        "arena": [f"{layer['arena_offset']:,}" for layer in layers],
+        "state": _numbers(layers, "state_bytes"),
+    }
+    if "4" not in columns["bits"]:
+        del columns["bits"]
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
+    for title in columns:
+        table.add_column(title, justify="left" if title in ("layer", "op") else "right")
+    for tensor in d["inputs"]:
+        table.add_row(tensor["name"], "input", _shape(tensor["shape"]))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
+    console.print(table)
+    console.print()
+    if "shift" in columns:
+        console.print("shift: so many channels of the input come from the frame before")
+    if "rows" in columns:
+        console.print("layers joined by ┐ ┤ ┘ run row by row, and keep only so many rows between")
     console.print(
         f"\n{d['macs_per_frame']:,} MACs a frame, {d['parameters']:,} parameters; "
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
@@ -114,6 +122,11 @@ def print_table(console, description):
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "
             f"{tensor['zero_point']}: {', '.join(d['labels']) or 'no labels'}"
         )
+
+
+def _numbers(layers, name):
+    """Return a column of numbers, with nothing for 0."""
+    return [f"{layer[name]:,}" if layer[name] else "" for layer in layers]
 
 
 def _rows(before, rows):
