@@ -5,6 +5,7 @@ is often all extremes. So examples stay small to draw and shrink well.
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -305,6 +306,20 @@ def draw_cases(kind, examples):
         check_graph(graph)
         frames = data.draw(st.integers(1, 2 + golden.frames_kept(op)))
         cases.append((graph, data.draw(frames_of(graph.tensors[0], frames))))
+
+    collect()
+    return cases
+
+
+def draw_graphs(examples):
+    """Return [(graph, clip)] of `examples` random graphs of several ops, the same always."""
+    cases = []
+
+    @settings(max_examples=examples)
+    @given(st.data())
+    def collect(data):
+        graph = replace(data.draw(graphs()), pixel_format="raw")
+        cases.append((graph, data.draw(frames_of(graph.tensors[0], 4))))
 
     collect()
     return cases

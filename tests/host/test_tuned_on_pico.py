@@ -116,7 +116,7 @@ def run_on_pico(cases, directory):
 @pytest.mark.slow
 def test_tuned_equals_golden_on_the_virtual_pico(pico_firmware, make_vectors, tmp_path):
     named = [("edge", lane_edges()), ("model", chained(make_vectors))]
-    named += [("mean", strategies.mean_edges())]
+    named += [("mean", strategies.mean_edges()), ("graph", strategies.draw_graphs(EXAMPLES // 2))]
     named += [(kind, strategies.draw_cases(kind, EXAMPLES)) for kind in strategies.ALL_KINDS]
     cases = [
         (f"{name}{number}", *case) for name, drawn in named for number, case in enumerate(drawn)

@@ -66,6 +66,10 @@ def test_models_equal_golden(xtensa, make_vectors):
     check(xtensa, cases)
 
 
+def test_whole_graphs_equal_golden(xtensa):
+    check(xtensa, strategies.draw_graphs(EXAMPLES))
+
+
 def test_chains_equal_golden(xtensa):
     jobs = []
 
