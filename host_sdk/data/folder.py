@@ -85,7 +85,14 @@ def scan(folder):
 
 
 def _class_folders(folder):
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    for name in (path.name for path in found):
+        if name != name.encode(errors="replace").decode():
+            raise MotionletError(
+                f"{folder}: the name of the folder {name!r} is not UTF-8; it is to be a label: "
+                "rename it"
+            )
+    return found
 
 
 class FolderTask:

@@ -337,6 +337,14 @@ def two_kinds(folder):
     np.save(folder / "right/c.npy", np.full((9, 8, 8), 20.5))
 
 
+def odd_name(folder):
+    two_classes(folder, 2)
+    try:
+        os.mkdir(os.fsencode(folder) + b"/caf\xe9")
+    except OSError:
+        pytest.skip("no such names here")
+
+
 def rates(text):
     def make(folder):
         two_classes(folder, 2)
@@ -354,6 +362,7 @@ def rates(text):
         (one_frame_each, "none of 4 files is a clip that can be used; left/0.npy: 1 frame; a clip"),
         (one_class, "has clips of one class only, 'left'; at least two are needed"),
         (two_kinds, "left/a.npy holds pictures, right/c.npy temperatures; a task is of one kind"),
+        (odd_name, r"the name of the folder 'caf\\udce9' is not UTF-8; it is to be a label"),
         (rates('{"rate": 3}'), r'clips.json: want {"fps": 8} or'),
         (rates('{"fps": "fast"}'), "fps of left/0.npy must be above 0, at most 1000: 'fast'"),
         (rates('{"fps": {"left/9.npy": 3}}'), "there is no clip left/9.npy"),
