@@ -37,16 +37,16 @@ def quantize_multiplier(real, sum_max=None):
 def short_multiplier(real, sum_max):
     """Return (M, s), M / 2^s next to `real`, with which 32 bits are enough, or None.
 
-    A sum of up to `sum_max`, its product with M, the zero point and the rounding all fit:
+    M itself, its product with a sum of up to `sum_max`, the zero point and the rounding all fit:
 
-        sum_max * M + 128 * 2^s + 2^(s-1) < 2^31
+        max(sum_max, 1) * M + 128 * 2^s + 2^(s-1) < 2^31
 
     s is the largest that does, at most 30; the longer M is, the less it is off. None when even
     that is off by more than 2^-11 of `real`. SPEC.md, "Targets", says who profits.
     """
     for s in range(SHORT_SHIFT_MAX, 0, -1):
         m = round(math.ldexp(real, s))
-        if sum_max * m + (257 << (s - 1)) < 2**31:
+        if max(sum_max, 1) * m + (257 << (s - 1)) < 2**31:
             close = abs(math.ldexp(m, -s) - real) <= real * SHORT_ERROR
             return (m, s) if m > 0 and close else None
     return None
