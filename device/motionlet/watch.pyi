@@ -21,6 +21,13 @@ class Watch:
     """
 
     stream: Stream
+    smooth: int
+    hold: int
+    """The rule, as given."""
+    labels: tuple[str, ...]
+    """The model's."""
+    quiet: tuple[bool, ...]
+    """Which of them give no alarm."""
     frames: int
     """Frames that the model has seen."""
     skipped: int

@@ -139,6 +139,28 @@ def accepted(path):
             assert unix_device.eval(f"said({path!r}, 1)"), path
 
 
+@pytest.mark.parametrize("name", ["__init__", "watch"])
+def test_stubs_of_python_declare_its_arguments_and_attributes(name):
+    source = (DEVICE / f"motionlet/{name}.py").read_text()
+    stub = (DEVICE / f"motionlet/{name}.pyi").read_text()
+
+    def shape(args):
+        return [a.arg for a in args.args], len(args.defaults)
+
+    there = {path: shape(args) for path, args in signatures_of(source).items()}
+    public = {path: args for path, args in there.items() if not path.split(".")[-1].startswith("_")}
+    assert {path: shape(args) for path, args in signatures_of(stub).items()} == public
+    assigned = {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and not node.attr.startswith("_")
+    }
+    annotated = [node for node in ast.walk(ast.parse(stub)) if isinstance(node, ast.AnnAssign)]
+    assert assigned <= {node.target.id for node in annotated}
+
+
 def test_background_has_one_meaning():
     code = ast.parse((DEVICE / "motionlet/watch.py").read_text())
     assigned = [node for node in code.body if isinstance(node, ast.Assign)]
