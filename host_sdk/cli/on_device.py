@@ -20,7 +20,7 @@ from host_sdk.cli.common import (
     read_model,
 )
 from host_sdk.errors import MotionletError
-from host_sdk.files import write
+from host_sdk.files import make_folder, write
 
 
 @click.command()
@@ -285,7 +285,7 @@ def bench(spec, as_json):
     old = benching.stored_rows()
     table = benching.merge(old, rows)
     text = benching.json_of(table)
-    (paths.build() / "bench").mkdir(parents=True, exist_ok=True)
+    make_folder(paths.build() / "bench")
     write(paths.build() / "bench/bench.json", text.encode())
     write(benching.stored_path(), text.encode())
     write(benching.stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())

@@ -28,7 +28,7 @@ from host_sdk.data import clip_files, splits
 from host_sdk.data.augment import Augmentation
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
-from host_sdk.files import write, write_json
+from host_sdk.files import make_folder, write, write_json
 
 CLIPS_FILE = "clips.json"
 DEFAULT_SIDE = 32  # pixels
@@ -300,7 +300,7 @@ def _pick(rng, labels, count, repeat):
 def _cache(key, suffix):
     """Return the path of a file in build/clips that belongs to the text `key`."""
     folder = paths.build() / "clips"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
 
 

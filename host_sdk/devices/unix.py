@@ -19,6 +19,7 @@ from pathlib import Path
 from host_sdk import paths
 from host_sdk.devices.base import Device
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.files import make_folder
 
 HEAP = "16m"
 ROMFS_BYTES = 4 * 1024 * 1024  # what fits the heap well; there is no partition to ask
@@ -87,7 +88,7 @@ class UnixDevice(Device):
         if fresh:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._romfs = self._directory / "romfs.img"
-        (self._directory / "files").mkdir(parents=True, exist_ok=True)
+        make_folder(self._directory / "files")
         self._start()
 
     def _start(self):

@@ -10,6 +10,7 @@ import threading
 from host_sdk import paths
 from host_sdk.devices.mpremote_port import SerialDevice
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.files import make_folder
 
 START_SECONDS = 90
 STOP_SECONDS = 10
@@ -43,7 +44,7 @@ class VirtualPico(SerialDevice):
         uf2 = uf2 or paths.build() / "firmware" / board / "firmware.uf2"
         if not os.path.exists(uf2):
             raise MotionletError(f"{uf2} is not there: run `make firmware BOARD={board}` first")
-        os.makedirs(os.path.dirname(os.path.abspath(flash)), exist_ok=True)
+        make_folder(os.path.dirname(os.path.abspath(flash)))
         if fresh:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(flash)

@@ -20,6 +20,7 @@ import cffi
 
 from host_sdk import paths
 from host_sdk.errors import MotionletError
+from host_sdk.files import make_folder
 
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-DMLET_ALL_TARGETS")
 
@@ -57,7 +58,7 @@ def _compile(sources, target):
     compiler = find_compiler()
     if sys.stderr.isatty():
         print("compiling the C core, this once …", file=sys.stderr)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     include = [f"-I{folder}" for folder in sorted({path.parent for path in sources})]
     # In a folder of its own first, so that two processes at once do no harm.
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:

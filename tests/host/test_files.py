@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_sdk import run_folder
+from host_sdk import native, paths, run_folder
 from host_sdk.clips import load_clip
+from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 from host_sdk.graph import load_graph, save_graph
 
@@ -94,3 +95,13 @@ def test_a_full_disk_leaves_the_run_as_it_was(tmp_path, monkeypatch):
     run_folder.write_run(tmp_path, Network(), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.keras", "train.json"]
     assert (tmp_path / "model.keras").read_text() == "new"
+
+
+def test_build_that_cannot_be_made(tmp_path, monkeypatch):
+    (tmp_path / "build").touch()
+    monkeypatch.setattr(paths, "build", lambda: tmp_path / "build")
+    (tmp_path / "clips/one").mkdir(parents=True)
+    with pytest.raises(MotionletError, match=r"cannot make .*/build/clips: Not a dir"):
+        load_task(str(tmp_path / "clips"))
+    with pytest.raises(MotionletError, match=r"cannot make .*/build/native: Not a dir"):
+        native.library.__wrapped__()  # which keeps what it found
