@@ -95,7 +95,7 @@ def run(console, build_firmware, stage, fresh=False):
     (folder / "report.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     _print_figures(console, figures)
     console.print(f"\nFigures: {_here(folder / 'report.json')}")
-    console.print(f"Open [bold]{_here(picture)}[/] to see it.")
+    console.print(f"Open {_here(picture)} to see it.")
     if figures["differing_bytes"]:
         raise MotionletError("the targets differ from the golden model; see above")
 
@@ -109,7 +109,7 @@ def _here(path):
 
 
 def step(console, number, title):
-    console.print(f"\n[bold]{number}. {title}[/]")
+    console.print(f"\n{number}. {title}", style="bold")
 
 
 def _trained(console, config, folder, fresh):

@@ -6,6 +6,7 @@ One module here for each group of commands that the help shows.
 import sys
 
 import rich_click as click
+from rich.text import Text
 
 import host_sdk
 from host_sdk.cli import (
@@ -67,17 +68,11 @@ class Commands(click.RichGroup):
         try:
             return super().invoke(ctx)
         except MotionletError as error:
-            messages.print(f"[bold red]error:[/] {_plain(error)}", soft_wrap=True)
+            messages.print(Text.assemble(("error:", "bold red"), f" {error}"))
             trace = getattr(error, "traceback", "")
             if trace and ctx.params.get("verbose"):
-                messages.print(_plain(trace), soft_wrap=True)
+                messages.print(trace)
             sys.exit(1)
-
-
-def _plain(text):
-    from rich.markup import escape
-
-    return escape(str(text))
 
 
 @click.group(cls=Commands)

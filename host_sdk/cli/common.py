@@ -17,8 +17,10 @@ from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.files import read
 
-console = Console(highlight=False)
-messages = Console(stderr=True, highlight=False)
+# No markup, no emoji: labels and names of files may hold what looks like it. A terminal wraps a
+# long line by itself, and a file is to have it whole.
+console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 DEVICE_HELP = (
     "`auto` (the one board attached, else the virtual Pico), `virtual`, `unix`, a serial port, "
@@ -128,7 +130,12 @@ def progress_stages():
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Remaining())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        Remaining(),
+    )
     quiet = not messages.is_terminal  # where the bar would leave an empty line
     with Progress(*columns, console=messages, transient=True, disable=quiet) as bar:
 

@@ -72,8 +72,8 @@ def _draw(task, out, name, frames):
 
 
 def _print(report):
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     columns = ("class", "clips", "seconds", "shortest", "longest", "train", "validation", "test")
@@ -82,10 +82,10 @@ def _print(report):
     for label, figures in report["classes"].items():
         lengths = (f"{figures[name]:.1f}" for name in ("seconds", "shortest", "longest"))
         windows = (f"{count:,}" for count in figures.get("split_windows", {}).values())
-        table.add_row(escape(label), f"{figures['clips']:,}", *lengths, *windows)
+        table.add_row(label, f"{figures['clips']:,}", *lengths, *windows)
     if report["classes"]:
         console.print(table)
-    console.print(f"[dim]train, validation, test: windows of {report['frames']} frames[/]")
+    console.print(f"train, validation, test: windows of {report['frames']} frames", style="dim")
     for name in ("sizes", "rates"):
         found = ", ".join(f"{value} ({count:,})" for value, count in report[name].items())
         console.print(f"{name}: {found or 'none'}")
@@ -100,8 +100,8 @@ def _print(report):
             f"normalization {s['normalization']}"
         )
     for warning in report["warnings"]:
-        console.print(f"[bold yellow]warning:[/] {escape(warning)}", soft_wrap=True)
+        console.print(Text.assemble(("warning:", "bold yellow"), f" {warning}"))
     for name, why in report["skipped"].items():
-        console.print(f"[yellow]skipped[/] {escape(name)}: {escape(why)}", soft_wrap=True)
+        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {why}"))
     if report["sheet"]:
         console.print(f"wrote {report['sheet']}")

@@ -96,12 +96,11 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
         return
     _print(facts, found)
     for failure in failures:
-        messages.print(failure, soft_wrap=True)
+        messages.print(failure)
     best = found[0]
     words = " ".join(f"--set {name}={value:g}" for name, value in best.options.items())
     console.print(
-        f"\nTo train the first: host_sdk train {learn}--network {best.network} {words} --out RUN",
-        soft_wrap=True,
+        f"\nTo train the first: host_sdk train {learn}--network {best.network} {words} --out RUN"
     )
 
 
@@ -127,5 +126,5 @@ def _print(board, designs):
         )
         options.add_row(d.network, words_of(d))
     console.print(table)
-    console.print("\n[bold]with these options[/]")
+    console.print("\nwith these options", style="bold")
     console.print(options)

@@ -8,11 +8,13 @@ def percent(share):
 
 def print_summary(console, result):
     """Print what `evaluate_folder` returned."""
+    from rich.text import Text
+
     if "seeds" in result:
         _print_spread(console, result)
         return
     for warning in result["warnings"]:
-        console.print(f"[bold yellow]![/] {warning}")
+        console.print(Text.assemble(("!", "bold yellow"), f" {warning}"))
     _print_rows(console, _figures(result))
     _print_classes(console, result["classes"])
     _print_controls(console, result)

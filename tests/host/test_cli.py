@@ -69,6 +69,22 @@ def test_inspect_shows_every_layer_and_the_sums(cli, tiny, model):
     assert description["labels"] == graph.labels
 
 
+def test_a_label_is_shown_as_it_is(cli, tiny, tmp_path):
+    """Whatever Rich would make of it."""
+    import copy
+
+    from host_sdk import mlet_file, planner
+
+    graph = copy.deepcopy(tiny[0])
+    graph.labels = ["[/b]", ":smile:", "[red]", "日本"]
+    (tmp_path / "odd[1].mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
+    code, out, _ = cli("inspect", "odd[1].mlet")
+    assert code == 0
+    assert out.rstrip().endswith(": [/b], :smile:, [red], 日本")
+    code, _, err = cli("inspect", "[/b].mlet")
+    assert (code, err) == (1, "error: [/b].mlet: No such file or directory\n")
+
+
 def test_inspect_shows_weights_of_4_bits(cli, make_vectors, tmp_path):
     from host_sdk import mlet_file, planner
 
