@@ -75,18 +75,22 @@ def check_folder(path):
 def replacing(path):
     """Give another path to write a file to, which then becomes `path`: whole, or as it was.
 
-    It has the same ending, and is this process's own. Raises MotionletError naming `path` when
-    writing fails.
+    It has the same ending, and is this process's own. A link stays a link, and what is no file,
+    such as /dev/null, is written to as it is. Raises MotionletError naming `path` when writing
+    fails.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    place = Path(os.path.realpath(path))
+    temporary = place.with_name(f"{place.stem}.{os.getpid()}.tmp{place.suffix}")
+    special = os.path.exists(place) and not os.path.isfile(place)
     try:
-        yield temporary
-        temporary.replace(path)
+        yield place if special else temporary
+        if not special:
+            temporary.replace(place)
     except OSError as error:
         raise MotionletError(f"{path}: {error.strerror or error}") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not there, or its folder is none
+            temporary.unlink()
 
 
 def write(path, data):

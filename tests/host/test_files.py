@@ -1,5 +1,6 @@
 """Files that are read back: whole, or a line that names them."""
 
+import os
 import zipfile
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_sdk import native, paths, run_folder
+from host_sdk import files, native, paths, run_folder
 from host_sdk.clips import load_clip
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
@@ -105,3 +106,35 @@ def test_build_that_cannot_be_made(tmp_path, monkeypatch):
         load_task(str(tmp_path / "clips"))
     with pytest.raises(MotionletError, match=r"cannot make .*/build/native: Not a dir"):
         native.library.__wrapped__()  # which keeps what it found
+
+
+def test_where_nothing_can_be_written(tmp_path):
+    (tmp_path / "file").touch()
+    for name, why in (("file/x", "Not a directory"), ("x" * 300, "File name too long")):
+        with pytest.raises(MotionletError, match=f"{name}: {why}$"):
+            files.write(tmp_path / name, b"text")
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "model").write_text("old")
+    (tmp_path / "link").symlink_to("model")
+    files.write(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "model").read_text() == "new"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    """A terminal here; for root, `-o /dev/null` would make a file of what all programs share."""
+    master, slave = os.openpty()
+    try:
+        name = os.ttyname(slave)
+        before = os.stat(name)
+        files.write(name, b"text")
+        assert os.read(master, 10) == b"text"
+        assert os.path.samestat(os.stat(name), before)
+    finally:
+        os.close(master)
+        os.close(slave)
+    with pytest.raises(MotionletError, match=r"Is a directory$"):
+        files.write(tmp_path, b"text")
+    assert list(tmp_path.iterdir()) == []
