@@ -26,9 +26,14 @@ def load_clip(path, samples_per_unit=HUNDREDTHS):
     content = load_array(path)
     if content.ndim == 3:
         content = content[..., np.newaxis]
+    if content.size == 0:
+        raise MotionletError(f"{path} holds no frames: {list(content.shape)}")
     if content.dtype.kind == "f" and content.ndim == 4:
-        content = to_samples(content, samples_per_unit)
-    if content.dtype not in (np.uint8, np.int16) or content.ndim != 4 or content.shape[0] == 0:
+        try:
+            content = to_samples(content, samples_per_unit)
+        except MotionletError as error:
+            raise MotionletError(f"{path}: {error}") from None
+    if content.dtype not in (np.uint8, np.int16) or content.ndim != 4:
         raise MotionletError(
             f"{path} holds {content.dtype} {list(content.shape)}; a clip is uint8, int16 or float, "
             "[frames, height, width] or [frames, height, width, channels]"

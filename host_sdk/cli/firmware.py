@@ -5,7 +5,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk import paths
-from host_sdk.cli.common import build_firmware, console
+from host_sdk.cli.common import build_firmware, console, messages
 from host_sdk.errors import MotionletError
 
 variant_option = click.option("--variant", help="Of the board, such as SPIRAM_OCT (ESP32-S3).")
@@ -51,7 +51,9 @@ def flash(board, image, drive, variant, port, erase_all):
     folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
     if chip.startswith("rp2"):
         image = image or folder / "firmware.uf2"
-        console.print(f"{image}: {flashing.flash_uf2(image, drive)}")
+        with messages.status("looking for a board in its bootloader, and copying"):
+            how = flashing.flash_uf2(image, drive)
+        console.print(f"{image}: {how}")
         return
     if port is None:
         raise MotionletError(f"{board} has an {chip}: say which --port it is on")

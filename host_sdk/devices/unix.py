@@ -200,7 +200,10 @@ class UnixDevice(Device):
         # The port's own rename loses a path when its root is not the machine's (1.25: both
         # paths are built in one buffer).
         files = self._directory / "files"
-        (files / old.lstrip("/")).replace(files / new.lstrip("/"))
+        try:
+            (files / old.lstrip("/")).replace(files / new.lstrip("/"))
+        except OSError as error:
+            raise DeviceError(f"{self.name}: {new}: {error.strerror}") from None
 
     def romfs_bytes(self):
         return ROMFS_BYTES

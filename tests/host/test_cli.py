@@ -199,6 +199,14 @@ def test_devices_lists_what_can_be_used(cli):
         ),
         (["verify", "tiny.mlet", "--device", "cffi", "--clip", "five.npy"], "has 5 channels"),
         (
+            ["verify", "tiny.mlet", "--device", "cffi", "--clip", "empty.npy"],
+            "empty.npy holds no frames: [0, 8, 8, 1]",
+        ),
+        (
+            ["verify", "tiny.mlet", "--device", "cffi", "--clip", "nan.npy"],
+            "nan.npy: the value at (0, 0, 0, 0) is not a number",
+        ),
+        (
             ["verify", "tiny.mlet", "--device", "cffi", "--clip", "none.mp4"],
             "none.mp4: cannot be read: No such file",
         ),
@@ -211,6 +219,8 @@ def test_devices_lists_what_can_be_used(cli):
 def test_wrong_input_gives_one_line(cli, model, tiny, tmp_path, words, message):
     np.save(tmp_path / "flat.npy", np.zeros(5, np.uint8))
     np.save(tmp_path / "five.npy", np.zeros((2, 8, 8, 5), np.uint8))
+    np.save(tmp_path / "empty.npy", np.zeros((0, 8, 8), np.uint8))
+    np.save(tmp_path / "nan.npy", np.full((2, 8, 8), np.nan))
     (tmp_path / "cut.mlet").write_bytes(tiny[1][:100])
     newer = bytearray(tiny[1])
     newer[4] = mlet_format.FORMAT_VERSION + 1
