@@ -406,12 +406,11 @@ def run(spec, progress=None):
     The virtual Pico starts with all models in its ROMFS; on a board they are deployed in turn.
     """
     tell = progress or (lambda done, total: None)
-    cases = [*all_cases(), *design_cases()]
     if spec not in ("auto", "virtual") or (spec == "auto" and list_devices()):
         with open_device(spec) as device:
             tuned = require_module(device)["target"]
-            return measure_all(device, device.name, _runs(cases, tuned), progress)
-    runs, rows, before = _runs(cases, PICO_TARGETS[-1]), [], 0
+            return measure_all(device, device.name, _runs(tuned), progress)
+    runs, rows, before = _runs(PICO_TARGETS[-1]), [], 0
     for batch in _batches(runs):
         with virtual_pico(batch) as device:
             rows += measure_all(
@@ -422,8 +421,9 @@ def run(spec, progress=None):
     return rows
 
 
-def _runs(cases, tuned):
+def _runs(tuned):
     """Return [(case, target)] of what is to be timed on a device."""
+    cases = [*all_cases(), *design_cases()]
     return [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
 
 

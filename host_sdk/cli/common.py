@@ -177,4 +177,4 @@ def build_firmware(board, user_modules=(), clean=False, variant=None):
     if variant:
         command += ["--variant", variant]
     if subprocess.run(command).returncode:
-        raise MotionletError(f"the firmware {board} was not built; the reason is above")
+        sys.exit(1)  # the tool has said why

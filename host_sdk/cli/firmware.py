@@ -48,14 +48,17 @@ def flash(board, image, drive, variant, port, erase_all):
     from host_sdk.boards import board_description
 
     chip = board_description(board)["mcu"]
-    folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
-    if chip.startswith("rp2"):
-        image = image or folder / "firmware.uf2"
+    is_rp2 = chip.startswith("rp2")
+    if not is_rp2 and port is None:
+        raise MotionletError(f"{board} has an {chip}: say which --port it is on")
+    if image is None:
+        folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
+        image = folder / ("firmware.uf2" if is_rp2 else "firmware.bin")
+        if not image.exists():
+            raise MotionletError(f"{image} is not there: `host_sdk firmware build` makes it")
+    if is_rp2:
         with messages.status("looking for a board in its bootloader, and copying"):
             how = flashing.flash_uf2(image, drive)
         console.print(f"{image}: {how}")
         return
-    if port is None:
-        raise MotionletError(f"{board} has an {chip}: say which --port it is on")
-    image = image or folder / "firmware.bin"
     console.print(f"{image}: {flashing.flash_esp32(chip, port, image, erase_all)}")

@@ -91,9 +91,9 @@ def model(tiny, tmp_path):
 def one_error(done):
     """Return the one line of a command that failed."""
     assert done.returncode == 1
-    lines = done.stderr.strip().splitlines()
-    assert lines[0].startswith("error: ")
-    return lines[0]
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    return line
 
 
 def test_every_help(laptop):
@@ -131,9 +131,9 @@ def no_compiler():
 
 
 def test_what_needs_programs_names_them(laptop, model):
-    done = laptop("-m", "host_sdk.cli", "firmware", "build")
-    assert "arm-none-eabi-gcc" in one_error(done)
-    assert "(on Windows, in WSL)" in done.stderr
+    said = one_error(laptop("-m", "host_sdk.cli", "firmware", "build"))
+    assert "arm-none-eabi-gcc" in said
+    assert "(on Windows, in WSL)" in said
 
 
 @pytest.mark.slow
