@@ -57,7 +57,7 @@ click.rich_click.COMMAND_GROUPS = {
 
 
 class Commands(click.RichGroup):
-    """Prints a MotionletError as one line and exits with 1."""
+    """Prints a MotionletError, or that memory is out, as one line and exits with 1."""
 
     def main(self, *arguments, **given):
         for stream in (sys.stdout, sys.stderr):  # a Windows pipe may have no arrows, only code 1252
@@ -67,6 +67,9 @@ class Commands(click.RichGroup):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
+        except MemoryError as error:  # numpy's says how much it wanted
+            messages.print(Text.assemble(("error:", "bold red"), f" out of memory: {error}"))
+            sys.exit(1)
         except MotionletError as error:
             messages.print(Text.assemble(("error:", "bold red"), f" {error}"))
             trace = getattr(error, "traceback", "")

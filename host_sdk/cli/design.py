@@ -33,7 +33,9 @@ def find_designs(task, fps, board, ram, flash, network, options):
     if not 0 < fps < float("inf"):
         raise MotionletError(f"--fps must be above 0, not {fps:g}")
     budget = design.Budget(
-        ram or board.ram_bytes, flash or board.flash_bytes, board.mhz * 1e6 / fps
+        board.ram_bytes if ram is None else ram,
+        board.flash_bytes if flash is None else flash,
+        board.mhz * 1e6 / fps,
     )
     problem = design.Problem(tuple(task.FRAME_SHAPE), tuple(task.LABELS), board, task.NORMALIZATION)
     with messages.status("") as status:

@@ -112,7 +112,7 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     elif data_options:
         name = next(iter(data_options)).replace("_", "-")
         raise MotionletError(f"--{name} is for clips of your own: give --data too")
-    if (ram or flash) and not fit:
+    if (ram, flash) != (None, None) and not fit:
         raise MotionletError("--ram and --flash are for choosing options: give --fit too")
     if resume and not seeds:
         given = saved_config(out) | given

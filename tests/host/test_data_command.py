@@ -211,6 +211,17 @@ def test_what_is_no_folder_of_folders(folder, name, message):
     assert said.stderr.count("\n") == 1
 
 
+def test_more_memory_than_there_is_is_one_line(folder, monkeypatch):
+    def fail(*_):
+        return np.empty((1 << 20, 1 << 40), np.uint8)  # more than any machine can address
+
+    monkeypatch.setattr(inspection, "contact_sheet", fail)
+    said = run("inspect", folder)
+    assert said.exit_code == 1
+    assert said.stderr.startswith("error: out of memory: Unable to allocate 1.00 EiB")
+    assert said.stderr.count("\n") == 1
+
+
 def test_bad_options_are_errors_not_warnings(folder):
     for option, value, message in [
         ("--size", "big", "size must be WIDTHxHEIGHT"),

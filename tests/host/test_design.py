@@ -155,6 +155,7 @@ def test_command():
         (["--network", "resnet"], "no network named 'resnet'"),
         (["--network", "tsm", "--set", "alpha=2"], "tsm has no option 'alpha'"),
         (["--network", "tsm", "--flash", "100"], "no tsm fits: the smallest takes flash "),
+        (["--network", "tsm", "--ram", "0"], "no tsm fits: the smallest takes RAM "),
     ],
 )
 def test_bad_arguments(words, message):
