@@ -1,4 +1,5 @@
 // Temporal shift, words at a time.
+#include "mlet_temporal_shift.h"
 #include "s3.h"
 
 // Copy n words.
@@ -20,7 +21,8 @@ mlet_status_t s3_temporal_shift(
     }
     const uint32_t places = (uint32_t)((uintptr_t)past | (uintptr_t)x | (uintptr_t)y);
     if (((places | layer->in.channels | layer->shift_channels) & 3) != 0) {
-        return mlet_temporal_shift(layer, past, x, y);
+        mlet_shift_bytes(layer, past, x, y);
+        return MLET_OK;
     }
     const uint32_t words = layer->in.channels / 4u, shifted = layer->shift_channels / 4u;
     uint32_t *kept = (uint32_t *)(void *)past, *to = (uint32_t *)(void *)y;
