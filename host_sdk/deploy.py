@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from host_sdk import mlet_file, planner, rom_update, romfs, targets
+from host_sdk.dead_taps import without_dead_taps
 from host_sdk.errors import MotionletError
 from host_sdk.mlet_format import ALIGN, FORMAT_VERSION, TARGETS
 from host_sdk.remote import Remote, require_module
@@ -41,14 +42,15 @@ class Deployed:
 def pack_for(graph, target, format_version=FORMAT_VERSION):
     """Return a graph as an .mlet file in the form that the kernels of `target` like best.
 
-    For firmware that reads only an older `format_version`, or has kernels unknown here, the file
-    does without what came later, if that can be.
+    Taps that meet no pixel are left out. For firmware that reads only an older `format_version`,
+    or has kernels unknown here, the file does without what came later, if that can be.
     """
     return _plan_and_pack(graph, target, format_version)[1]
 
 
 def _plan_and_pack(graph, target, format_version):
     """Return the plan of what `pack_for` returns, and that."""
+    graph = without_dead_taps(graph)
     if target in TARGETS:
         plan = planner.plan(graph, targets.scratch_bytes(target))
         data = mlet_file.pack(graph, plan, target)

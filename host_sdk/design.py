@@ -16,6 +16,7 @@ from functools import cache
 import numpy as np
 
 from host_sdk import bench, cost_model, mlet_file, planner, targets
+from host_sdk.dead_taps import without_dead_taps
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, build_network, import_keras, options_of
 from host_sdk.normalization import PIXELS
@@ -109,8 +110,9 @@ class Problem:
 
     def cost_of(self, network, options, graph):
         """Return the `Design` of a network whose quantized graph is there."""
-        plan = planner.plan(graph, targets.scratch_bytes(self.board.target))
-        data = mlet_file.pack(graph, plan, self.board.target)
+        lean = without_dead_taps(graph)  # as `deploy` does
+        plan = planner.plan(lean, targets.scratch_bytes(self.board.target))
+        data = mlet_file.pack(lean, plan, self.board.target)
         return Design(
             network,
             dict(options),
@@ -118,7 +120,7 @@ class Problem:
             graph.macs_per_frame,
             plan.stream_bytes,
             len(data),
-            float(np.sum(cost_model_of(self.board).layers(graph, plan))),
+            float(np.sum(cost_model_of(self.board).layers(lean, plan))),
         )
 
 

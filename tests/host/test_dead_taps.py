@@ -1,0 +1,37 @@
+"""Taps that meet no pixel are left out of what is deployed, and no output changes."""
+
+import numpy as np
+import strategies
+from hypothesis import given
+from hypothesis import strategies as st
+
+from host_sdk import bench, golden
+from host_sdk.dead_taps import without_dead_taps
+from host_sdk.golden.check import check_graph
+
+
+@given(kind=st.sampled_from(["conv2d", "depthwise2d"]), data=st.data())
+def test_outputs_stay(kind, data):
+    graph = data.draw(strategies.one_op_graphs(kind))
+    trimmed = without_dead_taps(graph)
+    check_graph(trimmed)
+    assert np.less_equal(trimmed.ops[0].kernel, graph.ops[0].kernel).all()
+    clip = data.draw(strategies.frames_of(graph.tensors[0], 2))
+    assert np.array_equal(golden.run_clip(trimmed, clip), golden.run_clip(graph, clip))
+
+
+def kernel_left(shape, size=3, stride=1, dilation=1, kind="conv2d"):
+    case = bench._window("x", kind, shape, shape[2], size, stride, dilation)
+    op = without_dead_taps(case.graph).ops[0]
+    assert op.weights.size == np.prod(op.kernel) * shape[2] ** (1 + (kind == "conv2d"))
+    return op.kernel, op.padding
+
+
+def test_what_is_left():
+    assert kernel_left((1, 1, 4)) == ((1, 1), (0, 0))
+    assert kernel_left((1, 6, 4), kind="depthwise2d") == ((1, 3), (0, 1))
+    assert kernel_left((2, 2, 4)) == ((3, 3), (1, 1))
+    assert kernel_left((2, 2, 4), stride=2) == ((2, 2), (0, 0))
+    assert kernel_left((2, 2, 4), size=5) == ((3, 3), (1, 1))
+    assert kernel_left((3, 1, 4), dilation=3, kind="depthwise2d") == ((1, 1), (0, 0))
+    assert kernel_left((5, 5, 4)) == ((3, 3), (1, 1))
