@@ -19,7 +19,7 @@ from host_sdk.targets.cortex_m0plus import RUN_OF_FOUR, SINGLE, relayout
 TARGETS = ("cortex_m0plus",)  # whose kernels `work` knows
 GROUP = 32  # M0_GROUP: output channels that share one packing of the input
 BLOCK = 4  # M0_BLOCK_INT8: positions packed together
-TINY = 3  # depthwise2d has a kernel for maps of fewer outputs
+BLOCK_INT4 = 8
 STRIP_BYTES = 2048  # of depthwise2d
 
 
@@ -117,14 +117,33 @@ def _pointwise(op, source, out, in_place):
 
 def _conv2d(op, source, out, in_place):
     positions, taps = out.height * out.width, op.weights.size // out.channels
-    if positions < BLOCK or (out.channels <= 2 and out.width < 2 * BLOCK):
-        inside = taps_inside(op, source, out) * source.channels * out.channels
+    inside, area = taps_inside(op, source, out), source.height * source.width
+    if positions == 1 and op.kernel == (source.height, source.width) and inside == area:
+        counts = {"products": taps * out.channels, "outputs": out.size}
+        return f"pointwise_few{_int4(op)}", counts
+    if not _is_packed(op, source, out):
         return f"conv2d_direct{_int4(op)}", {
-            "products": inside,
+            "products": inside * source.channels * out.channels,
             "outputs": out.size,
             "weights": taps * out.channels,
         }
     return f"conv2d{_int4(op)}", _matmul(op, source, out, positions, taps)
+
+
+def _is_packed(op, source, out):
+    """Return what m0_conv2d_is_packed() does."""
+    block, direct = (BLOCK_INT4, 20) if op.weight_bits == 4 else (BLOCK, 12)
+    pack = 14 if out.width < 4 * block else 8
+    sizes = zip(op.kernel, (source.height, source.width), strict=True)
+    rows, columns = (4 * size if size < kernel else 3 * kernel for kernel, size in sizes)
+    inside = rows * columns * source.channels // 16
+    taps = op.kernel[0] * op.kernel[1] * source.channels
+    packed_tap, one = pack + 3 * out.channels, out.channels * (direct * inside + 50)
+    positions = out.height * out.width
+    if positions >= block:
+        return taps * packed_tap < one
+    room = op.kernel[1] * source.channels >= min(out.channels, GROUP)
+    return room and taps * packed_tap * block < one * positions
 
 
 def taps_inside(op, source, out):
@@ -162,12 +181,14 @@ def _clipped_blocks(graph, op, by_row):
 
 def _depthwise2d(op, source, out, in_place):
     positions, channels = out.height * out.width, out.channels
-    if positions < TINY:
-        inside = taps_inside(op, source, out)
+    taps = op.kernel[0] * op.kernel[1]
+    by_rows = op.kernel == (3, 3) and op.dilation[1] == 1
+    area = source.height * source.width
+    if positions <= (2 if by_rows else 4) or (not by_rows and taps > area):
         return "depthwise2d_tiny", {
-            "products": inside * channels,
+            "products": taps_inside(op, source, out) * channels,
             "outputs": out.size,
-            "taps": out.size * op.kernel[0] * op.kernel[1],
+            "taps": taps * channels,
         }
     reach = (op.kernel[0] - 1) * op.dilation[0] + 1
     columns = (out.width - 1) * op.stride[1] + (op.kernel[1] - 1) * op.dilation[1] + 1
@@ -183,15 +204,15 @@ def _depthwise2d(op, source, out, in_place):
         "cells": columns * filled * quads,
         "cell_rows": filled * quads,
     }
-    if op.kernel == (3, 3) and op.dilation[1] == 1:
+    if by_rows:
         joined = op.stride[1] == 1 and out.width > 3
         return "depthwise2d_rows" if joined else "depthwise2d_apart", counts
-    return "depthwise2d_taps", {"products": out.size * op.kernel[0] * op.kernel[1], **counts}
+    return "depthwise2d_taps", {"products": out.size * taps, **counts}
 
 
 def _temporal_depthwise(op, source, out, in_place):
     counts = {"outputs": out.size, "channels": out.channels}
-    if out.height * out.width == 1:
+    if out.height * out.width <= (4 if op.frames > 3 else 1):
         return "temporal_one", {"products": out.size * op.frames, **counts}
     if op.frames in (2, 3):
         return f"temporal_{op.frames}", counts

@@ -42,6 +42,9 @@ static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
     return layer->weight_bits == 4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
 }
 
+// Does any window of a layer reach beyond the image?
+bool m0_has_border(const mlet_layer_t *layer);
+
 mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 mlet_status_t m0_pointwise(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);

@@ -18,21 +18,16 @@ mlet_status_t m0_average_pool(
     };
     const bool words = m0_mean_start(&job, layer);
     const int32_t step = layer->stride_w * pixel; // from one window of a row to the next
-    for (int32_t i = 0; i < layer->out.height; i++, y += layer->out.width * pixel) {
+    for (int32_t i = 0; i < layer->out.height; i++) {
         const int8_t *corner = x + i * layer->stride_h * row;
-        if (words) {
-            for (int32_t j = 0; j < layer->out.width; j++) {
-                job.x = corner + j * step;
-                job.y = y + j * pixel;
-                job.count = layer->in.channels;
+        for (int32_t j = 0; j < layer->out.width; j++, corner += step, y += pixel) {
+            job.x = corner;
+            job.y = y;
+            job.count = layer->in.channels;
+            if (words) {
                 m0_mean_words(&job);
-            }
-        } else {
-            for (int32_t c = 0; c < pixel; c++) {
-                job.x = corner + c;
-                job.y = y + c;
-                job.count = layer->out.width;
-                m0_mean_bytes(&job, layer, step, pixel);
+            } else {
+                m0_mean_bytes(&job, layer);
             }
         }
     }

@@ -133,7 +133,7 @@ M0_RAM_CODE static void run_group(
     m0_matmul_t job;
     uint32_t *const words = m0_matmul_begin(&job, group, taps, y_step, scratch);
     int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(group, taps);
-    int8_t *const copies = zeros + run;
+    int8_t *copies = zeros + run;
     memset(zeros, group->in_zero, run);
 
     // Blocks whose first window begins in these rows and columns have all windows inside.
@@ -143,10 +143,17 @@ M0_RAM_CODE static void run_group(
         (group->kernel_w - 1) * group->dilation_w + 1 + ((int32_t)block - 1) * group->stride_w);
     cursor_t cursor;
     cursor_set(&cursor, group, 0, 0);
-    for (uint32_t p = 0; p < positions; p += block, y += block * y_step) {
-        if (p > positions - block) {
+    // A small map is packed with what comes behind its last position, whose outputs are dropped.
+    const bool small = positions < block;
+    int8_t *to = y;
+    if (small) {
+        to = copies;
+        job.y_step = group->out.channels;
+    }
+    for (uint32_t p = 0; p < positions; p += block, to += block * y_step) {
+        if (!small && p > positions - block) {
             // The last block is whole too: some positions come twice.
-            y -= (p - (positions - block)) * y_step;
+            to -= (p - (positions - block)) * y_step;
             p = positions - block;
             cursor_set(&cursor, group, p / group->out.width, p % group->out.width);
         }
@@ -158,7 +165,10 @@ M0_RAM_CODE static void run_group(
         } else {
             pack_clipped(group, words, x, &cursor, zeros, copies);
         }
-        m0_matmul_run(group, &job, y);
+        m0_matmul_run(group, &job, to);
+    }
+    for (uint32_t p = small ? positions : 0; p > 0; p--, y += y_step, copies += job.y_step) {
+        memcpy(y, copies, job.y_step);
     }
 }
 
@@ -167,18 +177,19 @@ mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, v
     if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
-    const uint32_t channels = layer->out.channels;
-    const uint32_t block = m0_matmul_block(layer);
-    // Packing serves all output channels at once. It does not pay for very few of them where most
-    // blocks are clipped.
-    if (positions < block || (channels <= 2 && layer->out.width < 2 * block)) {
-        m0_conv2d_direct(layer, x, y, scratch);
+    if (m0_conv2d_is_dot(layer)) {
+        m0_matmul_one(layer, x, m0_conv2d_taps(layer), y);
         return MLET_OK;
     }
+    const uint32_t channels = layer->out.channels;
+    const bool packed = m0_conv2d_is_packed(layer);
     for (uint32_t first = 0; first < channels; first += M0_GROUP, y += M0_GROUP) {
-        const mlet_layer_t group = m0_matmul_group(layer, m0_conv2d_taps(layer), first);
-        run_group(&group, x, y, channels, scratch);
+        mlet_layer_t group = m0_matmul_group(layer, m0_conv2d_taps(layer), first);
+        if (packed) {
+            run_group(&group, x, y, channels, scratch);
+        } else {
+            m0_conv2d_direct(&group, x, y, channels, scratch);
+        }
     }
     return MLET_OK;
 }

@@ -13,8 +13,9 @@
 // A strip is as tall as this allows, but at least one row of outputs.
 #define STRIP_BYTES 2048
 
-// Maps of fewer outputs go without.
-#define TINY 3
+
+// Channels that are taken at once without a strip.
+#define CHANNELS 16
 
 // Not in RAM; and apart, or the compiler runs out of registers where it matters.
 #define SELDOM __attribute__((noinline))
@@ -181,69 +182,70 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
     }
 }
 
-// Either kind.
-SELDOM __attribute__((cold)) static void run_plain(const part_t *part) {
-    const mlet_layer_t *layer = part->layer;
-    const int32_t channels = layer->in.channels;
-    const int32_t kernel_h = layer->kernel_h;
-    const int32_t kernel_w = layer->kernel_w;
-    const int32_t row = part->columns * CELL;
-    const int32_t step = layer->dilation_w * CELL;
-    const int32_t next_line = layer->dilation_h * row - kernel_w * step;
-    const int8_t *weights = layer->weights + part->c;
-    int8_t *y = part->y;
-    for (int32_t i = 0; i < part->end - part->first; i++) {
-        const int8_t *corner = part->cells + i * layer->stride_h * row;
-        for (int32_t j = 0; j < layer->out.width; j++, corner += layer->stride_w * CELL) {
-            int32_t sum = 0;
-            const int8_t *w = weights;
-            const int8_t *x = corner;
-            for (int32_t a = kernel_h; a > 0; a--, x += next_line) {
-                for (int32_t b = kernel_w; b > 0; b--, x += step, w += channels) {
-                    sum += *w * *x;
-                }
-            }
-            *y = m0_output(layer, sum, part->c);
-            y += channels;
-        }
-    }
+static bool is_exact(const mlet_layer_t *layer, int32_t c) {
+    return (layer->shift[c] & M0_SINGLE) == 0;
 }
 
-// Straight from the image, for the few outputs of a tiny map: no strip is worth filling. If taps
-// lie outside, all taps meet z_x, then those inside meet x - z_x.
-SELDOM static void run_tiny(
-    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y) {
+// Is no strip worth filling? There are few outputs, or their windows find most taps outside.
+static bool is_sparse(const mlet_layer_t *layer) {
+    const int32_t few = is_rows3(layer) ? 2 : 4;
+    const int32_t taps = layer->kernel_h * layer->kernel_w;
+    return layer->out.height * layer->out.width <= few
+        || (!is_rows3(layer) && taps > layer->in.height * layer->in.width);
+}
+
+// What all taps of n channels count if each meets z_x. Returns z_x; where no tap lies outside, 0.
+SELDOM static int32_t sum_zeros(
+    const mlet_layer_t *layer, int32_t first, int32_t n, int32_t *zeros) {
+    const int32_t zero = m0_has_border(layer) ? layer->in_zero : 0;
+    const int32_t taps = zero == 0 ? 0 : layer->kernel_h * layer->kernel_w;
+    const int8_t *start = layer->weights + first;
+    for (; n > 0; n--, start++) {
+        int32_t sum = 0;
+        const int8_t *w = start;
+        for (int32_t left = taps; left > 0; left--, w += layer->in.channels) {
+            sum += *w;
+        }
+        *zeros++ = sum * zero;
+    }
+    return zero;
+}
+
+// n <= CHANNELS channels of either kind, straight from the image. Where taps lie outside, all count
+// z_x, and those inside what they have more.
+SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, const int8_t *x,
+    int8_t *y, int32_t first, int32_t n) {
+    int32_t zeros[CHANNELS];
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
-    const int32_t taps = layer->kernel_h * layer->kernel_w;
+    const int32_t zero = sum_zeros(layer, first, n, zeros);
+    y += first;
     for (int32_t i = 0; i < layer->out.height; i++) {
         const mlet_window_t rows = mlet_row_window(layer, i);
-        for (int32_t j = 0; j < layer->out.width; j++) {
+        const int32_t row = rows.origin + rows.first * layer->dilation_h;
+        for (int32_t j = 0; j < layer->out.width; j++, y += channels) {
             const mlet_window_t columns = mlet_column_window(layer, j);
-            const int32_t column = columns.origin + columns.first * layer->dilation_w;
-            const int32_t inside = (rows.end - rows.first) * (columns.end - columns.first);
-            const int32_t zero = inside < taps ? layer->in_zero : 0;
-            for (int32_t c = 0; c < channels; c++) {
+            const int32_t run = columns.end - columns.first;
+            // In pixels: the first tap inside, and from the end of a row of taps to the next one.
+            const int32_t at =
+                row * width + columns.origin + columns.first * layer->dilation_w;
+            const int32_t next_row = layer->dilation_h * width - run * layer->dilation_w;
+            const int32_t tap = rows.first * layer->kernel_w + columns.first;
+            const int32_t next_tap = (layer->kernel_w - run) * channels;
+            for (int32_t e = 0; e < n; e++) {
+                const int32_t c = first + e;
                 const mlet_source_t source = mlet_source(layer, past, x, c);
-                int32_t sum = 0;
-                if (zero != 0) {
-                    for (int32_t at = c; at < taps * channels; at += channels) {
-                        sum += layer->weights[at];
-                    }
-                    sum *= zero;
-                }
-                for (int32_t a = rows.first; a < rows.end; a++) {
-                    const int32_t row = rows.origin + a * layer->dilation_h;
-                    const int32_t tap = a * layer->kernel_w + columns.first;
-                    const int8_t *px = source.x + (row * width + column) * source.pixel;
-                    const int8_t *w = layer->weights + tap * channels + c;
-                    for (int32_t b = columns.first; b < columns.end; b++) {
+                const int32_t step = layer->dilation_w * source.pixel;
+                const int32_t next_line = next_row * source.pixel;
+                const int8_t *px = source.x + at * source.pixel;
+                const int8_t *w = layer->weights + tap * channels + c;
+                int32_t sum = zeros[e];
+                for (int32_t a = rows.end - rows.first; a > 0; a--, px += next_line, w += next_tap) {
+                    for (int32_t b = run; b > 0; b--, px += step, w += channels) {
                         sum += *w * (*px - zero);
-                        px += layer->dilation_w * source.pixel;
-                        w += channels;
                     }
                 }
-                *y++ = m0_output(layer, sum, c);
+                y[e] = m0_output(layer, sum, c);
             }
         }
     }
@@ -255,20 +257,35 @@ mlet_status_t m0_depthwise2d(
         || (past == NULL && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
-    if (layer->out.height * layer->out.width < TINY) {
-        run_tiny(layer, past, x, y);
+    const int32_t channels = layer->in.channels;
+    if (is_sparse(layer)) {
+        for (int32_t c = 0; c < channels; c += CHANNELS) {
+            const int32_t left = channels - c;
+            run_direct(layer, past, x, y, c, left < CHANNELS ? left : CHANNELS);
+        }
         return MLET_OK;
     }
     const strip_t strip = strip_of(layer);
     int8_t *cells = scratch;
     m0_tap_t *taps =
         (m0_tap_t *)(void *)(cells + MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL));
-    const int32_t channels = layer->in.channels;
     const int32_t y_row = layer->out.width * channels;
 
+
     for (int32_t c = 0, n; c < channels; c += n) {
+        n = 0;
+        while (n < CHANNELS && c + n < channels && is_exact(layer, c + n)) {
+            n++;
+        }
+        if (n > 0) {
+            run_direct(layer, past, x, y, c, n);
+            continue;
+        }
         const mlet_source_t source = mlet_source(layer, past, x, c);
-        n = source.channels < CELL ? source.channels : CELL;
+        const int32_t most = source.channels < CELL ? source.channels : CELL;
+        while (n < most && !is_exact(layer, c + n)) {
+            n++;
+        }
         for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
             const int32_t left = layer->out.height - first;
             const int32_t end = first + (left < strip.out_rows ? left : strip.out_rows);
@@ -277,9 +294,7 @@ mlet_status_t m0_depthwise2d(
             for (int32_t e = 0; e < n; e++) {
                 const part_t part = {
                     layer, cells + e, strip.columns, first, end, c + e, y + first * y_row + c + e};
-                if ((layer->shift[c + e] & M0_SINGLE) == 0) {
-                    run_plain(&part);
-                } else if (is_rows3(layer)) {
+                if (is_rows3(layer)) {
                     run_rows3(&part);
                 } else {
                     run_taps(&part, taps);

@@ -24,9 +24,9 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
     return true;
 }
 
-void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step, int32_t y_step) {
+void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer) {
     const int32_t taps = job->rows * job->columns + (job->present != NULL);
-    for (; job->count > 0; job->count--, job->x += x_step, job->y += y_step) {
+    for (; job->count > 0; job->count--, job->x++, job->y++) {
         int32_t acc = -taps * layer->in_zero;
         const int8_t *row = job->x;
         for (int32_t a = job->rows; a > 0; a--, row += job->next_row) {
