@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from host_sdk import cost_model, paths, planner, targets
+from host_sdk.dead_taps import without_dead_taps
 from host_sdk.deploy import pack_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.errors import MotionletError
@@ -160,6 +161,34 @@ def more_cases():
     ]
 
 
+def small_cases():
+    """Return shapes too small to pay for preparations, many with most taps outside the image."""
+    one, two, three = (1, 1, 32), (2, 2, 16), (3, 3, 8)
+    return [
+        _window("conv3x3_1x1x32_32", "conv2d", one, 32, 3),
+        _window("conv3x3s2_2x2x16_16", "conv2d", two, 16, 3, 2),
+        _window("conv3x3_2x2x16_16", "conv2d", two, 16, 3),
+        _window("conv3x3_int4_2x2x16_16", "conv2d", two, 16, 3, weight_bits=4),
+        _window("conv5x5_2x2x16_8", "conv2d", two, 8, 5),
+        _window("conv3x3_3x3x8_8", "conv2d", three, 8, 3),
+        _window("conv3x3_5x3x1_1", "conv2d", (5, 3, 1), 1, 3),
+        _window("depthwise3x3_1x1x32", "depthwise2d", one, 32, 3),
+        _window("depthwise3x3_2x2x16", "depthwise2d", two, 16, 3),
+        _window("depthwise5x5_2x2x16", "depthwise2d", two, 16, 5),
+        _window("depthwise3x3d2_3x3x8", "depthwise2d", three, 8, 3, 1, 2),
+        _window("depthwise3x3_1x6x1", "depthwise2d", (1, 6, 1), 1, 3),
+        _one_op("pointwise_1x1_32_32", "pointwise", one, one, (32, 32)),
+        _one_op("pointwise_int4_2x2_16_16", "pointwise", two, two, (16, 16), weight_bits=4),
+        _one_op("pointwise_5x3_1_1", "pointwise", (5, 3, 1), (5, 3, 1), (1, 1)),
+        _one_op("temporal3_1x1x32", "temporal_depthwise", one, one, (3, 32), frames=3),
+        _one_op("temporal5_2x2x16", "temporal_depthwise", two, two, (5, 16), frames=5),
+        _one_op("shift2_2x2x16", "temporal_shift", two, two, shift_channels=2),
+        _one_op("add_1x1x32", "add", one, one),
+        _one_op("average_all_3x3x8", "average_pool", three, (1, 1, 8), kernel=(3, 3)),
+        _one_op("dense_9_1", "dense", (3, 3, 1), (1, 1, 1), (1, 9)),
+    ]
+
+
 def demo_case():
     """Return the demo's network with its initial weights: cycles do not depend on training."""
     from host_sdk import demo
@@ -177,7 +206,7 @@ def demo_case():
 
 def all_cases():
     """Return all cases."""
-    return [*kernel_cases(), *more_cases(), demo_case()]
+    return [*kernel_cases(), *more_cases(), *small_cases(), demo_case()]
 
 
 # Untrained networks, to compare and for `cost_model` to learn from: all kernels, from few channels
@@ -225,7 +254,7 @@ def random_network(network, frame_shape, classes, options, seed=0):
 
 def plan_case(case, target):
     """Return the memory plan of a case's model on a target."""
-    return planner.plan(case.graph, targets.scratch_bytes(target))
+    return planner.plan(without_dead_taps(case.graph), targets.scratch_bytes(target))
 
 
 def pack_case(case, target):
@@ -282,13 +311,13 @@ def rows_of(case, target, device_name, unit, figures):
     Rows of layers have "kernel" and "work": see `cost_model`.
     """
     common = {"impl": target, "device": device_name}
-    graph, plan = case.graph, plan_case(case, target)
+    graph, plan = without_dead_taps(case.graph), plan_case(case, target)
     arrays = [_array_bytes(graph, op, target) for op in graph.ops]
     whole = {
         "case": case.name,
         **common,
         unit: round(sum(figures)),
-        "macs": graph.macs_per_frame,
+        "macs": case.graph.macs_per_frame,
         "scratch_bytes": max(plan.scratch_sizes),
         "array_bytes": sum(arrays),
     }
@@ -302,7 +331,7 @@ def rows_of(case, target, device_name, unit, figures):
             "case": f"{case.name}/{op.name}",
             **common,
             unit: round(figures[index]),
-            "macs": graph.macs(op),
+            "macs": case.graph.macs(case.graph.ops[index]),
             "scratch_bytes": plan.scratch_sizes[index],
             "array_bytes": arrays[index],
             **_work(graph, plan, index, target),

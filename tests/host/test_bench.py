@@ -92,7 +92,8 @@ def test_measured_anew(pico_firmware):
     slower = {
         case
         for (case, impl), row in measured.items()
-        if impl == "portable" and measured[case, "cortex_m0plus"]["cycles"] > row["cycles"]
+        if impl == "portable"
+        and measured[case, "cortex_m0plus"]["cycles"] > row["cycles"] + bench.TIMER_STEP["cycles"]
     }
     assert not slower  # than the portable kernel
     for name, impl in itertools.product(("demo_frame", *bench.DESIGNS), IMPLS):
