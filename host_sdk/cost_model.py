@@ -119,7 +119,7 @@ def _conv2d(op, source, out, in_place):
     positions, taps = out.height * out.width, op.weights.size // out.channels
     inside, area = taps_inside(op, source, out), source.height * source.width
     if positions == 1 and op.kernel == (source.height, source.width) and inside == area:
-        counts = {"products": taps * out.channels, "outputs": out.size}
+        counts = {"products": taps * out.channels, "outputs": out.size, "shifted": 0}
         return f"pointwise_few{_int4(op)}", counts
     if not _is_packed(op, source, out):
         return f"conv2d_direct{_int4(op)}", {
