@@ -18,17 +18,21 @@ mlet_status_t m0_average_pool(
     };
     const bool words = m0_mean_start(&job, layer);
     const int32_t step = layer->stride_w * pixel; // from one window of a row to the next
+    // Windows one by one, or, in a map of one channel, a row of them at once.
+    const bool by_row = pixel == 1;
     for (int32_t i = 0; i < layer->out.height; i++) {
-        const int8_t *corner = x + i * layer->stride_h * row;
-        for (int32_t j = 0; j < layer->out.width; j++, corner += step, y += pixel) {
-            job.x = corner;
+        job.x = x + i * layer->stride_h * row;
+        for (int32_t left = by_row ? 1 : layer->out.width; left > 0; left--) {
+            const int8_t *corner = job.x;
             job.y = y;
-            job.count = layer->in.channels;
+            job.count = by_row ? layer->out.width : (uint32_t)pixel;
+            y += job.count;
             if (words) {
                 m0_mean_words(&job);
             } else {
-                m0_mean_bytes(&job, layer);
+                m0_mean_bytes(&job, layer, by_row ? step : 1);
             }
+            job.x = corner + step;
         }
     }
     return MLET_OK;

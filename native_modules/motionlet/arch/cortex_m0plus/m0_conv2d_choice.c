@@ -22,9 +22,9 @@ static uint32_t inside(uint32_t kernel, uint32_t size) {
     return size < kernel ? 4 * size : 3 * kernel;
 }
 
-// Packing serves all output channels of a block at once, but takes taps outside the image, too. Does
-// it pay? The numbers are cycles: of a tap to pack it, which borders make slow, and to multiply it;
-// of a tap without packing, and of the output besides.
+// Packing serves all output channels of a block at once, but takes taps outside the image, too.
+// Does it pay? The numbers are cycles: of a tap to pack it, which borders make slow, and to
+// multiply it; of a tap without packing, and of the output besides.
 bool m0_conv2d_is_packed(const mlet_layer_t *layer) {
     const uint32_t block = m0_matmul_block(layer);
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;

@@ -108,44 +108,47 @@ M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const st
     }
 }
 
-// Part of a call: outputs of channel c, from row `first` to row `end`.
+// Part of a call: rows of outputs of channel c.
 typedef struct part {
     const mlet_layer_t *layer;
-    const int8_t *cells; // of channel c in the strip, whose first row serves output row `first`
+    const int8_t *cells; // of channel c in the strip, whose first row serves the first row
     int32_t columns;
-    int32_t first, end;
+    int32_t rows;
     int32_t c;
-    int8_t *y; // of channel c in output row `first`
+    int8_t *y; // of channel c in the first row
 } part_t;
 
-static void run_rows3(const part_t *part) {
+// What all parts have in common.
+static void start_rows3(m0_rows3_t *job, const mlet_layer_t *layer, int32_t columns) {
+    const int32_t channels = layer->in.channels;
+    const int32_t row = columns * CELL;
+    job->act_min = layer->act_min;
+    job->act_max = layer->act_max;
+    job->x_row = layer->stride_h * row;
+    job->tap_row = layer->dilation_h * row;
+    job->x_column = layer->stride_w * CELL;
+    job->y_column = channels;
+    job->y_row = layer->out.width * channels;
+}
+
+static void run_rows3(const part_t *part, m0_rows3_t *job) {
     const mlet_layer_t *layer = part->layer;
     const int32_t c = part->c;
-    const int32_t channels = layer->in.channels;
-    const int32_t row = part->columns * CELL;
     const int32_t multiplier = layer->multiplier[c];
     const int8_t *w = layer->weights + c;
-    m0_rows3_t job;
-    for (int32_t tap = 0; tap < 9; tap++, w += channels) {
-        job.weights[tap] = m0_scaled(*w, multiplier);
+    for (int32_t tap = 0; tap < 9; tap++, w += job->y_column) {
+        job->weights[tap] = m0_scaled(*w, multiplier);
     }
-    job.bias = layer->bias[c];
-    job.shift = layer->shift[c] & M0_SHIFT_SINGLE;
-    job.act_min = layer->act_min;
-    job.act_max = layer->act_max;
-    job.x = part->cells;
-    job.x_row = layer->stride_h * row;
-    job.tap_row = layer->dilation_h * row;
-    job.y = part->y;
-    job.y_column = channels;
-    job.y_row = layer->out.width * channels;
-    job.row_end = part->y + job.y_row;
-    job.end = part->y + (part->end - part->first) * job.y_row;
-    job.x_column = layer->stride_w * CELL;
+    job->bias = layer->bias[c];
+    job->shift = layer->shift[c] & M0_SHIFT_SINGLE;
+    job->x = part->cells;
+    job->y = part->y;
+    job->row_end = part->y + job->y_row;
+    job->end = part->y + part->rows * job->y_row;
     if (layer->stride_w == 1 && layer->out.width > 3) { // a row is worth beginning
-        m0_depthwise_rows3(&job);
+        m0_depthwise_rows3(job);
     } else {
-        m0_depthwise_rows3_apart(&job);
+        m0_depthwise_rows3_apart(job);
     }
 }
 
@@ -174,7 +177,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
         .y_step = channels,
         .x_step = layer->stride_w * CELL,
     };
-    for (int32_t i = part->first; i < part->end; i++) {
+    for (int32_t i = part->rows; i > 0; i--) {
         job.x_end = job.x_at + layer->out.width * job.x_step;
         m0_taps(&job);
         job.x_at += layer->stride_h * row;
@@ -187,11 +190,11 @@ static bool is_exact(const mlet_layer_t *layer, int32_t c) {
 }
 
 // Is no strip worth filling? There are few outputs, or their windows find most taps outside.
-static bool is_sparse(const mlet_layer_t *layer) {
-    const int32_t few = is_rows3(layer) ? 2 : 4;
+static bool is_sparse(const mlet_layer_t *layer, bool rows3) {
+    const int32_t outputs = layer->out.height * layer->out.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;
-    return layer->out.height * layer->out.width <= few
-        || (!is_rows3(layer) && taps > layer->in.height * layer->in.width);
+    return outputs <= 2
+        || (!rows3 && (outputs <= 4 || taps > layer->in.height * layer->in.width));
 }
 
 // What all taps of n channels count if each meets z_x. Returns z_x; where no tap lies outside, 0.
@@ -240,10 +243,12 @@ SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, con
                 const int8_t *px = source.x + at * source.pixel;
                 const int8_t *w = layer->weights + tap * channels + c;
                 int32_t sum = zeros[e];
-                for (int32_t a = rows.end - rows.first; a > 0; a--, px += next_line, w += next_tap) {
+                for (int32_t a = rows.end - rows.first; a > 0; a--) {
                     for (int32_t b = run; b > 0; b--, px += step, w += channels) {
                         sum += *w * (*px - zero);
                     }
+                    px += next_line;
+                    w += next_tap;
                 }
                 y[e] = m0_output(layer, sum, c);
             }
@@ -258,7 +263,8 @@ mlet_status_t m0_depthwise2d(
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels;
-    if (is_sparse(layer)) {
+    const bool rows3 = is_rows3(layer);
+    if (is_sparse(layer, rows3)) {
         for (int32_t c = 0; c < channels; c += CHANNELS) {
             const int32_t left = channels - c;
             run_direct(layer, past, x, y, c, left < CHANNELS ? left : CHANNELS);
@@ -270,32 +276,30 @@ mlet_status_t m0_depthwise2d(
     m0_tap_t *taps =
         (m0_tap_t *)(void *)(cells + MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL));
     const int32_t y_row = layer->out.width * channels;
-
+    part_t part = {.layer = layer, .columns = strip.columns};
+    m0_rows3_t job;
+    start_rows3(&job, layer, strip.columns);
 
     for (int32_t c = 0, n; c < channels; c += n) {
-        n = 0;
-        while (n < CHANNELS && c + n < channels && is_exact(layer, c + n)) {
-            n++;
+        const bool exact = is_exact(layer, c);
+        const mlet_source_t source = mlet_source(layer, past, x, c);
+        const int32_t most = exact ? CHANNELS : CELL;
+        for (n = 1; n < most && n < source.channels && is_exact(layer, c + n) == exact; n++) {
         }
-        if (n > 0) {
+        if (exact) {
             run_direct(layer, past, x, y, c, n);
             continue;
         }
-        const mlet_source_t source = mlet_source(layer, past, x, c);
-        const int32_t most = source.channels < CELL ? source.channels : CELL;
-        while (n < most && !is_exact(layer, c + n)) {
-            n++;
-        }
         for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
             const int32_t left = layer->out.height - first;
-            const int32_t end = first + (left < strip.out_rows ? left : strip.out_rows);
+            part.rows = left < strip.out_rows ? left : strip.out_rows;
             fill(layer, scratch, &strip, first * layer->stride_h - layer->pad_top, source.x,
                 source.pixel, n);
-            for (int32_t e = 0; e < n; e++) {
-                const part_t part = {
-                    layer, cells + e, strip.columns, first, end, c + e, y + first * y_row + c + e};
-                if (is_rows3(layer)) {
-                    run_rows3(&part);
+            part.cells = cells;
+            part.y = y + first * y_row + c;
+            for (part.c = c; part.c < c + n; part.c++, part.cells++, part.y++) {
+                if (rows3) {
+                    run_rows3(&part, &job);
                 } else {
                     run_taps(&part, taps);
                 }

@@ -24,9 +24,9 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
     return true;
 }
 
-void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer) {
+void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
     const int32_t taps = job->rows * job->columns + (job->present != NULL);
-    for (; job->count > 0; job->count--, job->x++, job->y++) {
+    for (; job->count > 0; job->count--, job->x += x_step, job->y++) {
         int32_t acc = -taps * layer->in_zero;
         const int8_t *row = job->x;
         for (int32_t a = job->rows; a > 0; a--, row += job->next_row) {

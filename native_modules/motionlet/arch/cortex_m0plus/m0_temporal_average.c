@@ -18,7 +18,7 @@ mlet_status_t m0_temporal_average(
     if (m0_mean_start(&job, layer)) {
         m0_mean_words(&job);
     }
-    m0_mean_bytes(&job, layer); // what is left
+    m0_mean_bytes(&job, layer, 1); // what is left
     mlet_ring_rotate(past);
     return MLET_OK;
 }
