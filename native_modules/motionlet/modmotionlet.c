@@ -141,7 +141,7 @@ static void *allocate(const char *who, size_t bytes) {
         largest = info.max_free * MICROPY_BYTES_PER_GC_BLOCK;
         #endif
         mp_raise_msg_varg(&mp_type_MemoryError,
-            MP_ERROR_TEXT("%s needs %u bytes, the largest free block has %u"), who, (unsigned)bytes,
+            MP_ERROR_TEXT("%s needs %u bytes, largest free block: %u"), who, (unsigned)bytes,
             (unsigned)largest);
     }
     return memory;
@@ -385,7 +385,7 @@ static void parse_arguments(call_t *call, uint8_t code, uint32_t without, size_t
     }
     if (used < n_args) {
         mp_raise_msg_varg(&mp_type_TypeError,
-            MP_ERROR_TEXT("%s: takes %u arguments by position, %u are given"), call_name(code),
+            MP_ERROR_TEXT("%s: takes %u arguments by position, not %u"), call_name(code),
             (unsigned)used, (unsigned)n_args);
     }
     for (size_t slot = 0; slot < keywords->alloc; slot++) {

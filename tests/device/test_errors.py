@@ -71,7 +71,7 @@ bad(TypeError, "conv2d: takes no argument 'frames'", frames=1)
 raises(TypeError, "conv2d: x is missing", conv2d)
 raises(TypeError, "conv2d: weights is missing", conv2d, bytes(16), shape=(4, 4, 1))
 raises(TypeError, "conv2d: shape is missing", conv2d, bytes(16), bytes(9), kernel=3, **parameters)
-raises(TypeError, "takes 5 arguments by position, 6 are given", conv2d, 1, 2, 3, 4, 5, 6)
+raises(TypeError, "takes 5 arguments by position, not 6", conv2d, 1, 2, 3, 4, 5, 6)
 raises(TypeError, "conv2d: x is given twice", conv2d, bytes(16), x=bytes(16))
 
 # An output may not overlap an input, but for ops that work in place.

