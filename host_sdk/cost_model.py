@@ -184,7 +184,7 @@ def _depthwise2d(op, source, out, in_place):
     taps = op.kernel[0] * op.kernel[1]
     by_rows = op.kernel == (3, 3) and op.dilation[1] == 1
     area = source.height * source.width
-    if positions <= (2 if by_rows else 4) or (not by_rows and taps > area):
+    if positions == 1 or (not by_rows and (positions <= 4 or taps > area)):
         return "depthwise2d_tiny", {
             "products": taps_inside(op, source, out) * channels,
             "outputs": out.size,
