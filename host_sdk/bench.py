@@ -14,9 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from host_sdk import cost_model, paths, planner, targets
-from host_sdk.dead_taps import without_dead_taps
-from host_sdk.deploy import pack_for
+from host_sdk import cost_model, mlet_file, paths, planner, targets
+from host_sdk.deploy import pack_for, plan_for
 from host_sdk.devices import list_devices, open_device
 from host_sdk.errors import MotionletError
 from host_sdk.graph import Graph, Op, Tensor
@@ -254,7 +253,7 @@ def random_network(network, frame_shape, classes, options, seed=0):
 
 def plan_case(case, target):
     """Return the memory plan of a case's model on a target."""
-    return planner.plan(without_dead_taps(case.graph), targets.scratch_bytes(target))
+    return plan_for(case.graph, target)[1]
 
 
 def pack_case(case, target):
@@ -311,7 +310,7 @@ def rows_of(case, target, device_name, unit, figures):
     Rows of layers have "kernel" and "work": see `cost_model`.
     """
     common = {"impl": target, "device": device_name}
-    graph, plan = without_dead_taps(case.graph), plan_case(case, target)
+    graph, plan = plan_for(case.graph, target)
     arrays = [_array_bytes(graph, op, target) for op in graph.ops]
     whole = {
         "case": case.name,
@@ -325,7 +324,7 @@ def rows_of(case, target, device_name, unit, figures):
         return [whole | _work(graph, plan, 0, target)]
     flat = planner.plan(graph, targets.scratch_bytes(target), chains=False)
     whole |= {"arena_bytes": plan.arena_bytes, "arena_bytes_whole_maps": flat.arena_bytes}
-    whole |= {"file_bytes": len(pack_case(case, target))}
+    whole |= {"file_bytes": len(mlet_file.pack(graph, plan, target))}
     return [whole] + [
         {
             "case": f"{case.name}/{op.name}",

@@ -48,16 +48,22 @@ def pack_for(graph, target, format_version=FORMAT_VERSION):
     return _plan_and_pack(graph, target, format_version)[1]
 
 
+def plan_for(graph, target):
+    """Return the graph that `pack_for` packs for a `target` known here, and its memory plan."""
+    lean = without_dead_taps(graph)
+    return lean, planner.plan(lean, targets.scratch_bytes(target))
+
+
 def _plan_and_pack(graph, target, format_version):
     """Return the plan of what `pack_for` returns, and that."""
-    graph = without_dead_taps(graph)
     if target in TARGETS:
-        plan = planner.plan(graph, targets.scratch_bytes(target))
-        data = mlet_file.pack(graph, plan, target)
+        lean, plan = plan_for(graph, target)
+        data = mlet_file.pack(lean, plan, target)
         if mlet_file.version_of(data) <= format_version:
             return plan, data
-    plan = planner.plan(graph, chains=False)
-    return plan, mlet_file.pack(graph, plan)
+    lean = without_dead_taps(graph)
+    plan = planner.plan(lean, chains=False)
+    return plan, mlet_file.pack(lean, plan)
 
 
 def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):

@@ -15,8 +15,8 @@ from functools import cache
 
 import numpy as np
 
-from host_sdk import bench, cost_model, mlet_file, planner, targets
-from host_sdk.dead_taps import without_dead_taps
+from host_sdk import bench, cost_model, mlet_file
+from host_sdk.deploy import plan_for
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, build_network, import_keras, options_of
 from host_sdk.normalization import PIXELS
@@ -110,8 +110,7 @@ class Problem:
 
     def cost_of(self, network, options, graph):
         """Return the `Design` of a network whose quantized graph is there."""
-        lean = without_dead_taps(graph)  # as `deploy` does
-        plan = planner.plan(lean, targets.scratch_bytes(self.board.target))
+        lean, plan = plan_for(graph, self.board.target)
         data = mlet_file.pack(lean, plan, self.board.target)
         return Design(
             network,

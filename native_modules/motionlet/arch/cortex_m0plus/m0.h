@@ -42,6 +42,11 @@ static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
     return layer->weight_bits == 4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
 }
 
+// Is output channel c requantized in the exact kind?
+static inline bool m0_is_exact(const mlet_layer_t *layer, int32_t c) {
+    return (layer->shift[c] & M0_SINGLE) == 0;
+}
+
 // Does any window of a layer reach beyond the image?
 bool m0_has_border(const mlet_layer_t *layer);
 

@@ -185,10 +185,6 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
     }
 }
 
-static bool is_exact(const mlet_layer_t *layer, int32_t c) {
-    return (layer->shift[c] & M0_SINGLE) == 0;
-}
-
 // Is no strip worth filling? There are few outputs, or their windows find most taps outside.
 static bool is_sparse(const mlet_layer_t *layer, bool rows3) {
     const int32_t outputs = layer->out.height * layer->out.width;
@@ -281,10 +277,10 @@ mlet_status_t m0_depthwise2d(
     start_rows3(&job, layer, strip.columns);
 
     for (int32_t c = 0, n; c < channels; c += n) {
-        const bool exact = is_exact(layer, c);
+        const bool exact = m0_is_exact(layer, c);
         const mlet_source_t source = mlet_source(layer, past, x, c);
         const int32_t most = exact ? CHANNELS : CELL;
-        for (n = 1; n < most && n < source.channels && is_exact(layer, c + n) == exact; n++) {
+        for (n = 1; n < most && n < source.channels && m0_is_exact(layer, c + n) == exact; n++) {
         }
         if (exact) {
             run_direct(layer, past, x, y, c, n);

@@ -90,7 +90,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
 
 // Does channel c need the plain loop? So few positions are not worth setting up the others.
 static inline bool is_plain(const mlet_layer_t *layer, int32_t positions, int32_t c) {
-    return positions <= (layer->frames > 3 ? 4 : 1) || (layer->shift[c] & M0_SINGLE) == 0;
+    return positions <= (layer->frames > 3 ? 4 : 1) || m0_is_exact(layer, c);
 }
 
 // n <= CHANNELS channels of either kind.
