@@ -20,3 +20,8 @@ def repository():
 def build():
     """Return the folder for everything generated; it may not exist yet."""
     return repository() / "build"
+
+
+def packaged(name):
+    """Return where `name` lies that came with an installed SDK; in a checkout nothing is there."""
+    return Path(__file__).resolve().parent / name
