@@ -11,7 +11,7 @@ from common import ROOT, replace_between, run_main
 
 sys.path.insert(0, str(ROOT))
 
-from host_sdk import mlet_format as fmt
+from host_sdk.format import mlet as fmt
 
 CORE = ROOT / "native_modules/motionlet/core"
 HEADER, OPERATORS = CORE / "mlet_format.h", CORE / "mlet_operators.h"
@@ -65,7 +65,7 @@ def c_defines():
 def header_text():
     lines = [
         "// The .mlet format's constants: record layouts (byte offsets of fields), codes, limits.",
-        "// Written by tools/generate_format.py from host_sdk/mlet_format.py; do not edit.",
+        "// Written by tools/generate_format.py from host_sdk/format/mlet.py; do not edit.",
         "#ifndef MLET_FORMAT_H",
         "#define MLET_FORMAT_H",
         "",
