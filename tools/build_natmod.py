@@ -9,7 +9,7 @@ For xtensawin, Espressif's GCC is used where it is on the path, else the same co
 tools/xtensa_toolchain.py gets it.
 
 It holds what deployed models need: no kernels one by one, and where there are tuned kernels, no
-others (MLET_LEAN).
+others.
 
 The result is a package for `mpremote mip install`, in build/dist/ARCH_6.3: the module _motionlet,
 the Python package motionlet, and their package.json. `host_sdk install` puts it onto a device.
@@ -48,7 +48,7 @@ DIST = BUILD / "dist"
 ABI = (6, 3)  # of .mpy files: MicroPython 1.23 and later
 
 CFLAGS = [
-    "-DMLET_LEAN",  # it takes RAM, so only what deployed models need
+    *("-DMLET_WITH_KERNELS=0", "-DMLET_WITH_PORTABLE=0"),  # it takes RAM: only what models need
     *("-std=c99", "-Os", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"),
     *("-fpic", "-fno-common", "-ffunction-sections", "-fdata-sections"),
     "-fno-jump-tables",  # they ask the linker for more than mpy_ld.py can do
