@@ -30,6 +30,7 @@ def _declarations(header):
     text = re.sub(r"//[^\n]*", "", header)
     text = re.sub(r"static inline [^{]*\{.*?\n\}", "", text, flags=re.S)
     text = re.sub(r"#ifdef __cplusplus\n.*?#endif", "", text, flags=re.S)
+    text = text.replace("\\\n", "")
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 

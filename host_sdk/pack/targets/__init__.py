@@ -48,6 +48,6 @@ def scratch_bytes(target):
     def ask(graph, op):
         sources = [graph.tensors[i] for i in op.inputs]
         layer, _ = native.make_layer(op, sources, graph.tensors[op.output])
-        return kernels.scratch_bytes(OP_CODES[op.kind], layer)
+        return lib.mlet_scratch_bytes(kernels, OP_CODES[op.kind], layer)
 
     return ask

@@ -23,43 +23,6 @@ typedef struct chain {
     void *context;
 } chain_t;
 
-// Rows from the first tap of a window to its last.
-static int32_t reach(uint8_t code, const mlet_layer_t *layer) {
-    switch (code) {
-        case MLET_OP_CONV2D:
-        case MLET_OP_DEPTHWISE2D:
-            return (layer->kernel_h - 1) * layer->dilation_h + 1;
-        case MLET_OP_AVERAGE_POOL:
-            return layer->kernel_h;
-        default:
-            return 1;
-    }
-}
-
-int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer) {
-    const int32_t rows = reach(code, layer);
-    return rows < layer->in.height ? rows : layer->in.height;
-}
-
-void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int32_t *first,
-    int32_t *end, int32_t *above) {
-    *first = row;
-    *above = 0;
-    if (code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D) {
-        *first = row * layer->stride_h - layer->pad_top;
-    } else if (code == MLET_OP_AVERAGE_POOL) {
-        *first = row * layer->stride_h;
-    }
-    *end = *first + reach(code, layer);
-    if (*first < 0) {
-        *above = -*first;
-        *first = 0;
-    }
-    if (*end > layer->in.height) {
-        *end = layer->in.height;
-    }
-}
-
 // Forget the kept rows of a step before `row`.
 static void discard(step_t *step, int32_t row) {
     if (row <= step->base) {

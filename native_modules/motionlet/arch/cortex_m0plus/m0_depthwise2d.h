@@ -4,9 +4,6 @@
 
 #include "mlet.h"
 
-// Scratch of m0_depthwise2d(), a multiple of MLET_ALIGN.
-uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer);
-
 // One channel of rows of outputs of a 3 x 3 kernel, single kind. From one tap to the next one of a
 // row are 4 bytes. The assembly knows this layout.
 typedef struct m0_rows3 {

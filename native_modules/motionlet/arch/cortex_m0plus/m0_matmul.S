@@ -298,6 +298,7 @@ to_loop_four: .word   loop_four + 1 - (from + 2)
 to_tail: .word   tail + 1 - (from + 2)
 to_rows_done: .word   rows_done + 1 - (from_end + 2)
 
+#if MLET_WITH_INT4
 // ---------------------------------------------------------------------------------------------
 // void m0_matmul_int4(const m0_matmul_t *job, int8_t *y)
 //
@@ -452,5 +453,6 @@ exact4: subs    r5, #M0_ROW_EXACT
     mov     lr, r0
     b       row4_end
     END_FUNCTION m0_matmul_int4
+#endif
 
 #endif

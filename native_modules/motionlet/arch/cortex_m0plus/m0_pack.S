@@ -78,6 +78,7 @@
     pop     {r4-r7, pc}
     END_FUNCTION m0_pack4_runs
 
+#if MLET_WITH_INT4
 // void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step)
     FUNCTION m0_pack8
     cmp     r2, #0
@@ -118,5 +119,6 @@
     b       6b
 8:  bx      lr
     END_FUNCTION m0_pack8
+#endif
 
 #endif

@@ -4,9 +4,6 @@
 
 #include "mlet.h"
 
-// Scratch of m0_temporal_depthwise(), a multiple of MLET_ALIGN.
-uint32_t m0_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer);
-
 // One channel, single kind. Each pointer is that of its map plus `channel`; an element is at
 // pointer + at, at = last, last - step ... 0. The assembly knows this layout.
 typedef struct m0_temporal {

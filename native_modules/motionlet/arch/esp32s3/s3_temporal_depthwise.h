@@ -38,8 +38,5 @@ typedef struct s3_temporal {
 
 void s3_temporal_taps(const s3_temporal_t *job);
 
-// Bytes of scratch.
-uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer);
-
 #endif // __ASSEMBLER__
 #endif
