@@ -14,25 +14,26 @@ static uint16_t windows(
 }
 
 static void *parameter(
-    uint8_t code, size_t argument, mp_obj_t buffer, char typecode, size_t *count) {
+    uint8_t id, size_t argument, mp_obj_t buffer, char typecode, size_t *count) {
     *count = 0;
-    if (!takes(code, argument)) {
+    if (!takes(id, argument)) {
         return NULL;
     }
     void *items = buffer_items(
-        call_name(code), arguments[argument].name, buffer, MP_BUFFER_READ, typecode, count);
+        call_name(id), arguments[argument].name, buffer, MP_BUFFER_READ, typecode, count);
     return aligned(items, *count * item_bytes(typecode));
 }
 
 // Take the parameters of a layer from its arguments, derive what was not given, check all of it.
-static void complete_layer(call_t *call, uint8_t code) {
-    const char *who = call_name(code);
+static void complete_layer(call_t *call, uint8_t id) {
+    const char *who = call_name(id);
+    const uint8_t code = op_code(id);
     mlet_layer_t *layer = &call->layer;
     size_t n_weights, n_bias, n_multiplier, n_shift;
-    layer->weights = parameter(code, WEIGHTS, call->weights, 'b', &n_weights);
-    layer->bias = parameter(code, BIAS, call->bias, 'i', &n_bias);
-    layer->multiplier = parameter(code, MULTIPLIER, call->multiplier, 'i', &n_multiplier);
-    layer->shift = parameter(code, SHIFT, call->shift, 'b', &n_shift);
+    layer->weights = parameter(id, WEIGHTS, call->weights, 'b', &n_weights);
+    layer->bias = parameter(id, BIAS, call->bias, 'i', &n_bias);
+    layer->multiplier = parameter(id, MULTIPLIER, call->multiplier, 'i', &n_multiplier);
+    layer->shift = parameter(id, SHIFT, call->shift, 'b', &n_shift);
 
     const bool int4 = call->weight_bits == MP_OBJ_NEW_SMALL_INT(4);
     if (given(call, WEIGHT_BITS) && !int4 && call->weight_bits != MP_OBJ_NEW_SMALL_INT(8)) {
@@ -40,22 +41,22 @@ static void complete_layer(call_t *call, uint8_t code) {
             &mp_type_ValueError, MP_ERROR_TEXT("%s: weight_bits must be 8 or 4"), who);
     }
     layer->weight_bits = int4 ? 4 : 8;
-    if (code == MLET_OP_TEMPORAL_DEPTHWISE && !given(call, FRAMES)) {
+    if (id == CALL_TEMPORAL_DEPTHWISE && !given(call, FRAMES)) {
         const size_t frames = n_weights / layer->in.channels;
         layer->frames = frames <= MLET_LIMIT_MAX_FRAMES ? (uint16_t)frames : 0;
     }
     if (!given(call, OUT_SHAPE)) {
         layer->out = layer->in;
-        if (code == MLET_OP_DENSE) {
+        if (id == CALL_DENSE) {
             layer->out.height = layer->out.width = 1;
         }
-        if (takes(code, KERNEL) && given(call, KERNEL)) {
+        if (takes(id, KERNEL) && given(call, KERNEL)) {
             layer->out.height = windows(layer->in.height, layer->kernel_h, layer->stride_h,
                 layer->dilation_h, layer->pad_top);
             layer->out.width = windows(layer->in.width, layer->kernel_w, layer->stride_w,
                 layer->dilation_w, layer->pad_left);
         }
-        if (takes(code, WEIGHT_BITS)) {
+        if (takes(id, WEIGHT_BITS)) {
             layer->out.channels = n_bias <= MLET_LIMIT_MAX_DIM ? (uint16_t)n_bias : 0;
         }
     }
@@ -91,12 +92,12 @@ static mlet_ring_t *get_ring(const char *who, mp_obj_t past, uint32_t count, uin
 }
 
 // The input x of a call; sets the layer's shape when the caller left it out.
-static int8_t *get_x(call_t *call, uint8_t code) {
-    const char *who = call_name(code);
+static int8_t *get_x(call_t *call, uint8_t id) {
+    const char *who = call_name(id);
     size_t n;
     int8_t *x = buffer_items(who, "x", call->x, MP_BUFFER_READ, 'b', &n);
     if (!given(call, SHAPE)) {
-        if (takes(code, KERNEL) || code == CALL_CONV3D || n > MLET_LIMIT_MAX_DIM) {
+        if (takes(id, KERNEL) || id == CALL_CONV3D || n > MLET_LIMIT_MAX_DIM) {
             raise_missing(who, "shape");
         }
         call->layer.in = (mlet_shape_t) {1, 1, (uint16_t)n};
@@ -118,43 +119,44 @@ static void *get_scratch(const char *who, uint32_t bytes) {
 }
 
 static mp_obj_t call_layer(
-    uint8_t code, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
-    const char *who = mlet_op_name(code);
+    uint8_t id, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    const char *who = call_name(id);
+    const uint8_t code = op_code(id);
     check_stack(STACK_TO_CALL);
     call_t call;
-    parse_arguments(&call, code, 0, n_args, args, keywords);
+    parse_arguments(&call, id, 0, n_args, args, keywords);
     mlet_layer_t *layer = &call.layer;
-    int8_t *x = get_x(&call, code);
+    int8_t *x = get_x(&call, id);
     const uint32_t x_bytes = mlet_shape_bytes(layer->in);
 
     mlet_ring_t *ring = NULL;
     int8_t *shifted = NULL, *x1 = NULL;
     size_t n = 0;
-    if (code == MLET_OP_TEMPORAL_AVERAGE && !given(&call, FRAMES)
+    if (id == CALL_TEMPORAL_AVERAGE && !given(&call, FRAMES)
         && mp_obj_is_type(call.past, (const mp_obj_type_t *)&ring_type)) {
         const ring_obj_t *past = MP_OBJ_TO_PTR(call.past);
         layer->frames = past->ring.count + 1;
     }
-    if (code == MLET_OP_TEMPORAL_SHIFT) {
+    if (id == CALL_TEMPORAL_SHIFT) {
         shifted = buffer_items(who, "past", call.past, MP_BUFFER_RW, 'b', &n);
         const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
         if (!given(&call, SHIFT_CHANNELS)) {
             layer->shift_channels = n <= x_bytes ? (uint16_t)(n / positions) : 0;
         }
     }
-    complete_layer(&call, code);
-    if (code == MLET_OP_TEMPORAL_SHIFT) {
+    complete_layer(&call, id);
+    if (id == CALL_TEMPORAL_SHIFT) {
         require_count(who, "past", n,
             (size_t)layer->in.height * layer->in.width * layer->shift_channels);
     }
-    if (code == MLET_OP_TEMPORAL_DEPTHWISE) {
+    if (id == CALL_TEMPORAL_DEPTHWISE) {
         ring = get_ring(who, call.past, (layer->frames - 1u) * layer->frame_dilation, x_bytes);
     }
-    if (code == MLET_OP_TEMPORAL_AVERAGE) {
+    if (id == CALL_TEMPORAL_AVERAGE) {
         ring = get_ring(who, call.past, layer->frames - 1u, x_bytes);
     }
-    if (code == MLET_OP_ADD) {
-        x1 = parameter(code, X1, call.x1, 'b', &n);
+    if (id == CALL_ADD) {
+        x1 = parameter(id, X1, call.x1, 'b', &n);
         require_count(who, "x1", n, x_bytes);
     }
     void *scratch = get_scratch(who, mlet_layer_scratch_bytes(code, layer));
@@ -177,15 +179,15 @@ static mp_obj_t call_layer(
 }
 
 // A stage of conv3d_separable, from a dict of the arguments of that kernel.
-static void parse_stage(call_t *stage, uint8_t code, mp_obj_t dict, mlet_shape_t in) {
+static void parse_stage(call_t *stage, uint8_t id, mp_obj_t dict, mlet_shape_t in) {
     if (!mp_obj_is_type(dict, &mp_type_dict)) {
         mp_raise_msg_varg(
-            &mp_type_TypeError, MP_ERROR_TEXT("%s: must be a dict of arguments"), call_name(code));
+            &mp_type_TypeError, MP_ERROR_TEXT("%s: must be a dict of arguments"), call_name(id));
     }
     const uint32_t without = BIT(X) | BIT(PAST) | BIT(OUT) | BIT(SHAPE);
-    parse_arguments(stage, code, without, 0, NULL, mp_obj_dict_get_map(dict));
+    parse_arguments(stage, id, without, 0, NULL, mp_obj_dict_get_map(dict));
     stage->layer.in = in;
-    complete_layer(stage, code);
+    complete_layer(stage, id);
 }
 
 static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
@@ -194,9 +196,9 @@ static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *
     call_t call, spatial, temporal, pointwise;
     parse_arguments(&call, CALL_CONV3D, 0, n_args, args, keywords);
     const int8_t *x = get_x(&call, CALL_CONV3D);
-    parse_stage(&spatial, MLET_OP_DEPTHWISE2D, call.spatial, call.layer.in);
-    parse_stage(&temporal, MLET_OP_TEMPORAL_DEPTHWISE, call.temporal, spatial.layer.out);
-    parse_stage(&pointwise, MLET_OP_POINTWISE, call.pointwise, temporal.layer.out);
+    parse_stage(&spatial, CALL_DEPTHWISE2D, call.spatial, call.layer.in);
+    parse_stage(&temporal, CALL_TEMPORAL_DEPTHWISE, call.temporal, spatial.layer.out);
+    parse_stage(&pointwise, CALL_POINTWISE, call.pointwise, temporal.layer.out);
 
     const mlet_layer_t *t = &temporal.layer;
     mlet_ring_t *ring = get_ring(
@@ -210,21 +212,21 @@ static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(conv3d_separable_obj, 0, conv3d_separable);
 
-#define KERNEL(name, code)                                                                     \
+#define KERNEL(name, id)                                                                       \
     static mp_obj_t name(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {            \
-        return call_layer(code, n_args, args, keywords);                                       \
+        return call_layer(id, n_args, args, keywords);                                         \
     }                                                                                          \
     static MP_DEFINE_CONST_FUN_OBJ_KW(name##_obj, 0, name)
 
-KERNEL(conv2d, MLET_OP_CONV2D);
-KERNEL(depthwise2d, MLET_OP_DEPTHWISE2D);
-KERNEL(pointwise, MLET_OP_POINTWISE);
-KERNEL(temporal_depthwise, MLET_OP_TEMPORAL_DEPTHWISE);
-KERNEL(temporal_shift, MLET_OP_TEMPORAL_SHIFT);
-KERNEL(add, MLET_OP_ADD);
-KERNEL(average_pool, MLET_OP_AVERAGE_POOL);
-KERNEL(temporal_average, MLET_OP_TEMPORAL_AVERAGE);
-KERNEL(dense, MLET_OP_DENSE);
+KERNEL(conv2d, CALL_CONV2D);
+KERNEL(depthwise2d, CALL_DEPTHWISE2D);
+KERNEL(pointwise, CALL_POINTWISE);
+KERNEL(temporal_depthwise, CALL_TEMPORAL_DEPTHWISE);
+KERNEL(temporal_shift, CALL_TEMPORAL_SHIFT);
+KERNEL(add, CALL_ADD);
+KERNEL(average_pool, CALL_AVERAGE_POOL);
+KERNEL(temporal_average, CALL_TEMPORAL_AVERAGE);
+KERNEL(dense, CALL_DENSE);
 
 static mp_obj_t argmax(mp_obj_t x) {
     size_t n;

@@ -4,14 +4,33 @@
 
 #include "values.h"
 
+#ifndef MLET_INPUT_PERIOD // SHIM
+#define mlet_stream_due(stream, i) true
+#define mlet_model_period(model, i) 1u
+#define mlet_stream_frame(stream, i, frame, pixels) mlet_stream_frame(stream, frame, pixels)
+#endif // SHIM
+
 typedef struct {
     mp_obj_base_t base;
     mlet_model_t model;
     mp_obj_t name;    // for people: None, or where the file came from
     mp_obj_t buffer;  // keeps the file alive
     void *copy;       // of the file, when it does not lie on a multiple of MLET_ALIGN; or NULL
+    mp_obj_t labels;  // made once, so that a loop may ask for them
     bool is_writable; // the buffer is RAM
 } model_obj_t;
+
+// In the order of their numbers, MLET_TARGET_... and MLET_PIXELS_...
+#define TARGET_NAMES "portable\0cortex_m0plus\0esp32s3\0"
+#define PIXEL_NAMES "raw\0gray8\0rgb888\0int16\0"
+
+static const char *target_name(uint32_t target) {
+    return name_at(TARGET_NAMES, target, "an unknown target");
+}
+
+static const char *pixel_name(const mlet_model_t *model, uint16_t input) {
+    return name_at(PIXEL_NAMES, mlet_model_pixel_format(model, input), "?");
+}
 
 static mp_obj_t new_shape(mlet_shape_t shape) {
     const mp_obj_t items[] = {
@@ -22,14 +41,42 @@ static mp_obj_t new_shape(mlet_shape_t shape) {
     return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
 }
 
-static mp_obj_t new_string(const char *string) {
-    return mp_obj_new_str(string, strlen(string));
+static mp_obj_t new_tuple_of(uint16_t count, mp_obj_t (*item)(const mlet_model_t *, uint16_t),
+    const mlet_model_t *model) {
+    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count, NULL));
+    for (uint16_t i = 0; i < count; i++) {
+        tuple->items[i] = item(model, i);
+    }
+    return MP_OBJ_FROM_PTR(tuple);
 }
 
-static mp_obj_t new_tensor(const mlet_model_t *model, uint16_t index) {
+static mp_obj_t new_label(const mlet_model_t *model, uint16_t index) {
+    return new_string(mlet_model_label(model, index));
+}
+
+static const char *input_name(const mlet_model_t *model, uint16_t index) {
+    return mlet_model_tensor(model, mlet_model_input(model, index)).name;
+}
+
+static mp_obj_t new_input(const mlet_model_t *model, uint16_t index) {
+    FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point,
+        MP_QSTR_pixel_format, MP_QSTR_period};
+    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, index));
+    const mp_obj_t items[] = {
+        new_string(tensor.name),
+        new_shape(tensor.shape),
+        mp_obj_new_float_from_f(tensor.scale),
+        MP_OBJ_NEW_SMALL_INT(tensor.zero_point),
+        new_string(pixel_name(model, index)),
+        MP_OBJ_NEW_SMALL_INT(mlet_model_period(model, index)),
+    };
+    return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
+}
+
+static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
     FIELD_NAMES fields[] = {
         MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point};
-    const mlet_tensor_t tensor = mlet_model_tensor(model, index);
+    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_output(model, index));
     const mp_obj_t items[] = {
         new_string(tensor.name),
         new_shape(tensor.shape),
@@ -48,15 +95,6 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
         new_shape(op.layer.out),
     };
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
-}
-
-static const char *target_name(uint32_t target) {
-    static const char names[][14] = {
-        [MLET_TARGET_PORTABLE] = "portable",
-        [MLET_TARGET_CORTEX_M0PLUS] = "cortex_m0plus",
-        [MLET_TARGET_ESP32S3] = "esp32s3",
-    };
-    return target < MP_ARRAY_SIZE(names) ? names[target] : "an unknown target";
 }
 
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
@@ -100,6 +138,7 @@ static mp_obj_t model_make_new(
     if (bytes > UINT32_MAX || mlet_model_open(&self->model, usable, bytes, &error) != MLET_OK) {
         raise_model(&error, usable);
     }
+    self->labels = new_tuple_of(self->model.label_count, new_label, &self->model);
     return MP_OBJ_FROM_PTR(self);
 }
 
@@ -115,8 +154,9 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
         mp_obj_print_helper(print, self->name, PRINT_STR);
         mp_printf(print, ": ");
     }
-    mp_printf(print, "%u bytes%s, %u ops, %u bytes of RAM a stream", (unsigned)model->file_bytes,
-        model_is_in_ram(self) ? " in RAM" : "", model->op_count,
+    mp_printf(print, "%u bytes%s, %s, %u ops, %u bytes of RAM a stream",
+        (unsigned)model->file_bytes, model_is_in_ram(self) ? " in RAM" : "",
+        target_name(model->target), model->op_count,
         (unsigned)mlet_stream_bytes(model));
     uint32_t rate; // its bits, for comparing floats needs code; 0: not stated
     memcpy(&rate, &model->frames_per_second, sizeof(rate));
@@ -127,42 +167,18 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
         const bool input = i < model->input_count;
         const mlet_tensor_t tensor = mlet_model_tensor(model,
             input ? mlet_model_input(model, i) : mlet_model_output(model, i - model->input_count));
-        static const char pixels[][8] = {
-            [MLET_PIXELS_RAW] = "raw",
-            [MLET_PIXELS_GRAY8] = "gray8",
-            [MLET_PIXELS_RGB888] = "rgb888",
-            [MLET_PIXELS_INT16] = "int16",
-        };
         mp_printf(print, "\n  %s '%s' %ux%ux%u %s, scale %.6g, zero point %d",
             input ? "input" : "output", tensor.name, tensor.shape.height, tensor.shape.width,
-            tensor.shape.channels, input ? pixels[mlet_model_pixel_format(model, i)] : "int8",
+            tensor.shape.channels, input ? pixel_name(model, i) : "int8",
             (double)tensor.scale, tensor.zero_point);
+        if (input && mlet_model_period(model, i) > 1) {
+            mp_printf(print, ", every %u frames", mlet_model_period(model, i));
+        }
     }
     for (uint16_t i = 0; i < model->label_count; i++) {
         mp_printf(print, "%s%s", i == 0 ? "\n  labels: " : ", ", mlet_model_label(model, i));
     }
     mp_printf(print, ">");
-}
-
-static mp_obj_t new_tuple_of(uint16_t count, mp_obj_t (*item)(const mlet_model_t *, uint16_t),
-    const mlet_model_t *model) {
-    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count, NULL));
-    for (uint16_t i = 0; i < count; i++) {
-        tuple->items[i] = item(model, i);
-    }
-    return MP_OBJ_FROM_PTR(tuple);
-}
-
-static mp_obj_t new_label(const mlet_model_t *model, uint16_t index) {
-    return new_string(mlet_model_label(model, index));
-}
-
-static mp_obj_t new_input(const mlet_model_t *model, uint16_t index) {
-    return new_tensor(model, mlet_model_input(model, index));
-}
-
-static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
-    return new_tensor(model, mlet_model_output(model, index));
 }
 
 static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
@@ -175,7 +191,7 @@ static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (attr == MP_QSTR_name) {
         dest[0] = self->name;
     } else if (attr == MP_QSTR_labels) {
-        dest[0] = new_tuple_of(model->label_count, new_label, model);
+        dest[0] = self->labels;
     } else if (attr == MP_QSTR_inputs) {
         dest[0] = new_tuple_of(model->input_count, new_input, model);
     } else if (attr == MP_QSTR_outputs) {
@@ -197,6 +213,8 @@ static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         dest[0] = mp_obj_new_float_from_f(model->frames_per_second);
     } else if (attr == MP_QSTR_target) {
         dest[0] = MP_OBJ_NEW_SMALL_INT(model->target);
+    } else if (attr == MP_QSTR_target_name) {
+        dest[0] = new_string(target_name(model->target));
     } else if (attr == MP_QSTR_in_place) {
         dest[0] = mp_obj_new_bool(self->copy == NULL);
     } else {

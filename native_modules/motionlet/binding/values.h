@@ -38,10 +38,25 @@ static mp_int_t get_int(const mp_obj_type_t *error, const char *who, const char 
     return value;
 }
 
+// String number `index` of several behind one another, each with its NUL and with an empty one at the
+// end; past them, `other`.
+static const char *name_at(const char *names, uint32_t index, const char *other) {
+    for (; *names != '\0'; names += strlen(names) + 1) {
+        if (index-- == 0) {
+            return names;
+        }
+    }
+    return other;
+}
+
 static void require_count(const char *who, const char *what, size_t count, size_t needed) {
     if (count != needed) {
         raise_count(who, what, count, "values", needed);
     }
+}
+
+static mp_obj_t new_string(const char *string) {
+    return mp_obj_new_str(string, strlen(string));
 }
 
 static size_t item_bytes(char code) {
