@@ -215,7 +215,7 @@ def _compile(name, key, tree, command, path, progress):
     shutil.rmtree(obj, ignore_errors=True)
     obj.mkdir(parents=True)
     binding, runtime = MODULE / "natmod/natmod.c", MODULE / "natmod/runtime.c"
-    groups = key.split("-")
+    groups = native_module.GROUPS if key == "full" else key.split("-")
     flags = [*CFLAGS, *arch.flags, *LTO_FLAGS, f"-I{MODULE / 'core'}"]
     flags += [f"-DMLET_WITH_{group.upper()}={int(group in groups)}" for group in native_module.GROUPS]
     if target != "portable":

@@ -40,6 +40,8 @@ class Selection:
     @property
     def key(self):
         """The name of the object that it is linked from."""
+        if len(self.groups) == len(GROUPS):
+            return "full"
         return "-".join(group for group in GROUPS if group in self.groups) or "plain"
 
 

@@ -75,6 +75,7 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
     mlet_status_t status = MLET_OK;
     for (uint16_t i = 0; i < model->op_count && status == MLET_OK; i++) {
         const mlet_op_t op = mlet_model_op(model, i);
+        stream->op = i;
         if (MLET_WITH_CHAINS && op.rows > 0) {
             status = mlet_run_chain(stream, i, &i, hook, context);
             continue;

@@ -1,4 +1,4 @@
-// What modmotionlet.c needs to be built as a native module (.mpy).
+// What the binding needs to be built as a native module (.mpy).
 //
 // A native module is loaded into RAM by a firmware that does not know it. It reaches that firmware
 // through the table mp_fun_table alone; py/dynruntime.h gives most of MicroPython's API in terms of
