@@ -49,8 +49,8 @@ from xtensa_toolchain import CORE, toolchain
 
 sys.path.append(str(ROOT))
 
-from host_sdk.board import mpy_link, native_module  # noqa: E402
-from host_sdk.format.operators import OPS  # noqa: E402
+from host_sdk.board import mpy_link, native_module
+from host_sdk.format.operators import OPS
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
@@ -217,7 +217,8 @@ def _compile(name, key, tree, command, path, progress):
     binding, runtime = MODULE / "natmod/natmod.c", MODULE / "natmod/runtime.c"
     groups = native_module.GROUPS if key == "full" else key.split("-")
     flags = [*CFLAGS, *arch.flags, *LTO_FLAGS, f"-I{MODULE / 'core'}"]
-    flags += [f"-DMLET_WITH_{group.upper()}={int(group in groups)}" for group in native_module.GROUPS]
+    for group in native_module.GROUPS:
+        flags.append(f"-DMLET_WITH_{group.upper()}={int(group in groups)}")
     if target != "portable":
         define = f"-DMLET_TARGET=MLET_TARGET_{target.upper()}"
         flags += [define, f"-I{MODULE / 'arch' / target}"]

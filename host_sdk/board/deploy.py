@@ -9,7 +9,7 @@ import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk.board import rom_update, romfs
+from host_sdk.board import native_module, rom_update, romfs
 from host_sdk.board.remote import Remote, require_module
 from host_sdk.errors import MotionletError
 from host_sdk.format.mlet import ALIGN, FORMAT_VERSION, TARGETS
@@ -40,25 +40,26 @@ class Deployed:
     target: str  # whose kernels it is packed for
 
 
-def pack_for(graph, target, format_version=FORMAT_VERSION):
+def pack_for(graph, target, format_version=FORMAT_VERSION, chains=True):
     """Return a graph as an .mlet file in the form that the kernels of `target` like best.
 
     Taps that meet no pixel are left out. For firmware that reads only an older `format_version`,
-    or has kernels unknown here, the file does without what came later, if that can be.
+    or has kernels unknown here, the file does without what came later, if that can be; so it does
+    without `chains` where a module has none.
     """
-    return _plan_and_pack(graph, target, format_version)[1]
+    return _plan_and_pack(graph, target, format_version, chains)[1]
 
 
-def plan_for(graph, target):
+def plan_for(graph, target, chains=True):
     """Return the graph that `pack_for` packs for a `target` known here, and its memory plan."""
     lean = without_dead_taps(graph)
-    return lean, planner.plan(lean, targets.scratch_bytes(target))
+    return lean, planner.plan(lean, targets.scratch_bytes(target), chains)
 
 
-def _plan_and_pack(graph, target, format_version):
+def _plan_and_pack(graph, target, format_version, chains=True):
     """Return the plan of what `pack_for` returns, and that."""
     if target in TARGETS:
-        lean, plan = plan_for(graph, target)
+        lean, plan = plan_for(graph, target, chains)
         data = mlet_file.pack(lean, plan, target)
         if mlet_file.version_of(data) <= format_version:
             return plan, data
@@ -73,14 +74,16 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     It is packed anew for the kernels in the device's firmware, or for `target`. `where`: "rom",
     "files", or "auto" for ROMFS where the device has one. `erase` first forgets everything in
     ROMFS (an interruption then leaves no model). `progress(done, total)` counts bytes. Returns
-    `Deployed`; raises MotionletError, having changed nothing, when the device has no module, reads
-    only an older format, or lacks the room or the memory.
+    `Deployed`; raises MotionletError, having changed nothing, when the device has no module, or one
+    that lacks what the model needs or reads only an older format, or has no room or no memory.
     """
     graph = mlet_file.read(data)[0]
     romfs.check_path(name)
     module = require_module(device)
     reads = module["format_version"]
-    plan, data = _plan_and_pack(graph, target or module["target"], reads)
+    chains = "chains" in module["groups"]
+    plan, data = _plan_and_pack(graph, target or module["target"], reads, chains)
+    native_module.check(device.name, module, native_module.needs(graph, plan))
     version = mlet_file.version_of(data)
     if version > reads:
         raise MotionletError(

@@ -81,7 +81,7 @@ def places(data, name):
 
 
 def _mpy_ld(folder):
-    """Import MicroPython's linker, as it lies with what it imports in a folder, or in a checkout."""
+    """Import MicroPython's linker from a folder that has what it imports, too."""
     known = sys.modules.get("mpy_ld")
     if known is not None and Path(known.__file__).parent == folder:
         return known
@@ -191,17 +191,14 @@ def _merge_strings(mpy_ld, env):
             at = symbol["st_value"]
             pieces.setdefault(section.data[at : section.data.index(0, at) + 1], []).append(symbol)
     env.sections = [s for s in env.sections if id(s) not in gone]
-    whole = []  # (string, section), longest first
+    whole = {}  # {string: its section}, longest first
     for string in sorted(pieces, key=lambda string: (-len(string), string)):
-        for longer, section in whole:
-            if longer.endswith(string):
-                break
-        else:
-            longer, section = string, mpy_ld.Section(STRINGS, string, 1, OBJECT)
-            whole.append((longer, section))
-            env.sections.append(section)
+        longer = next((each for each in whole if each.endswith(string)), string)
+        if longer is string:
+            whole[string] = mpy_ld.Section(STRINGS, string, 1, OBJECT)
+            env.sections.append(whole[string])
         for symbol in pieces[string]:
-            symbol.section = section
+            symbol.section = whole[longer]
             symbol.entry["st_value"] = len(longer) - len(string)
 
 

@@ -68,6 +68,24 @@ def needs(graph, plan):
     return Selection(frozenset(op.kind for op in graph.ops), frozenset(groups))
 
 
+def check(device, module, wanted):
+    """Raise MotionletError unless the module on a device has what is wanted.
+
+    module: what remote.find_module() tells of it.
+    """
+    lacks = [kind for kind in OPS if kind in wanted.operators - module["operators"]]
+    lacks += [GROUPS[group] for group in GROUPS if group in wanted.groups - module["groups"]]
+    if lacks:
+        raise MotionletError(
+            f"the model needs {_listed(lacks)}, which the module on {device} lacks: install one "
+            "that is made for it (`host_sdk install --for MODEL`), or the full one (`--full`)"
+        )
+
+
+def _listed(words):
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def made_for(graphs, arch):
     """Return the `Selection` that these models need on `arch`, and no more.
 
@@ -127,5 +145,5 @@ def _up_to_date(arch, key):
     done = subprocess.run(command, stderr=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
-        raise MotionletError(f"no module for {arch}: {lines[0].removeprefix('error: ')}")
+        raise MotionletError(lines[0].removeprefix("error: "))
     return found

@@ -74,7 +74,7 @@ static RAISES void raise_nan(const char *name) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
 }
 
-#ifndef MLET_LEAN
+#if MLET_WITH_KERNELS
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     call_t call;
     parse_arguments(&call, CALL_RESIZE, 0, n_args, args, keywords);
