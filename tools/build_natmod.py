@@ -68,6 +68,8 @@ CFLAGS = [
 # Less code by 4%. It is smaller yet, and as quick, without splitting the structs that functions
 # take and without moving what loops repeat out of them.
 LTO_FLAGS = ["-flto", "-fno-ipa-sra", "-fno-tree-loop-im"]
+# And where nothing is in a hurry: 1.4% less again.
+UNHURRIED = ["-fno-thread-jumps", "-fno-tree-dominator-opts"]
 BINDING_CFLAGS = [
     *("-DNO_QSTR", "-DMICROPY_ENABLE_DYNRUNTIME=1", "-DMICROPY_PY_BUILTINS_MEMORYVIEW=1"),
 ]
@@ -208,6 +210,11 @@ def _sources(target):
     return core + sorted([*tuned.glob("*.c"), *tuned.glob("*.S")])
 
 
+def _is_unhurried(source):
+    kernels = {f"mlet_{name}" for name in (*OPS, "frame", "keep_shifted")}
+    return MODULE / "arch" not in source.parents and source.stem not in kernels
+
+
 def _compile(name, key, tree, command, path, progress):
     """Compile an object into `path`; return the names in its qstr table."""
     arch, target = ARCHITECTURES[name], native_module.target_of(name)
@@ -235,6 +242,8 @@ def _compile(name, key, tree, command, path, progress):
 
     def compile(source, target):
         extra = for_binding if source == binding else ["-fno-lto"] if source == runtime else []
+        if _is_unhurried(source):
+            extra = [*extra, *UNHURRIED]
         _run([command, *flags, *extra, "-c", source, "-o", target])
         if source.suffix == ".S":  # by itself, so that a module can do without
             renamed = [f".text{old}=.text.{source.stem}" for old in ("", ".motionlet")]

@@ -9,6 +9,7 @@ same bytes on every machine.
 import contextlib
 import importlib
 import io
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,7 +77,7 @@ def places(data, name):
     return [
         (elf.get_section(symbol["st_shndx"]).name, symbol["st_value"], symbol["st_size"])
         for symbol in elf.get_section_by_name(".symtab").iter_symbols()
-        if symbol.name.split(".")[0] == name and symbol["st_info"]["type"] == "STT_OBJECT"
+        if re.split(r"[.$]", symbol.name)[0] == name and symbol["st_info"]["type"] == "STT_OBJECT"
     ]
 
 
