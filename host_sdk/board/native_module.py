@@ -14,8 +14,7 @@ from host_sdk import paths
 from host_sdk.board import mpy_link
 from host_sdk.errors import MotionletError
 from host_sdk.format.operators import OPS
-from host_sdk.pack import planner, targets
-from host_sdk.pack.dead_taps import without_dead_taps
+from host_sdk.pack.packing import plan_for
 
 # In the order of the bits of _motionlet.GROUPS; MLET_WITH_... in C.
 GROUPS = {
@@ -93,13 +92,12 @@ def made_for(graphs, arch):
     """
     target = target_of(arch)
     operators, groups, saved = set(), set(), 0
-    for graph in map(without_dead_taps, graphs):
-        scratch = targets.scratch_bytes(target)
-        plain = planner.plan(graph, scratch, chains=False)
+    for graph in graphs:
+        plain = plan_for(graph, target, chains=False)[1]
         wanted = needs(graph, plain)
         operators |= wanted.operators
         groups |= wanted.groups
-        chained = planner.plan(graph, scratch)
+        chained = plan_for(graph, target)[1]
         saved = max(saved, plain.stream_bytes - chained.stream_bytes)
     without = Selection(frozenset(operators), frozenset(groups))
     if saved == 0:
