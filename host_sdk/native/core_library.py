@@ -22,7 +22,8 @@ from host_sdk import paths
 from host_sdk.errors import MotionletError
 from host_sdk.files import make_folder
 
-FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-DMLET_ALL_TARGETS")
+FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra")
+ALL = ("-DMLET_ALL_TARGETS",)
 
 
 def _declarations(header):
@@ -55,7 +56,7 @@ def find_compiler():
     )
 
 
-def _compile(sources, target):
+def _compile(sources, target, flags):
     compiler = find_compiler()
     if sys.stderr.isatty():
         print("compiling the C core, this once …", file=sys.stderr)
@@ -64,7 +65,7 @@ def _compile(sources, target):
     # In a folder of its own first, so that two processes at once do no harm.
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
-        command = [*compiler, *FLAGS, *include, "-o", str(made), *map(str, sources)]
+        command = [*compiler, *flags, *include, "-o", str(made), *map(str, sources)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         except OSError as error:
@@ -77,23 +78,25 @@ def _compile(sources, target):
 
 
 @functools.cache
-def library():
+def library(flags=ALL):
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
-    Raises NoCompilerError when there is no C compiler.
+    `flags` of the compiler choose what is built in: mlet_config.h says what there is. Raises
+    NoCompilerError when there is no C compiler.
     """
     module = paths.repository() / "native_modules/motionlet"
     core = module / "core"
     folders = (core, *sorted((module / "arch").iterdir()))
     files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
     headers = [core / "mlet.h", core / "mlet_kernels.h"]
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    flags = (*FLAGS, *flags)
+    digest = hashlib.sha256(" ".join(flags).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     suffix = ".dll" if sys.platform == "win32" else ".so"
     target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}{suffix}"
     if not target.exists():
-        _compile([path for path in files if path.suffix == ".c"], target)
+        _compile([path for path in files if path.suffix == ".c"], target, flags)
     ffi = cffi.FFI()
     for header in headers:
         ffi.cdef(_declarations(header.read_text(encoding="utf-8")))

@@ -268,6 +268,10 @@ typedef struct mlet_error {
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error);
 
+// What a file asks for that this build lacks, in words, such as "conv2d" or "int4 weights"; *error
+// says where. NULL: nothing. For what mlet_model_open() refused with MLET_E_BUILD.
+const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error);
+
 // Read a record of an open model; the index must be in range.
 mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index);
 mlet_op_t mlet_model_op(const mlet_model_t *model, uint16_t index);

@@ -94,10 +94,6 @@ mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field);
 mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, const char **field);
 
-// Whether this build has all that a file asks for whose header and sections are right; else fill in
-// *error. The records need not be right.
-bool mlet_build_has(const mlet_model_t *model, mlet_error_t *error);
-
 // Those of the targets, from arch/. A build has the ones of MLET_TARGET, and the portable ones
 // unless MLET_WITH_PORTABLE is 0; a host that defines MLET_ALL_TARGETS has all.
 extern const mlet_kernels_t mlet_kernels_cortex_m0plus;

@@ -836,7 +836,7 @@ mlet_status_t mlet_model_open(
     if (!check_frame(model, error)) {
         return MLET_E_FILE;
     }
-    if (!mlet_build_has(model, error)) {
+    if (mlet_model_lacks(model, error) != NULL) {
         return MLET_E_BUILD;
     }
     return check_records(model, error) ? MLET_OK : MLET_E_FILE;
