@@ -1,5 +1,6 @@
 """Builds that leave out features: each compiles, runs what it has, and refuses the rest by name."""
 
+import re
 import struct
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from test_vectors import files  # noqa: F401 - a fixture
 MODULE = paths.repository() / "native_modules/motionlet"
 GROUPS = ("CHAINS", "INT4", "INT16", "TRACE", "KERNELS", "PORTABLE")
 ARM = ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m0plus", "-std=c99", "-fsyntax-only")
+CORE = f"-I{MODULE / 'core'}"
 
 
 def without(*groups):
@@ -148,32 +150,26 @@ def arm(*args):
     return subprocess.run([*ARM, *args], capture_output=True, text=True)
 
 
-def includes(*folders):
-    return [f"-I{MODULE / folder}" for folder in ("core", *folders)]
-
-
 def test_kernels_one_by_one_need_the_portable_ones():
     target = "-DMLET_TARGET=MLET_TARGET_CORTEX_M0PLUS"
-    done = arm(*includes(), target, "-DMLET_WITH_PORTABLE=0", MODULE / "core/mlet_crc32.c")
+    done = arm(CORE, target, "-DMLET_WITH_PORTABLE=0", MODULE / "core/mlet_crc32.c")
     assert "MLET_WITH_KERNELS needs MLET_WITH_PORTABLE" in done.stderr
 
 
 @pytest.mark.parametrize("folder", ["cortex_m0plus", "esp32s3"])
 def test_offsets_in_assembly_are_checked(folder, tmp_path):
     """With pointers of 32 bits: the headers compile, and do not with a number changed in one."""
-    headers = sorted((MODULE / "arch" / folder).glob("*.h"))
-    checked = [path for path in headers if "MLET_LAYOUT(" in path.read_text()]
+    texts = {path.name: path.read_text() for path in (MODULE / "arch" / folder).glob("*.h")}
+    checked = [name for name, text in texts.items() if "MLET_LAYOUT(" in text]
     assert len(checked) >= 5
     source = tmp_path / "all.c"
-    source.write_text("".join(f'#include "{path.name}"\n' for path in checked))
-    flags = [f"-I{tmp_path}", *includes(f"arch/{folder}"), source]
-    assert arm(*flags).stderr == ""
-    for path in checked:
-        text = path.read_text()
-        (line,) = text.split("MLET_LAYOUT(")[1].splitlines()[:1]  # the first that is checked
-        field = line.split(",")[1].strip()
-        (tmp_path / path.name).write_text(
-            text.replace(f"MLET_LAYOUT({line}", f"MLET_LAYOUT({line[:-2]} + 4);", 1)
-        )
-        assert f"_{field}_is_there" in arm(*flags).stderr
-        (tmp_path / path.name).unlink()
+    source.write_text("".join(f'#include "{name}"\n' for name in sorted(checked)))
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    assert arm(CORE, source).stderr == ""
+    for name in checked:
+        line = re.search(r"MLET_LAYOUT\((\w+), (\w+), .*\);", texts[name])
+        wrong = line[0].replace(");", " + 4);")
+        (tmp_path / name).write_text(texts[name].replace(line[0], wrong))
+        assert f"{line[1]}_{line[2]}_is_there" in arm(CORE, source).stderr
+        (tmp_path / name).write_text(texts[name])
