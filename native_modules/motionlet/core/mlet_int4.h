@@ -6,7 +6,7 @@
 
 // Whether a layer of an op that may have such weights has them: for the kernels of these ops.
 static inline bool mlet_has_int4(const mlet_layer_t *layer) {
-    return MLET_WITH_INT4 && layer->weight_bits == 4;
+    return MLET_WITH_INT4 && (MLET_BUILT_TRAITS & MLET_TRAIT_INT4) != 0 && layer->weight_bits == 4;
 }
 
 // Bytes of a row.
