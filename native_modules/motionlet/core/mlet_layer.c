@@ -10,7 +10,7 @@ bool mlet_may_shift(uint8_t code) {
 }
 
 static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
-    return MLET_IS(traits, INT4) && mlet_has_int4(layer);
+    return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
 // Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;

@@ -42,7 +42,7 @@ extern "C" {
 
 // Bytes of a row of K weights, one output channel's, in the form of SPEC.md, "Targets".
 static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
-    return mlet_has_int4(layer) ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    return MLET_HAS_INT4(layer) ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
 }
 
 // Is output channel c requantized in the exact kind?

@@ -7,7 +7,7 @@
 
 // dense reads four rows at once, as they are interleaved.
 static bool is_interleaved(uint32_t traits, const mlet_layer_t *layer) {
-    return MLET_IS(traits, VECTOR) && !mlet_has_int4(layer);
+    return MLET_IS(traits, VECTOR) && !MLET_HAS_INT4(layer);
 }
 
 mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
@@ -50,7 +50,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
         return mlet_layer_check_scales(code, layer, field);
     }
     const uint32_t traits = mlet_traits(code);
-    const bool int4 = MLET_IS(traits, INT4) && mlet_has_int4(layer);
+    const bool int4 = MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
     for (uint32_t i = 0; i < counts.weights; i++) {
         const uint8_t w = (uint8_t)layer->weights[i];
         REQUIRE(int4 ? (w & 15) != 8 && w >> 4 != 8 : w != 0x80, "weights");
