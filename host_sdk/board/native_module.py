@@ -36,6 +36,10 @@ class Selection:
     operators: frozenset
     groups: frozenset
 
+    def having(self, groups):
+        """Return the same with other groups."""
+        return Selection(self.operators, frozenset(groups))
+
     @property
     def key(self):
         """The name of the object that it is linked from."""
