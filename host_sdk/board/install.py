@@ -118,20 +118,21 @@ def _dotted(numbers):
     return ".".join(map(str, numbers))
 
 
-def make_package(arch, wanted="core", said=None):
+def make_package(arch, wanted="core", models=(), said=None):
     """Return the `Package` for an architecture.
 
-    wanted: "core", "full", or the graphs of the models that it is made for. Where nothing can be
-    linked, it has a module that came ready; `said` is called with a line that says so.
+    wanted: "core", with what these `models` (graphs) need besides; "full"; or "models", for no more
+    than they need. Where nothing can be linked, it has a module that came ready; `said` is called
+    with a line that says so.
     """
     try:
-        if isinstance(wanted, str):
-            selection = native_module.CONFIGURATIONS[wanted]
+        if wanted == "models":
+            selection = native_module.made_for(models, arch)
         else:
-            selection = native_module.made_for(wanted, arch)
+            selection = native_module.CONFIGURATIONS[wanted].with_all(models)
         module = native_module.link(arch, selection).mpy
     except MotionletError as error:
-        name = wanted if isinstance(wanted, str) else "full"
+        name = "full" if wanted == "models" or models else wanted
         ready = native_module.folder() / arch / f"{name}.mpy"
         if not ready.exists():
             raise MotionletError(f"no package for {arch}: {error}") from None
@@ -164,13 +165,13 @@ def read_package(folder, arch):
     return Package(arch, {MODULE: module, **files}, len(module))
 
 
-def install(device, folder=None, progress=None, wanted="core", said=None):
+def install(device, folder=None, progress=None, wanted="core", models=(), said=None):
     """Install Motionlet on `device`; return `Installed`.
 
-    folder: of a package; by default one is made for the device, with what is `wanted`, and `said`
-    is told what there is to say: see make_package(). Nothing is written where Motionlet is part of
-    the firmware, and no file that is there already. progress: called with (bytes done, bytes in
-    all).
+    folder: of a package; by default one is made for the device, with what is `wanted` for which
+    `models`, and `said` is told what there is to say: see make_package(). Nothing is written where
+    Motionlet is part of the firmware, and no file that is there already. progress: called with
+    (bytes done, bytes in all).
 
     Raises MotionletError, having written nothing, when the device's MicroPython cannot load the
     package, when the package is not for it, or when its file system or its heap has no room.
@@ -184,7 +185,7 @@ def install(device, folder=None, progress=None, wanted="core", said=None):
     if found and not in_files:
         return Installed(device.name, "", found["version"], 0, 0)
     arch = package_arch(device, facts)
-    package = read_package(folder, arch) if folder else make_package(arch, wanted, said)
+    package = read_package(folder, arch) if folder else make_package(arch, wanted, models, said)
     if found:
         remote.restart()  # what is imported lies in the heap
     _check_room(remote, package)

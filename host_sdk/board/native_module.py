@@ -40,6 +40,14 @@ class Selection:
         """Return the same with other groups."""
         return Selection(self.operators, frozenset(groups))
 
+    def with_all(self, graphs):
+        """Return the same with what these graphs need besides, packed without chains."""
+        wanted = [needs(graph) for graph in graphs]
+        return Selection(
+            self.operators.union(*(each.operators for each in wanted)),
+            self.groups.union(*(each.groups for each in wanted)),
+        )
+
     @property
     def key(self):
         """The name of the object that it is linked from."""
@@ -58,10 +66,10 @@ def target_of(arch):
     return TARGETS.get(arch, "portable")
 
 
-def needs(graph, plan):
-    """Return the `Selection` that a graph needs which is packed with `plan`."""
+def needs(graph, plan=None):
+    """Return the `Selection` that a graph needs which is packed with `plan`, or without chains."""
     groups = set()
-    if any(plan.rows):
+    if plan is not None and any(plan.rows):
         groups.add("chains")
     if any(op.weight_bits == 4 for op in graph.ops):
         groups.add("int4")
@@ -95,18 +103,14 @@ def made_for(graphs, arch):
     It has chains only where they save more of a stream's memory than their code takes.
     """
     target = target_of(arch)
-    operators, groups, saved = set(), set(), 0
+    without = Selection(frozenset(), frozenset()).with_all(graphs)
+    saved = 0
     for graph in graphs:
-        plain = plan_for(graph, target, chains=False)[1]
-        wanted = needs(graph, plain)
-        operators |= wanted.operators
-        groups |= wanted.groups
-        chained = plan_for(graph, target)[1]
+        plain, chained = (plan_for(graph, target, chains)[1] for chains in (False, True))
         saved = max(saved, plain.stream_bytes - chained.stream_bytes)
-    without = Selection(frozenset(operators), frozenset(groups))
     if saved == 0:
         return without
-    chained = Selection(without.operators, without.groups | {"chains"})
+    chained = without.having(without.groups | {"chains"})
     cost = link(arch, chained).ram_bytes - link(arch, without).ram_bytes
     return chained if saved > cost else without
 

@@ -57,11 +57,11 @@ def _open(spec):
     return open_device(spec)
 
 
-def _install(device, folder=None, wanted="core"):
+def _install(device, folder=None, wanted="core", models=()):
     from host_sdk.board import install as installing
 
     with progress_bar(f"installing on {device.name}") as progress:
-        return installing.install(device, folder, progress, wanted, messages.print)
+        return installing.install(device, folder, progress, wanted, models, messages.print)
 
 
 @click.command()
@@ -92,11 +92,10 @@ def install(spec, package, first, more, full, as_json):
         raise click.UsageError(f"{more[0]}: models come after --for")
     if (package is not None) + (first is not None) + full > 1:
         raise click.UsageError("--package, --for and --full exclude each other")
-    wanted = "full" if full else "core"
-    if first is not None:
-        wanted = [read_model(model)[1] for model in (first, *more)]
+    models = [] if first is None else [read_model(path)[1] for path in (first, *more)]
+    wanted = "full" if full else "models" if models else "core"
     with _open(spec) as device:
-        done = _install(device, package, wanted)
+        done = _install(device, package, wanted, models)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     elif not done.arch:
@@ -108,8 +107,8 @@ def install(spec, package, first, more, full, as_json):
         )
 
 
-def _ensure_module(device, may_install):
-    """Install Motionlet where it is missing, if the user wants it."""
+def _ensure_module(device, may_install, graph):
+    """Install Motionlet where it is missing, if the user wants it, with what the graph needs."""
     from host_sdk.board.remote import find_module
 
     if find_module(device) is not None:
@@ -118,7 +117,7 @@ def _ensure_module(device, may_install):
         question = f"{device.name} has no module motionlet. Install it now?"
         may_install = click.confirm(question, err=True)
     if may_install:
-        _install(device)
+        _install(device, models=[graph])
 
 
 @click.command()
@@ -145,9 +144,9 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
     from host_sdk.board import deploy as deploying
 
-    data, _ = read_model(model)
+    data, graph = read_model(model)
     with _open(spec) as device:
-        _ensure_module(device, may_install)
+        _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
             done = deploying.deploy(device, data, name or model.name, where, erase, progress)
     if as_json:

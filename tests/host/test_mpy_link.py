@@ -182,7 +182,7 @@ def test_a_module_that_came_ready_is_taken_where_nothing_can_be_linked(tmp_path,
     assert package.files[install.MODULE] == b"ready"
     assert said == ["cannot link here: no linker: taking the module `core` that came ready"]
     with pytest.raises(MotionletError, match="no package for armv6m: cannot link here: no linker"):
-        install.make_package("armv6m", "full", said.append)
+        install.make_package("armv6m", "full", said=said.append)
 
 
 @pytest.mark.parametrize(

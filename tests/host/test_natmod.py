@@ -301,7 +301,7 @@ def made_for(unix_stock, make_vectors):
 
     def make(name):
         graph = getattr(make_vectors, name)()
-        done = install.install(unix_stock, wanted=[graph])
+        done = install.install(unix_stock, wanted="models", models=[graph])
         return graph, done
 
     return make
@@ -320,7 +320,7 @@ def test_a_module_made_for_a_model_runs_it(unix_stock, made_for, name):
 
 def test_a_module_made_for_several_models_runs_all(unix_stock, make_vectors):
     graphs = [make_vectors.tiny_tsm(), make_vectors.tiny_int4()]
-    install.install(unix_stock, wanted=graphs)
+    install.install(unix_stock, wanted="models", models=graphs)
     for graph in graphs:
         answers_as_golden(unix_stock, graph)
 
@@ -374,11 +374,11 @@ def test_a_module_that_cannot_look_into_layers_is_told(unix_stock, made_for):
 @pytest.mark.slow
 def test_a_module_made_for_a_model_runs_it_on_a_stock_pico(stock_firmware, make_vectors, tmp_path):
     graph = make_vectors.tiny_separable()
-    package = install.make_package("armv6m", [graph])
+    package = install.make_package("armv6m", "models", [graph])
     littlefs_image({f"/lib/{path}": data for path, data in package.files.items()}, tmp_path / "lfs")
     options = {"flash": tmp_path / "flash", "littlefs": tmp_path / "lfs"}
     with open_device("virtual", board="RPI_PICO", **options) as pico:
-        done = install.install(pico, wanted=[graph])
+        done = install.install(pico, wanted="models", models=[graph])
         assert done.bytes == 0
         assert len(package.files[install.MODULE]) <= done.ram_bytes < package.ram_bytes + 3000
         answers_as_golden(pico, graph)
@@ -402,11 +402,20 @@ def test_deploy_installs_only_when_told(unix_stock, tiny):
     unix_stock.exec(f"import os\nos.remove('/lib/{install.MODULE}')")
     unix_stock.reset()
     for answer in (None, False):  # nobody is there to be asked
-        on_device._ensure_module(unix_stock, answer)
+        on_device._ensure_module(unix_stock, answer, tiny[0])
         with pytest.raises(MotionletError, match="`host_sdk install` adds it"):
             deploy(unix_stock, tiny[1], "model.mlet")
-    on_device._ensure_module(unix_stock, True)
+    on_device._ensure_module(unix_stock, True, tiny[0])
     deploy(unix_stock, tiny[1], "model.mlet")
+
+
+def test_what_deploy_installs_runs_the_model(unix_stock, make_vectors):
+    graph = make_vectors.tiny_int4()
+    unix_stock.exec(f"import os\nos.remove('/lib/{install.MODULE}')")
+    unix_stock.reset()
+    on_device._ensure_module(unix_stock, True, graph)
+    assert require_module(unix_stock)["groups"] == native_module.CORE.groups | {"int4"}
+    answers_as_golden(unix_stock, graph)
 
 
 def test_a_firmware_with_motionlet_needs_nothing(unix_device):
