@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from host_sdk import bench, paths
-from host_sdk.devices import open_device
+from host_sdk import paths
+from host_sdk.bench import measure as bench
+from host_sdk.board.devices import open_device
 
 
 def pytest_addoption(parser):

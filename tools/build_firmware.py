@@ -426,7 +426,7 @@ def _build_esp32(target, progress):
     _run(target, esp_idf.command(target.tree, script), on_line)
 
     sys.path.append(str(ROOT))
-    from host_sdk import partitions
+    from host_sdk.board import partitions
 
     table = partitions.read_binary((target.obj / parts[1]).read_bytes())
     image_bytes = (target.obj / parts[2]).stat().st_size

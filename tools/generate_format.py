@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write mlet_format.h and the tables of SPEC.md from host_sdk/mlet_format.py.
+"""Write mlet_format.h and the tables of SPEC.md from host_sdk/format/mlet.py.
 
 With --check, write nothing and exit with 1 if a file is not what would be written.
 """
@@ -11,7 +11,7 @@ from common import ROOT, replace_between, run_main
 
 sys.path.insert(0, str(ROOT))
 
-from host_sdk import mlet_format as fmt
+from host_sdk.format import mlet as fmt
 
 HEADER = ROOT / "native_modules/motionlet/core/mlet_format.h"
 SPEC = ROOT / "SPEC.md"
@@ -70,7 +70,7 @@ def c_defines():
 def header_text():
     lines = [
         "// The .mlet format's constants: record layouts (byte offsets of fields), codes, limits.",
-        "// Written by tools/generate_format.py from host_sdk/mlet_format.py; do not edit.",
+        "// Written by tools/generate_format.py from host_sdk/format/mlet.py; do not edit.",
         "#ifndef MLET_FORMAT_H",
         "#define MLET_FORMAT_H",
         "",

@@ -39,12 +39,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from host_sdk import golden, mlet_file, targets  # noqa: E402
-from host_sdk import mlet_format as fmt  # noqa: E402
-from host_sdk.golden.check import RecordError, array_shapes, check_graph  # noqa: E402
-from host_sdk.graph import Graph, Op, Tensor  # noqa: E402
-from host_sdk.normalization import PIXELS, Normalization, to_samples  # noqa: E402
-from host_sdk.planner import plan  # noqa: E402
+from host_sdk import golden  # noqa: E402
+from host_sdk.format import mlet as fmt  # noqa: E402
+from host_sdk.format.check import RecordError, array_shapes, check_graph  # noqa: E402
+from host_sdk.format.graph import Graph, Op, Tensor  # noqa: E402
+from host_sdk.format.normalization import PIXELS, Normalization, to_samples  # noqa: E402
+from host_sdk.pack import mlet_file, targets  # noqa: E402
+from host_sdk.pack.planner import plan  # noqa: E402
 
 INT32_MAX = 2**31 - 1
 # height, width, channels of input and of output; zero points of input, second input and output;

@@ -24,16 +24,16 @@ from common import BUILD, ROOT, Progress, ToolError, replace_between, run_main, 
 
 sys.path.insert(0, str(ROOT))
 
-from host_sdk.boards import load_board
-from host_sdk.design import Problem
+from host_sdk.cost.boards import load_board
+from host_sdk.cost.design import Problem
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.inference import Int8Network
 from host_sdk.evaluation.metrics import spread
 from host_sdk.evaluation.on_device import run_sample
 from host_sdk.files import write_json
 from host_sdk.networks import NETWORKS
-from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig, accuracy, train_seeds
+from host_sdk.train.run_folder import open_run
 
 BEGIN = "<!-- written by tools/network_table.py: begin -->\n"
 END = "<!-- written by tools/network_table.py: end -->"

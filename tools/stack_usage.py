@@ -21,7 +21,7 @@ from common import ROOT, ToolError, need_programs, run_main
 from xtensa_toolchain import toolchain
 
 sys.path.append(str(ROOT))
-from host_sdk.mlet_format import LIMITS, OP_CODES
+from host_sdk.format.mlet import LIMITS, OP_CODES
 
 ENTRIES = ("mlet_model_open", "mlet_stream_init", "mlet_stream_frame", "mlet_stream_run")
 KERNELS = (*OP_CODES, "keep_shifted")  # the names of their functions, without the prefix

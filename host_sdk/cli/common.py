@@ -157,7 +157,7 @@ def progress_bar(title):
 
 def read_model(path):
     """Return (bytes, graph) of an .mlet file."""
-    from host_sdk import mlet_file
+    from host_sdk.pack import mlet_file
 
     data = read(path)
     try:

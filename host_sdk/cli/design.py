@@ -26,8 +26,8 @@ def budget_options(command):
 
 def find_designs(task, fps, board, ram, flash, network, options):
     """Return (board, [Design], [why other networks have none]) for a task, within the budget."""
-    from host_sdk import design
-    from host_sdk.boards import load_board
+    from host_sdk.cost import design
+    from host_sdk.cost.boards import load_board
 
     board = load_board(board)
     if not 0 < fps < float("inf"):
@@ -74,7 +74,7 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
     best has the most parameters times MACs.
     """
     from host_sdk.data import TASKS, load_task
-    from host_sdk.normalization import PIXELS
+    from host_sdk.format.normalization import PIXELS
 
     learn = ""  # what `train` is to learn from
     if frame_shape or classes:

@@ -44,8 +44,8 @@ def build(board, user_modules, variant, clean):
 @click.option("--erase-all", is_flag=True, help="Erase the board's file system too (ESP32).")
 def flash(board, image, drive, variant, port, erase_all):
     """Write firmware to a board: a UF2 copy or picotool (RP2040), esptool (ESP32)."""
-    from host_sdk import flash as flashing
-    from host_sdk.boards import board_description
+    from host_sdk.board import flash as flashing
+    from host_sdk.cost.boards import board_description
 
     chip = board_description(board)["mcu"]
     is_rp2 = chip.startswith("rp2")

@@ -14,8 +14,8 @@ from host_sdk.files import write
 @out_option(dir_okay=False, help="Default: GRAPH with .mlet.")
 def pack(graph, out):
     """Plan the memory of a quantized graph and write it as an `.mlet` file."""
-    from host_sdk import mlet_file, planner
-    from host_sdk.graph import load_graph
+    from host_sdk.format.graph import load_graph
+    from host_sdk.pack import mlet_file, planner
 
     loaded = load_graph(graph)
     plan = planner.plan(loaded)
@@ -32,7 +32,7 @@ def pack(graph, out):
 @json_option
 def inspect(model, as_json):
     """Show a model's layers: shape, MACs, weights, place in the arena, state."""
-    from host_sdk.layer_table import describe, print_table
+    from host_sdk.cost.layer_table import describe, print_table
 
     data, _ = read_model(model)
     description = describe(data)

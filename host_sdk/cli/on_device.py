@@ -27,7 +27,7 @@ from host_sdk.files import make_folder, write
 @json_option
 def devices(as_json):
     """List the boards attached, and what else can be used as a device."""
-    from host_sdk.devices import find_bootsel_drives, list_devices
+    from host_sdk.board.devices import find_bootsel_drives, list_devices
 
     boards = list_devices()
     drives = [str(drive) for drive in find_bootsel_drives()]
@@ -52,13 +52,13 @@ def devices(as_json):
 
 
 def _open(spec):
-    from host_sdk.devices import open_device
+    from host_sdk.board.devices import open_device
 
     return open_device(spec)
 
 
 def _install(device, folder=None):
-    from host_sdk import install as installing
+    from host_sdk.board import install as installing
 
     with progress_bar(f"installing on {device.name}") as progress:
         return installing.install(device, folder, progress)
@@ -93,7 +93,7 @@ def install(spec, package, as_json):
 
 def _ensure_module(device, may_install):
     """Install Motionlet where it is missing, if the user wants it."""
-    from host_sdk.remote import find_module
+    from host_sdk.board.remote import find_module
 
     if find_module(device) is not None:
         return
@@ -126,7 +126,7 @@ def _ensure_module(device, may_install):
 @json_option
 def deploy(model, spec, name, where, erase, may_install, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
-    from host_sdk import deploy as deploying
+    from host_sdk.board import deploy as deploying
 
     data, _ = read_model(model)
     with _open(spec) as device:
@@ -141,8 +141,7 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
 
 def _clip(path, graph, frames):
     """Return the clip of a command as samples of the input's size [T, H, W, C]."""
-    from host_sdk import clips
-    from host_sdk.data import clip_files
+    from host_sdk.data import clip_files, clips
 
     if path is None:
         return clips.to_input(graph, clips.noise_clip(graph, frames or 8))
@@ -156,8 +155,8 @@ def _clip(path, graph, frames):
 @contextlib.contextmanager
 def _deployed(spec, model, data, graph, path):
     """Yield the model's RemoteStream on a device, deployed first unless `path` says where it is."""
-    from host_sdk import deploy as deploying
-    from host_sdk.remote import RemoteStream
+    from host_sdk.board import deploy as deploying
+    from host_sdk.board.remote import RemoteStream
 
     with _open(spec) as device:
         if path is None:
@@ -196,7 +195,7 @@ def verify(model, spec, clip, frames, path, as_json):
     The model is deployed first unless --path says where it is. `--device cffi` checks the C core
     on this machine. Exits with 1 when a single byte differs, and shows where.
     """
-    from host_sdk import verify as verifying
+    from host_sdk.board import verify as verifying
 
     data, graph = read_model(model)
     inputs = _clip(clip, graph, frames)
@@ -264,8 +263,9 @@ def bench(spec, as_json):
     built of Motionlet are taken. Figures of emulators are exact and repeatable; a change of more
     than 2% against the stored table is reported.
     """
-    from host_sdk import bench as benching
-    from host_sdk import bench_report, bench_xtensa
+    from host_sdk.bench import measure as benching
+    from host_sdk.bench import report as bench_report
+    from host_sdk.bench import xtensa as bench_xtensa
 
     rows = []
     if spec in ("auto", "virtual"):

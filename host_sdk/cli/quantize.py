@@ -12,7 +12,7 @@ from host_sdk.cli.common import (
     seed_option,
 )
 from host_sdk.errors import MotionletError
-from host_sdk.run_folder import CALIBRATION_CLIPS
+from host_sdk.train.run_folder import CALIBRATION_CLIPS
 
 
 @click.command()
@@ -70,9 +70,9 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
     Writes the graph, and beside it `quantize.json`, which says how it was made.
     """
     from host_sdk.files import write_json
-    from host_sdk.graph import save_graph
+    from host_sdk.format.graph import save_graph
     from host_sdk.quantize.recipe import Recipe, quantize_run
-    from host_sdk.run_folder import open_run
+    from host_sdk.train.run_folder import open_run
 
     recipe = Recipe(
         method=method,
@@ -112,8 +112,8 @@ def prune(run, keep, out, epochs, seed):
     What is left is a smaller network of the same layers. It then learns to answer as the larger
     one does, and can be quantized like any other.
     """
-    from host_sdk.prune import prune_run
-    from host_sdk.run_folder import open_run
+    from host_sdk.train.prune import prune_run
+    from host_sdk.train.run_folder import open_run
 
     run = open_run(run)
     with progress_bar("fine-tuning") as tell:

@@ -19,7 +19,7 @@ from host_sdk.data import TASKS, load_task
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS
-from host_sdk.run_folder import CHECKPOINT
+from host_sdk.train.run_folder import CHECKPOINT
 
 
 @click.command()

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from host_sdk.clips import load_array
+from host_sdk.data.clips import load_array
 from host_sdk.errors import MotionletError
+from host_sdk.format.mlet import LIMITS
+from host_sdk.format.normalization import HUNDREDTHS, sample_range, to_samples
 from host_sdk.golden import frames as golden
-from host_sdk.mlet_format import LIMITS
-from host_sdk.normalization import HUNDREDTHS, sample_range, to_samples
 
 VIDEO_SUFFIXES = {
     *(".3gp", ".avi", ".flv", ".gif", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4"),

@@ -23,12 +23,13 @@ from pathlib import Path
 
 import numpy as np
 
-from host_sdk import normalization, paths
+from host_sdk import paths
 from host_sdk.data import clip_files, splits
 from host_sdk.data.augment import Augmentation
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.files import make_folder, write, write_json
+from host_sdk.format import normalization
 
 CLIPS_FILE = "clips.json"
 DEFAULT_SIDE = 32  # pixels

@@ -20,7 +20,7 @@ from functools import cache
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.normalization import Normalization
+from host_sdk.format.normalization import Normalization
 
 LABELS = [
     "left",

@@ -30,7 +30,7 @@ from host_sdk import paths
 from host_sdk.data import splits
 from host_sdk.errors import MotionletError
 from host_sdk.files import replacing
-from host_sdk.normalization import Normalization
+from host_sdk.format.normalization import Normalization
 
 LABELS = ["forward", "backward", "frozen", "double speed"]
 FRAME_SHAPE = (48, 48, 1)

@@ -15,7 +15,7 @@ Each clip begins with some frames of the empty room, as a device that hangs ther
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.normalization import HUNDREDTHS, Normalization, to_samples
+from host_sdk.format.normalization import HUNDREDTHS, Normalization, to_samples
 
 LABELS = ["left", "right", "fall", "stand", "empty"]
 FRAME_SHAPE = (24, 32, 1)

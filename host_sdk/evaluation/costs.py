@@ -1,9 +1,9 @@
 """What a model costs on each target: memory, and where in it everything lies."""
 
-from host_sdk import mlet_file, planner, targets
-from host_sdk.boards import load_board
-from host_sdk.design import cost_model_of
+from host_sdk.cost.boards import load_board
+from host_sdk.cost.design import cost_model_of
 from host_sdk.errors import MotionletError
+from host_sdk.pack import mlet_file, planner, targets
 
 BOARD = "MOTIONLET_PICO"  # whose benchmarks tell cycles
 

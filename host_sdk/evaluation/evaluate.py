@@ -9,23 +9,17 @@ from pathlib import Path
 import numpy as np
 
 import host_sdk
-from host_sdk import mlet_file, planner
 from host_sdk.data import fingerprint
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import background, leaks, metrics
-from host_sdk.evaluation.alarms import (
-    THRESHOLDS,
-    Rule,
-    background_classes,
-    events,
-    false_alarms,
-)
+from host_sdk.evaluation.alarms import THRESHOLDS, Rule, background_classes, events, false_alarms
 from host_sdk.evaluation.controls import CONTROLS
 from host_sdk.evaluation.costs import costs
 from host_sdk.evaluation.inference import Int8Network
 from host_sdk.evaluation.summary import percent
 from host_sdk.files import read, write_json
-from host_sdk.run_folder import open_runs
+from host_sdk.pack import mlet_file, planner
+from host_sdk.train.run_folder import open_runs
 
 FILE_NAME = "evaluate.json"
 VERSION = 2  # of that file

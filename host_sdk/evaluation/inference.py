@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from host_sdk import golden, mlet_file, native
-from host_sdk.clips import to_input
+from host_sdk import golden, native
+from host_sdk.data.clips import to_input
+from host_sdk.pack import mlet_file
 
 
 class Int8Network:

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from host_sdk import verify
-from host_sdk.clips import to_input
-from host_sdk.deploy import deploy
-from host_sdk.devices import open_device
-from host_sdk.remote import RemoteStream
+from host_sdk.board import verify
+from host_sdk.board.deploy import deploy
+from host_sdk.board.devices import open_device
+from host_sdk.board.remote import RemoteStream
+from host_sdk.data.clips import to_input
 
 PROFILED = 2  # times that a frame is run to time its layers; on the virtual Pico one would do
 
@@ -27,7 +27,7 @@ def run_sample(spec, name, data, clips, progress=None):
     frames, bytes, differing_bytes, microseconds_per_frame, clock_hz, layers}; of each layer, the
     microseconds of one frame. The time of a frame is that of `Stream.push`.
     """
-    from host_sdk import mlet_file
+    from host_sdk.pack import mlet_file
 
     graph = mlet_file.read(data)[0]
     with open_device(spec) as device:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.mlet_format import FRAME_FORMATS, LIMITS
-from host_sdk.normalization import HUNDREDTHS, PIXELS, to_samples
+from host_sdk.format.mlet import FRAME_FORMATS, LIMITS
+from host_sdk.format.normalization import HUNDREDTHS, PIXELS, to_samples
 
 BYTES_A_PIXEL = {
     "gray8": 1,

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from host_sdk import mlet_format as fmt
 from host_sdk.errors import MotionletError
-from host_sdk.golden import check
+from host_sdk.format import check
+from host_sdk.format import mlet as fmt
 from host_sdk.native.core_library import library
-from host_sdk.targets import relayout
+from host_sdk.pack.targets import relayout
 
 # What mlet_status_t says, in words.
 STATUS = {

@@ -2,8 +2,8 @@
 
 `build(frame_shape, classes, **options)` returns the model and `OPTIONS` says which options there
 are, {name: Option}. All take clips [batch, time, height, width, channels] of real values (see
-`host_sdk.normalization`) and return logits [batch, time, classes], one answer a frame. They are
-built of the layers that `host_sdk.quantize` can export, and of no others.
+`host_sdk.format.normalization`) and return logits [batch, time, classes], one answer a frame. They
+are built of the layers that `host_sdk.quantize` can export, and of no others.
 
 - `tsm`: inverted residual blocks with a temporal shift;
 - `separable3d`: depthwise over the picture, depthwise over time, pointwise;
@@ -17,7 +17,7 @@ import importlib
 import os
 
 from host_sdk.errors import MotionletError
-from host_sdk.mlet_format import LIMITS
+from host_sdk.format.mlet import LIMITS
 from host_sdk.networks.options import complete
 
 NETWORKS = ("tsm", "separable3d", "late_fusion", "phinet", "xinet", "per_frame")

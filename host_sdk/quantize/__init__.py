@@ -12,9 +12,9 @@ real numbers or rounded as their graph rounds; `report_layers` (quality.py) says
 cost, layer by layer.
 """
 
+from host_sdk.networks.float_ops import FloatOp, trace
 from host_sdk.quantize.adjust import correct_bias, equalize
 from host_sdk.quantize.aware import train_rounded
-from host_sdk.quantize.float_ops import FloatOp, trace
 from host_sdk.quantize.integers import make_graph, make_tensors, scale_and_zero_point
 from host_sdk.quantize.post_training import (
     Quantized,

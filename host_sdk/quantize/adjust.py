@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from host_sdk.golden.check import WITH_ROWS
+from host_sdk.format.check import WITH_ROWS
 from host_sdk.quantize.simulation import Simulation, linear
 
 _COPIES_CHANNELS = ("temporal_shift", "average_pool", "temporal_average")

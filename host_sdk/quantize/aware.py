@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from host_sdk.fine_tune import fine_tune
 from host_sdk.quantize.integers import make_graph
 from host_sdk.quantize.post_training import logit_error
 from host_sdk.quantize.simulation import Simulation
+from host_sdk.train.fine_tune import fine_tune
 
 LEARNING_RATE = 3e-3  # in the units of `Simulation.variables`
 MEASURED = 64  # clips that tell how far the answers are off

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from host_sdk import mlet_file, planner
 from host_sdk.errors import MotionletError
+from host_sdk.pack import mlet_file, planner
 from host_sdk.quantize.adjust import correct_bias
 from host_sdk.quantize.integers import can_be_int4, make_graph
 from host_sdk.quantize.post_training import logit_error

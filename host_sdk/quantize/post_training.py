@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import check_graph
-from host_sdk.graph import Graph, Tensor
-from host_sdk.normalization import PIXELS
+from host_sdk.format.check import check_graph
+from host_sdk.format.graph import Graph, Tensor
+from host_sdk.format.normalization import PIXELS
+from host_sdk.networks.float_ops import trace
 from host_sdk.quantize.adjust import correct_bias, equalize
-from host_sdk.quantize.float_ops import trace
 from host_sdk.quantize.integers import check_int4, make_graph, make_tensors
 from host_sdk.quantize.ranges import calibrate
 from host_sdk.quantize.simulation import Simulation

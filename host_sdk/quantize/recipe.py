@@ -3,11 +3,11 @@
 from dataclasses import asdict, dataclass, replace
 
 from host_sdk.errors import MotionletError
+from host_sdk.networks.float_ops import trace
 from host_sdk.quantize.aware import train_rounded
 from host_sdk.quantize.bit_widths import choose_int4, file_bytes, weight_bytes
-from host_sdk.quantize.float_ops import trace
 from host_sdk.quantize.post_training import describe, input_tensor, post_training, real_input
-from host_sdk.run_folder import CALIBRATION_CLIPS, versions
+from host_sdk.train.run_folder import CALIBRATION_CLIPS, versions
 
 
 @dataclass(frozen=True)

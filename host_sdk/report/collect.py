@@ -6,7 +6,7 @@ from pathlib import Path
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.evaluate import FILE_NAME, VERSION, hashes
 from host_sdk.files import read_json
-from host_sdk.run_folder import open_runs
+from host_sdk.train.run_folder import open_runs
 
 
 def collect(folders):

@@ -11,10 +11,10 @@ import numpy as np
 from host_sdk.data import fingerprint, load_task
 from host_sdk.errors import MotionletError
 from host_sdk.files import check_folder, make_folder, read, write_json
+from host_sdk.format.normalization import PIXELS
 from host_sdk.networks import answers, build_network, import_keras
-from host_sdk.normalization import PIXELS
-from host_sdk.run_folder import CHECKPOINT, COUNTS, open_run, versions, write_run
 from host_sdk.train.loop import Loop, load_checkpoint, save_checkpoint
+from host_sdk.train.run_folder import CHECKPOINT, COUNTS, open_run, versions, write_run
 
 SEEDS = "seeds.json"
 

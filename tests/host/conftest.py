@@ -13,7 +13,8 @@ import warnings
 import pytest
 from hypothesis import HealthCheck, settings
 
-from host_sdk import mlet_file, paths, planner
+from host_sdk import paths
+from host_sdk.pack import mlet_file, planner
 
 settings.register_profile(
     "quick",

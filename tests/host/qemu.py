@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pytest
 import toolchains
 
-from host_sdk import xtensa_sim
-from host_sdk.devices.mpremote_port import SerialDevice
-from host_sdk.romfs import build_romfs
+from host_sdk.bench import xtensa_sim
+from host_sdk.board.devices.mpremote_port import SerialDevice
+from host_sdk.board.romfs import build_romfs
 
 _MOUNT = """
 import sys, uctypes, vfs

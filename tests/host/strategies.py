@@ -11,11 +11,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from host_sdk import chains, golden
-from host_sdk.golden.check import check_graph
-from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.mlet_format import LIMITS
-from host_sdk.normalization import PIXELS, Normalization, sample_range
+from host_sdk import golden
+from host_sdk.format.check import check_graph
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.mlet import LIMITS
+from host_sdk.format.normalization import PIXELS, Normalization, sample_range
+from host_sdk.pack import chains
 
 INT32_MAX = 2**31 - 1
 STYLES = ("random", "high", "low", "extremes")

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 
-from host_sdk import install, paths
+from host_sdk import paths
+from host_sdk.board import install
 
 RECORDS = "support"
 

@@ -4,7 +4,10 @@ import itertools
 
 import pytest
 
-from host_sdk import bench, bench_report, bench_xtensa, paths
+from host_sdk import paths
+from host_sdk.bench import measure as bench
+from host_sdk.bench import report as bench_report
+from host_sdk.bench import xtensa as bench_xtensa
 
 KERNELS = {
     "pointwise_16x16_32_32": 262_144,

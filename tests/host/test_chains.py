@@ -8,10 +8,11 @@ import strategies
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from host_sdk import chains, golden, mlet_file, native, planner, targets
+from host_sdk import golden, native
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import RecordError
-from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.format.check import RecordError
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.pack import chains, mlet_file, planner, targets
 
 KINDS = sorted(chains.IN_CHAINS)
 

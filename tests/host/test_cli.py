@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from test_clip_files import write_video
 
-from host_sdk import mlet_format
 from host_sdk.cli import main
 from host_sdk.cli.common import console
+from host_sdk.format import mlet as mlet_format
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_label_is_shown_as_it_is(cli, tiny, tmp_path):
     """Whatever Rich would make of it."""
     import copy
 
-    from host_sdk import mlet_file, planner
+    from host_sdk.pack import mlet_file, planner
 
     graph = copy.deepcopy(tiny[0])
     graph.labels = ["[/b]", ":smile:", "[red]", "日本"]
@@ -86,7 +86,7 @@ def test_a_label_is_shown_as_it_is(cli, tiny, tmp_path):
 
 
 def test_inspect_shows_weights_of_4_bits(cli, make_vectors, tmp_path):
-    from host_sdk import mlet_file, planner
+    from host_sdk.pack import mlet_file, planner
 
     graph = make_vectors.tiny_int4()
     (tmp_path / "int4.mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
@@ -101,7 +101,7 @@ def test_inspect_shows_weights_of_4_bits(cli, make_vectors, tmp_path):
 
 
 def test_inspect_shows_chains(cli, make_vectors, tmp_path):
-    from host_sdk import mlet_file, planner
+    from host_sdk.pack import mlet_file, planner
 
     graph = make_vectors.tiny_tsm()
     plan = planner.plan(graph, chains=[(1, 4)])
@@ -117,7 +117,7 @@ def test_inspect_shows_chains(cli, make_vectors, tmp_path):
 
 
 def test_pack_writes_what_the_graph_says(cli, tiny, tmp_path):
-    from host_sdk.graph import save_graph
+    from host_sdk.format.graph import save_graph
 
     save_graph(tiny[0], tmp_path / "net.graph")
     code, out, _ = cli("pack", "net.graph")
@@ -163,7 +163,7 @@ def test_deploy_verify_and_run_on_unix(cli, model, tiny, unix_firmware):
 def test_verify_shows_the_difference_and_fails(cli, model, tiny, tmp_path, unix_firmware):
     import copy
 
-    from host_sdk import mlet_file, planner
+    from host_sdk.pack import mlet_file, planner
 
     changed = copy.deepcopy(tiny[0])
     changed.ops[0].bias = changed.ops[0].bias + 1000

@@ -6,13 +6,14 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, mlet_file, planner, targets
+from host_sdk import golden
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import WITH_ROWS, WITH_WEIGHTS
+from host_sdk.format.check import WITH_ROWS, WITH_WEIGHTS
+from host_sdk.format.graph import Graph, Op
+from host_sdk.format.weights import unpack_int4
 from host_sdk.golden.ops import delayed
-from host_sdk.graph import Graph, Op
-from host_sdk.targets import cortex_m0plus
-from host_sdk.weights import unpack_int4
+from host_sdk.pack import mlet_file, planner, targets
+from host_sdk.pack.targets import cortex_m0plus
 
 INT32_MAX = 2**31 - 1
 

@@ -5,7 +5,8 @@ import pytest
 import strategies
 from hypothesis import given
 
-from host_sdk import bench, cost_model
+from host_sdk.bench import measure as bench
+from host_sdk.cost import cost_model
 from host_sdk.errors import MotionletError
 
 TARGET, DEVICE = "cortex_m0plus", "virtual-pico"

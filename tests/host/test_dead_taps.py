@@ -5,9 +5,10 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import bench, golden
-from host_sdk.dead_taps import without_dead_taps
-from host_sdk.golden.check import check_graph
+from host_sdk import golden
+from host_sdk.bench import measure as bench
+from host_sdk.format.check import check_graph
+from host_sdk.pack.dead_taps import without_dead_taps
 
 
 @given(kind=st.sampled_from(["conv2d", "depthwise2d"]), data=st.data())

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from host_sdk import demo, paths
+from host_sdk import paths
+from host_sdk.bench import demo
 from host_sdk.cli.common import progress_bar
 
 FIGURES = {

@@ -6,13 +6,13 @@ import zlib
 import numpy as np
 import pytest
 
-from host_sdk import mlet_file, planner
-from host_sdk.deploy import deploy, pack_for
-from host_sdk.devices import open_device
+from host_sdk.board.deploy import deploy, pack_for
+from host_sdk.board.devices import open_device
+from host_sdk.board.remote import RemoteStream, require_module
+from host_sdk.board.verify import NativeTarget, verify
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.remote import RemoteStream, require_module
-from host_sdk.verify import NativeTarget, verify
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.pack import mlet_file, planner
 
 
 @pytest.fixture(scope="session")

@@ -10,16 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras_models import shaken, smooth_clips
 
-from host_sdk import bench, design, quantize
-from host_sdk.boards import load_board
+from host_sdk import quantize
+from host_sdk.bench import measure as bench
+from host_sdk.board.deploy import pack_for
 from host_sdk.cli import main
-from host_sdk.deploy import pack_for
+from host_sdk.cost import design
+from host_sdk.cost.boards import load_board
 from host_sdk.errors import MotionletError
+from host_sdk.format.normalization import PIXELS, Normalization
 from host_sdk.native import Model
 from host_sdk.networks import NETWORKS, build_network, options_of
-from host_sdk.normalization import PIXELS, Normalization
 from host_sdk.quantize.recipe import quantize_run
-from host_sdk.run_folder import open_run
+from host_sdk.train.run_folder import open_run
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from host_sdk import golden, mlet_file, paths, planner
+from host_sdk import golden, paths
+from host_sdk.board.romfs import build_romfs
 from host_sdk.evaluation.alarms import BACKGROUND_NAMES
-from host_sdk.graph import Graph, Op, Tensor
-from host_sdk.romfs import build_romfs
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.pack import mlet_file, planner
 
 DEVICE = paths.repository() / "device"
 

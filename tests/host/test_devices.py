@@ -12,9 +12,9 @@ import tty
 import pytest
 
 from host_sdk import paths
-from host_sdk.devices import base, open_device
+from host_sdk.board.devices import base, open_device
+from host_sdk.board.romfs import build_romfs
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.romfs import build_romfs
 
 RANDOM = random.Random(1).randbytes(2500)
 
@@ -369,7 +369,7 @@ def echo_port():
 
 
 def test_a_port_without_micropython_is_named(echo_port, monkeypatch):
-    from host_sdk.devices import mpremote_port
+    from host_sdk.board.devices import mpremote_port
 
     monkeypatch.setattr(mpremote_port, "ANSWER_SECONDS", 1)
     with pytest.raises(DeviceError, match=f"{echo_port}: no MicroPython answers"):
@@ -401,7 +401,7 @@ def test_a_missing_firmware_names_the_command(tmp_path):
 
 
 def test_auto_wants_one_board(monkeypatch):
-    from host_sdk import devices
+    from host_sdk.board import devices
 
     boards = [
         devices.DeviceRecord(f"/dev/ttyACM{number}", "2e8a:0005", "Board", "") for number in (0, 1)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk import flash, partitions, paths
-from host_sdk.boards import board_description
+from host_sdk import paths
+from host_sdk.board import flash, partitions
+from host_sdk.cost.boards import board_description
 from host_sdk.errors import MotionletError
 
 ROOT = paths.repository()

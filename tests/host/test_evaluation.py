@@ -14,8 +14,8 @@ from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import Options, evaluate, evaluate_folder
 from host_sdk.evaluation.background import task_streams
-from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig, accuracy, train
+from host_sdk.train.run_folder import open_run
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

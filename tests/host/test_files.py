@@ -8,11 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from host_sdk import files, native, paths, run_folder
-from host_sdk.clips import load_clip
+from host_sdk import files, native, paths
 from host_sdk.data import load_task
+from host_sdk.data.clips import load_clip
 from host_sdk.errors import MotionletError
-from host_sdk.graph import load_graph, save_graph
+from host_sdk.format.graph import load_graph, save_graph
+from host_sdk.train import run_folder
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from host_sdk import flash
+from host_sdk.board import flash
 from host_sdk.errors import MotionletError
 
 

@@ -479,8 +479,8 @@ def test_train_and_quantize(tmp_path, thermal):
     from click.testing import CliRunner
 
     from host_sdk.cli import main
-    from host_sdk.graph import load_graph
-    from host_sdk.run_folder import open_run
+    from host_sdk.format.graph import load_graph
+    from host_sdk.train.run_folder import open_run
 
     folder, out = bars(tmp_path / "bars", thermal), tmp_path / "run"
     (folder / "left/broken.mp4").write_bytes(b"")

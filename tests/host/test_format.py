@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-from host_sdk import mlet_format as fmt
 from host_sdk import native, paths
+from host_sdk.format import mlet as fmt
 
 
 def test_generated_files_are_current():
@@ -19,7 +19,7 @@ def test_the_check_sees_a_stale_file(tmp_path):
     for name in (
         "tools/generate_format.py",
         "tools/common.py",
-        "host_sdk/mlet_format.py",
+        "host_sdk/format/mlet.py",
         "host_sdk/__init__.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

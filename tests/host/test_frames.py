@@ -8,12 +8,13 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, mlet_file, native, planner
+from host_sdk import golden, native
 from host_sdk.errors import MotionletError
+from host_sdk.format.graph import Graph, Op
+from host_sdk.format.mlet import FRAME_FORMATS, PIXEL_FORMATS
+from host_sdk.format.normalization import Normalization, to_samples
 from host_sdk.golden.frames import BYTES_A_PIXEL
-from host_sdk.graph import Graph, Op
-from host_sdk.mlet_format import FRAME_FORMATS, PIXEL_FORMATS
-from host_sdk.normalization import Normalization, to_samples
+from host_sdk.pack import mlet_file, planner
 
 WIDE = [FRAME_FORMATS["int16"], FRAME_FORMATS["float32"]]
 OF_8_BITS = [name for name, code in FRAME_FORMATS.items() if code not in WIDE]

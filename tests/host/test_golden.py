@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from host_sdk import golden
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import RecordError, check_graph
-from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.format.check import RecordError, check_graph
+from host_sdk.format.graph import Graph, Op, Tensor
 
 INT32_MAX = 2**31 - 1
 

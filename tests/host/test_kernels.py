@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from host_sdk import golden, native
-from host_sdk import mlet_format as fmt
-from host_sdk.golden.check import IN_PLACE, check_graph
-from host_sdk.graph import Graph, Op
+from host_sdk.format import mlet as fmt
+from host_sdk.format.check import IN_PLACE, check_graph
+from host_sdk.format.graph import Graph, Op
 from host_sdk.native.runner import make_layer
 
 

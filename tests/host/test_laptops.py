@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from test_flash import drive  # noqa: F401  (a fixture)
 
-from host_sdk import devices, native, paths
+from host_sdk import native, paths
+from host_sdk.board import devices
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.inference import Int8Network
-from host_sdk.graph import save_graph
+from host_sdk.format.graph import save_graph
 from host_sdk.native import core_library
 
 WITHOUT_POSIX = Path(__file__).parent / "without_posix"

@@ -16,11 +16,12 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import mlet_file, native, paths, planner, targets
-from host_sdk import mlet_format as fmt
-from host_sdk.golden import check
-from host_sdk.golden.check import RecordError
-from host_sdk.graph import Graph, Op
+from host_sdk import native, paths
+from host_sdk.format import check
+from host_sdk.format import mlet as fmt
+from host_sdk.format.check import RecordError
+from host_sdk.format.graph import Graph, Op
+from host_sdk.pack import mlet_file, planner, targets
 
 sys.path.insert(0, str(paths.repository() / "tools"))
 import make_vectors

@@ -10,10 +10,11 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, mlet_file, planner
+from host_sdk import golden
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import RecordError
-from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.format.check import RecordError
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.pack import mlet_file, planner
 
 
 def assert_same_graph(a, b):
@@ -73,7 +74,7 @@ def packed(graph):
 
 
 def test_layout_by_hand():
-    """The offsets of SPEC.md's tables, written out, not taken from host_sdk.mlet_format."""
+    """The offsets of SPEC.md's tables, written out, not taken from host_sdk.format.mlet."""
     graph = pointwise_graph()
     graph.labels = ["a", "b", "c", "ü"]
     content = packed(graph)

@@ -20,14 +20,15 @@ from littlefs import LittleFS
 from qemu import BOARDS, QemuDevice, need_program
 from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
 
-from host_sdk import install, paths
+from host_sdk import paths
+from host_sdk.board import install
+from host_sdk.board.deploy import deploy, pack_for
+from host_sdk.board.devices import open_device
+from host_sdk.board.devices.mpremote_port import SerialDevice
+from host_sdk.board.remote import Remote, RemoteStream
+from host_sdk.board.verify import verify
 from host_sdk.cli import on_device
-from host_sdk.deploy import deploy, pack_for
-from host_sdk.devices import open_device
-from host_sdk.devices.mpremote_port import SerialDevice
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.remote import Remote, RemoteStream
-from host_sdk.verify import verify
 
 ROOT = paths.repository()
 TOOLS = ROOT / "tools"

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from host_sdk import paths
-from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig
+from host_sdk.train.run_folder import open_run
 
 sys.path.insert(0, str(paths.repository() / "tools"))
 import network_table

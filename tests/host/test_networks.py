@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_models import PLAIN, shaken, smooth_clips
 
-from host_sdk import golden, mlet_file, native, planner, quantize
+from host_sdk import golden, native, quantize
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import check_graph
+from host_sdk.format.check import check_graph
 from host_sdk.networks import (
     NETWORKS,
     answers,
@@ -17,6 +17,7 @@ from host_sdk.networks import (
     load_network,
     options_of,
 )
+from host_sdk.pack import mlet_file, planner
 
 keras = import_keras()
 

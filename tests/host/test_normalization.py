@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk.errors import MotionletError
-from host_sdk.normalization import Normalization, sample_range, to_samples
+from host_sdk.format.normalization import Normalization, sample_range, to_samples
 
 INT16 = sample_range("int16")
 

@@ -15,9 +15,9 @@ import support
 from qemu import BOARDS, QemuDevice, need_program
 
 from host_sdk import paths
-from host_sdk.devices import open_device
+from host_sdk.board.devices import open_device
+from host_sdk.board.romfs import build_romfs
 from host_sdk.errors import DeviceError
-from host_sdk.romfs import build_romfs
 
 ROOT = paths.repository()
 SCRIPTS = sorted((ROOT / "tests/device").glob("test_*.py"))

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from keras_models import PLAIN, shaken, smooth_clips
 
-from host_sdk import mlet_file, planner, quantize
+from host_sdk import quantize
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, build_network, import_keras
-from host_sdk.prune import prune
+from host_sdk.pack import mlet_file, planner
+from host_sdk.train.prune import prune
 
 keras = import_keras()
 layers = keras.layers

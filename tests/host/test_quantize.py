@@ -8,13 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from keras_models import PLAIN, keras_outputs, shaken, smooth_clips
 
-from host_sdk import golden, quantize, targets
+from host_sdk import golden, quantize
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
-from host_sdk.golden.check import check_graph
+from host_sdk.format.check import check_graph
 from host_sdk.networks import NETWORKS, build_network, import_keras
+from host_sdk.pack import targets
 from host_sdk.quantize.integers import weight_scales
-from host_sdk.requantize import (
+from host_sdk.quantize.requantize import (
     quantize_add,
     quantize_multiplier,
     quantize_multipliers,

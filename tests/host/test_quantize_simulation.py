@@ -7,7 +7,7 @@ import pytest
 from keras_models import PLAIN, keras_outputs, shaken, smooth_clips
 
 from host_sdk import golden, quantize
-from host_sdk.mlet_format import OP_CODES
+from host_sdk.format.mlet import OP_CODES
 from host_sdk.networks import build_network, import_keras
 
 keras = import_keras()

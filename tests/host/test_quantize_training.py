@@ -12,17 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras_models import shaken, smooth_clips
 
-from host_sdk import golden, mlet_file, planner, quantize
+from host_sdk import golden, quantize
 from host_sdk.cli import main
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
-from host_sdk.graph import load_graph
+from host_sdk.format.graph import load_graph
+from host_sdk.format.normalization import PIXELS, Normalization
 from host_sdk.networks import import_keras
-from host_sdk.normalization import PIXELS, Normalization
+from host_sdk.pack import mlet_file, planner
 from host_sdk.quantize import aware
 from host_sdk.quantize.bit_widths import cheapest, choose_int4, file_bytes, weight_bytes
 from host_sdk.quantize.recipe import Recipe, quantize_run
-from host_sdk.run_folder import Run
+from host_sdk.train.run_folder import Run
 
 keras = import_keras()
 layers = keras.layers
@@ -149,7 +150,7 @@ def test_budget_is_kept(start, measure):
 def test_weight_bytes_are_those_of_the_file(start):
     narrow, _, _ = start
     rows = [op for op in narrow.graph.ops if op.weight_bits == 4 and op.weights is not None]
-    from host_sdk.weights import pack_int4
+    from host_sdk.format.weights import pack_int4
 
     others = [op for op in narrow.graph.ops if op.weight_bits == 8 and op.weights is not None]
     packed = sum(len(pack_int4(op.weights).ravel()) for op in rows)

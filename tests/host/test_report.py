@@ -14,8 +14,8 @@ from host_sdk.cli import main
 from host_sdk.errors import MotionletError
 from host_sdk.report import plots, render, write_report
 from host_sdk.report.collect import collect, reproduce
-from host_sdk.run_folder import open_run
 from host_sdk.train import TrainConfig
+from host_sdk.train.run_folder import open_run
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

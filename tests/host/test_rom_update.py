@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host_sdk.board.rom_update import BLOCK, plan_update
+from host_sdk.board.romfs import build_romfs, parse_romfs
 from host_sdk.errors import MotionletError
-from host_sdk.rom_update import BLOCK, plan_update
-from host_sdk.romfs import build_romfs, parse_romfs
 
 SIZE = 16 * BLOCK
 names = st.sampled_from(["a.mlet", "b.mlet", "lib/c.py", "lib/deep/d"])

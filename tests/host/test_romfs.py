@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host_sdk.board.romfs import build_romfs, file_offsets, parse_romfs
 from host_sdk.errors import MotionletError
-from host_sdk.romfs import build_romfs, file_offsets, parse_romfs
 
 FILES = {
     "gesture.mlet": bytes(range(256)) * 5 + b"odd",

@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from host_sdk import mlet_file, planner
 from host_sdk.errors import MotionletError
-from host_sdk.graph import load_graph, save_graph
-from host_sdk.run_folder import DERIVED, open_run, open_runs
+from host_sdk.format.graph import load_graph, save_graph
+from host_sdk.pack import mlet_file, planner
+from host_sdk.train.run_folder import DERIVED, open_run, open_runs
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -6,9 +6,10 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, mlet_file, native, planner
+from host_sdk import golden, native
 from host_sdk.errors import MotionletError
-from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.pack import mlet_file, planner
 
 FRAMES = st.integers(1, 10)
 

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-from host_sdk import bench, mlet_file, paths, planner, targets
+from host_sdk import paths
+from host_sdk.bench import measure as bench
+from host_sdk.pack import mlet_file, planner, targets
 
 ROOT = paths.repository()
 sys.path.append(str(ROOT / "tools"))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from host_sdk import golden
-from host_sdk.golden.check import check_graph
-from host_sdk.graph import Graph, Op, Tensor
+from host_sdk.format.check import check_graph
+from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.networks import import_keras
-from host_sdk.requantize import quantize_add, quantize_multipliers
+from host_sdk.quantize.requantize import quantize_add, quantize_multipliers
 
 keras = import_keras()
 

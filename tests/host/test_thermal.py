@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from host_sdk import clips, mlet_file, planner
-from host_sdk.data import fingerprint, load_task, thermal_walk
+from host_sdk.board.verify import NativeTarget, verify
+from host_sdk.cost.layer_table import describe
+from host_sdk.data import clips, fingerprint, load_task, thermal_walk
 from host_sdk.errors import MotionletError
-from host_sdk.graph import load_graph, save_graph
-from host_sdk.layer_table import describe
-from host_sdk.normalization import HUNDREDTHS, Normalization
-from host_sdk.verify import NativeTarget, verify
+from host_sdk.format.graph import load_graph, save_graph
+from host_sdk.format.normalization import HUNDREDTHS, Normalization
+from host_sdk.pack import mlet_file, planner
 
 
 def test_clips_are_what_the_task_says():

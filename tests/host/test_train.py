@@ -13,19 +13,11 @@ from click.testing import CliRunner
 from host_sdk.cli import main
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
-from host_sdk.graph import load_graph
+from host_sdk.format.graph import load_graph
+from host_sdk.format.normalization import Normalization
 from host_sdk.networks import build_network, load_network
-from host_sdk.normalization import Normalization
-from host_sdk.run_folder import open_run, open_runs
-from host_sdk.train import (
-    Stopped,
-    TrainConfig,
-    accuracy,
-    float_logits,
-    run,
-    train,
-    train_seeds,
-)
+from host_sdk.train import Stopped, TrainConfig, accuracy, float_logits, run, train, train_seeds
+from host_sdk.train.run_folder import open_run, open_runs
 
 # Keras itself trips over numpy's new __array__ protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -6,9 +6,10 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, native, targets
-from host_sdk.golden.check import IN_PLACE, check_graph
-from host_sdk.graph import Graph, Op
+from host_sdk import golden, native
+from host_sdk.format.check import IN_PLACE, check_graph
+from host_sdk.format.graph import Graph, Op
+from host_sdk.pack import targets
 
 TARGET = "cortex_m0plus"  # of the tests that are about its forms
 TARGETS = (TARGET, "esp32s3")

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_loader import VALUES, Loader, build, fields_of, header_of, int4_graph, sealed
 
-from host_sdk import golden, mlet_file, native, planner, targets
-from host_sdk import mlet_format as fmt
-from host_sdk.golden.check import WITH_WEIGHTS, taps_of
+from host_sdk import golden, native
+from host_sdk.format import mlet as fmt
+from host_sdk.format.check import WITH_WEIGHTS, taps_of
+from host_sdk.pack import mlet_file, planner, targets
 
 TARGET = "cortex_m0plus"
 

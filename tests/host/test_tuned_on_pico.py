@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import strategies
 
-from host_sdk import golden, planner
-from host_sdk.deploy import pack_for
-from host_sdk.devices import open_device
-from host_sdk.graph import Graph, Op
-from host_sdk.romfs import build_romfs
+from host_sdk import golden
+from host_sdk.board.deploy import pack_for
+from host_sdk.board.devices import open_device
+from host_sdk.board.romfs import build_romfs
+from host_sdk.format.graph import Graph, Op
+from host_sdk.pack import planner
 
 EXAMPLES = 120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 24
 IMAGE_BYTES = 200_000  # of models and clips at once; the partition has 256 KB

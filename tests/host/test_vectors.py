@@ -12,8 +12,8 @@ import pytest
 import strategies
 
 from host_sdk import native, paths
-from host_sdk.graph import Op, Tensor
-from host_sdk.mlet_format import OP_CODES
+from host_sdk.format.graph import Op, Tensor
+from host_sdk.format.mlet import OP_CODES
 
 sys.path.insert(0, str(paths.repository() / "tools"))
 import make_vectors

@@ -7,7 +7,7 @@ import pytest
 import toolchains
 
 from host_sdk import paths
-from host_sdk.mlet_format import TARGETS
+from host_sdk.format.mlet import TARGETS
 
 MODULE = paths.repository() / "native_modules/motionlet"
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]

@@ -1,5 +1,5 @@
 // The .mlet format's constants: record layouts (byte offsets of fields), codes, limits.
-// Written by tools/generate_format.py from host_sdk/mlet_format.py; do not edit.
+// Written by tools/generate_format.py from host_sdk/format/mlet.py; do not edit.
 #ifndef MLET_FORMAT_H
 #define MLET_FORMAT_H
 

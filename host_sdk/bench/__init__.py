@@ -1,0 +1,1 @@
+"""Measurements from end to end: the benchmark tables, and the demo."""

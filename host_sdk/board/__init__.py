@@ -1,0 +1,1 @@
+"""Boards and what is done with them: devices, deploy, install, flash, ROMFS, verify."""

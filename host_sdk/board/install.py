@@ -1,0 +1,209 @@
+"""Put Motionlet onto MicroPython that was built without it: a native module, no flashing.
+
+The package for the device's architecture goes to /lib; tools/build_natmod.py builds it. Every
+reason why it could not work there is found before the first byte is written.
+"""
+
+import json
+import subprocess
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from host_sdk import paths
+from host_sdk.board.remote import Remote, find_module
+from host_sdk.errors import DeviceError, MotionletError
+
+ABI = (6, 3)  # of the packages; as in tools/build_natmod.py
+ARMV6M_MINIMUM = (1, 24)  # before, a module of more than 2 KB did not load there
+MODULE = "_motionlet.mpy"
+SPARE_BYTES = 8192  # of heap, for what the module sets up, and the script that imports it
+
+# By the number in a .mpy file and in sys.implementation._mpy; as in py/persistentcode.h.
+ARCHITECTURES = (
+    *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
+    *("xtensa", "xtensawin", "rv32imc"),
+)
+# Which package an architecture takes, where there is none of its own.
+COMPATIBLE = {"armv7em": "armv7m", "armv7emdp": "armv7emsp"}
+
+_EXISTING = """
+import json
+def _crc(path):
+    from binascii import crc32
+    try:
+        with open(path, "rb") as file:
+            crc = 0
+            while piece := file.read(512):
+                crc = crc32(piece, crc)
+            return crc
+    except OSError:
+        return -1
+print(json.dumps([_crc(path) for path in {paths!r}]))
+"""
+_IMPORT = """
+import gc, json
+gc.collect()
+_before = gc.mem_alloc()
+import motionlet
+gc.collect()
+print(json.dumps((motionlet.VERSION, gc.mem_alloc() - _before)))
+"""
+
+
+@dataclass
+class Installed:
+    """What `install` did. `ram_bytes` is what the imported package takes of the heap.
+
+    arch is "" when the firmware has Motionlet built in and nothing was written.
+    """
+
+    device: str
+    arch: str
+    version: str
+    bytes: int
+    ram_bytes: int
+
+
+@dataclass
+class Package:
+    """The files of a package for one architecture: {path under /lib: bytes}, the module first."""
+
+    arch: str
+    files: dict
+    ram_bytes: int  # in one piece, for the module's code
+
+    @property
+    def bytes(self):
+        return sum(len(data) for data in self.files.values())
+
+
+def describe_mpy(value):
+    """(architecture, (version, sub-version)) of sys.implementation._mpy or of a .mpy's header."""
+    arch = (value >> 10) & 15
+    name = ARCHITECTURES[arch] if arch < len(ARCHITECTURES) else f"architecture {arch}"
+    return name, (value & 0xFF, (value >> 8) & 3)
+
+
+def package_arch(device, facts):
+    """Return the architecture of the package that `device` takes.
+
+    facts: device.implementation(). Raises MotionletError if its MicroPython loads none.
+    """
+    name, version = device.name, facts["version"]
+    if facts["name"] != "micropython":
+        raise MotionletError(f"{name} runs {facts['name']}, not MicroPython")
+    if not facts["mpy"]:
+        raise MotionletError(f"{name}: its MicroPython {version} loads no .mpy files")
+    arch, abi = describe_mpy(facts["mpy"])
+    if arch == "none":
+        raise MotionletError(
+            f"{name}: its MicroPython {version} loads no native modules; flash Motionlet's firmware"
+        )
+    if abi != ABI:
+        raise MotionletError(
+            f"{name}: its MicroPython {version} loads .mpy files of version {_dotted(abi)}, "
+            f"the package has {_dotted(ABI)}: update its firmware to 1.23 or later"
+        )
+    if arch == "armv6m" and tuple(map(int, version.split(".")[:2])) < ARMV6M_MINIMUM:
+        raise MotionletError(
+            f"{name}: MicroPython {version} does not load modules of this size on {arch}: "
+            f"update its firmware to {_dotted(ARMV6M_MINIMUM)} or later"
+        )
+    return COMPATIBLE.get(arch, arch)
+
+
+def _dotted(numbers):
+    return ".".join(map(str, numbers))
+
+
+def build_package(arch):
+    """Build the package of an architecture, unless it is up to date; return its folder."""
+    tool = paths.repository() / "tools/build_natmod.py"
+    done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, encoding="utf-8")
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
+        raise MotionletError(f"no package for {arch}: {lines[0].removeprefix('error: ')}")
+    return paths.build() / "dist" / f"{arch}_{_dotted(ABI)}"
+
+
+def read_package(folder, arch):
+    """Read a package's folder; raises MotionletError unless it is whole and for `arch`."""
+    folder = Path(folder)
+    try:
+        listed = json.loads((folder / "package.json").read_text(encoding="utf-8"))["urls"]
+        files = {target: (folder / source).read_bytes() for target, source in listed}
+        module = files.pop(MODULE)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MotionletError(f"{folder} is no package of Motionlet ({error})") from None
+    if len(module) < 4 or module[:1] != b"M":
+        raise MotionletError(f"{folder / MODULE} is not a .mpy file")
+    built, abi = describe_mpy(module[1] | module[2] << 8)
+    if built != arch:
+        raise MotionletError(f"{folder / MODULE} is for {built}, the device takes {arch}")
+    if abi != ABI:
+        raise MotionletError(
+            f"{folder / MODULE} has version {_dotted(abi)}, the device loads {_dotted(ABI)}"
+        )
+    return Package(arch, {MODULE: module, **files}, len(module))
+
+
+def install(device, folder=None, progress=None):
+    """Install Motionlet on `device`; return `Installed`.
+
+    folder: of a package, by default what tools/build_natmod.py makes for the device. Nothing is
+    written where Motionlet is part of the firmware, and no file that is there already.
+    progress: called with (bytes done, bytes in all).
+
+    Raises MotionletError, having written nothing, when the device's MicroPython cannot load the
+    package, when the package is not for it, or when its file system or its heap has no room.
+    """
+    device.reset()
+    facts = device.implementation()
+    remote = Remote(device)
+    targets = ["/lib/" + MODULE]
+    in_files = remote.json(_EXISTING.format(paths=targets))[0] != -1
+    found = find_module(device)
+    if found and not in_files:
+        return Installed(device.name, "", found["version"], 0, 0)
+    arch = package_arch(device, facts)
+    package = read_package(folder or build_package(arch), arch)
+    if found:
+        remote.restart()  # what is imported lies in the heap
+    _check_room(remote, package)
+    targets = [f"/lib/{path}" for path in package.files]
+    existing = remote.json(_EXISTING.format(paths=targets))
+    written = done = 0
+    for path, data, crc in zip(targets, package.files.values(), existing, strict=True):
+        if crc != zlib.crc32(data):
+
+            def on_chunk(count, _, done=done):
+                if progress:
+                    progress(done + count, package.bytes)
+
+            device.write_file(path, data, progress=on_chunk)
+            written += len(data)
+        done += len(data)
+    device.reset()
+    try:
+        version, ram_bytes = remote.json(_IMPORT)
+    except DeviceError as error:
+        raise MotionletError(f"{device.name}: written, but it does not import: {error}") from None
+    return Installed(device.name, arch, version, written, ram_bytes)
+
+
+def _check_room(remote, package):
+    name = remote.device.name
+    fits, free = remote.can_allocate(package.ram_bytes)
+    if not fits or free < package.ram_bytes + SPARE_BYTES:
+        raise MotionletError(
+            f"the module needs {package.ram_bytes} bytes of memory in one piece and "
+            f"{SPARE_BYTES} more; {name} has {free} free"
+        )
+    room = remote.free_file_bytes()
+    # Every old file stays until the new one is whole.
+    if room < package.bytes + 2 * 4096:
+        raise MotionletError(
+            f"the package has {package.bytes} bytes, the filesystem of {name} has {room} free"
+        )
