@@ -161,7 +161,7 @@ class Stream:
         if len(pixels) != lib.mlet_frame_bytes(frame):
             needed = lib.mlet_frame_bytes(frame)
             raise MotionletError(f"frame has {len(pixels)} bytes, {width}x{height} needs {needed}")
-        if lib.mlet_stream_frame(self.struct, frame, ffi.from_buffer("uint8_t[]", pixels)):
+        if lib.mlet_stream_frame(self.struct, 0, frame, ffi.from_buffer("uint8_t[]", pixels)):
             raise MotionletError("the frame holds a NaN")
         return self._input.copy()
 

@@ -4,12 +4,6 @@
 
 #include "values.h"
 
-#ifndef MLET_INPUT_PERIOD // SHIM
-#define mlet_stream_due(stream, i) true
-#define mlet_model_period(model, i) 1u
-#define mlet_stream_frame(stream, i, frame, pixels) mlet_stream_frame(stream, frame, pixels)
-#endif // SHIM
-
 typedef struct {
     mp_obj_base_t base;
     mlet_model_t model;

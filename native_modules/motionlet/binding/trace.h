@@ -98,7 +98,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
     } else {
         const mlet_op_t record = mlet_model_op(model, (uint16_t)op);
         shape = record.layer.out;
-        period = 1; // SHIM record.period
+        period = record.period;
     }
     if (next_due(self->frames, period) != self->frames) {
         mp_raise_msg_varg(&mp_type_ValueError,
