@@ -9,6 +9,7 @@
 // MLET_LEAN leaves out what a deployed model does not need, for a native module lies in RAM: what
 // can be called besides Model and Stream, and kernels for other targets than the build's own.
 
+#include "binding/api.h"
 #include "binding/trace.h"
 #ifdef MLET_LEAN
 #define ONE_BY_ONE(OBJECT)
@@ -65,11 +66,18 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
 
 #if !MICROPY_ENABLE_DYNRUNTIME
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
+static const mp_obj_array_t api_obj = {
+    .base = {&mp_type_memoryview},
+    .typecode = 'b',
+    .len = sizeof(api),
+    .items = (void *)&api, // read-only, as its typecode says
+};
 
 #define INTEGER(name, value) {MP_ROM_QSTR(name), MP_ROM_INT(value)},
 static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__motionlet)},
     {MP_ROM_QSTR(MP_QSTR_VERSION), MP_ROM_PTR(&version_obj)},
+    {MP_ROM_QSTR(MP_QSTR__api), MP_ROM_PTR(&api_obj)},
     MODULE_OBJECTS(METHOD)
     MODULE_INTEGERS(INTEGER)
 };

@@ -26,6 +26,8 @@ static const char *pixel_name(const mlet_model_t *model, uint16_t input) {
     return name_at(PIXEL_NAMES, mlet_model_pixel_format(model, input), "?");
 }
 
+DECLARE_TYPE(model_type);
+
 static mp_obj_t new_shape(mlet_shape_t shape) {
     const mp_obj_t items[] = {
         MP_OBJ_NEW_SMALL_INT(shape.height),
