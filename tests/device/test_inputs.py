@@ -16,7 +16,7 @@ if motionlet.FORMAT_VERSION < 4:
 HEAT, LEVEL, EVERY = 5, -128, 3  # zero points; the period of input "level"
 
 
-def sections():
+def sections(raw):
     """twice = level + level, on every third frame; sum = heat - its background + twice."""
     strings = b"\0heat\0level\0twice\0sum\0"
 
@@ -30,26 +30,27 @@ def sections():
         scale = 1 / 255 if text == b"level" else 1.0
         tensors += pack("<HHHBbfIHH", 2, 2, 1, 1, zero, scale, 16 * i, name(text), 0)
     ops = b""
-    for a, b, text, period, bits in ((1, 1, b"twice", EVERY, 4), (0, 2, b"sum", 1, 0)):
+    for a, b, text, period, at in ((1, 1, b"twice", EVERY, 16), (0, 2, b"sum", 1, 0)):
         output = 2 + len(ops) // 64
         ops += pack("<BBHHHHbb", 6, 0, period, a, b, output, -128, 127)
-        ops += pack(
-            "<8BHHHHIIII", 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, name(text), 0, 0, bits * 4, bits * 4 + 8
-        )
+        ops += pack("<8BHHHHIIII", 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, name(text), 0, 0, at, at + 8)
         ops += pack("<IIIIHBB", 0, 0, 0, 0, 0, 0, 0)
     nothing = bytes(12)
     background = pack("<BBBBhHI", 2, 1, 1, 1, 0, 2, 0)
     inputs = (
-        pack("<HBBHH", 0, 3, 0, 1, 0) + background + pack("<HBBHH", 1, 1, 0, EVERY, 0) + nothing
+        pack("<HBBHH", 0, 0 if raw else 3, 0, 1, 0)
+        + (nothing if raw else background)
+        + pack("<HBBHH", 1, 1, 0, EVERY, 0)
+        + nothing
     )
     outputs = pack("<HHHH", 3, 0, 2, 0)
     data = pack("<iiB7x", 512, 512, 9) + pack("<iiB7x", 512, 512, 9)
     return tensors, ops, inputs, outputs, b"", strings, data
 
 
-def build():
+def build(raw=False):
     """The file as SPEC.md lays it out; it has the packed form of every target, too."""
-    parts, offsets, body = sections(), [], b""
+    parts, offsets, body = sections(raw), [], b""
     for part in parts:
         body += bytes(-len(body) % 16)
         offsets.append(80 + len(body))
@@ -150,9 +151,19 @@ for t in range(7):
         assert [v + 128 for v in shown] == list(level_at(t))
     if t == 3:
         raises(
-            ValueError, "op 0 is due at frame 6, not at frame 4", stream.tap, (heat_at(4), None), 0
+            ValueError,
+            "frame 4 is not for 'twice', which is due at frame 6",
+            stream.tap,
+            (heat_at(4), None),
+            0,
         )
-        raises(ValueError, "op -2 is due at frame 6", stream.tap, (heat_at(4), None), -2)
+        raises(
+            ValueError,
+            "frame 4 is not for 'level', which is due at frame 6",
+            stream.tap,
+            (heat_at(4), None),
+            -2,
+        )
     assert list(stream.output(0)) == sums
     assert stream.frames == t + 1
 raises(IndexError, "op is -3, must be -2 to 1", stream.tap, (heat_at(7), None), -3)
@@ -163,11 +174,11 @@ floats = array("f", [float("nan")] * 4)
 wrong = (
     (ValueError, "level has 3 bytes, 2x2 GRAY8 needs 4", (heat_at(0), bytes(3)), {}),
     (ValueError, "heat has 2 bytes, 2x2 INT16 needs 8", (bytes(2), level_at(0)), {}),
-    (ValueError, "frame 0 lacks input 'level', which is due at frame 0", (heat_at(0),), {}),
-    (ValueError, "frame 0 lacks input 'heat', which is due at frame 0", (None, level_at(0)), {}),
-    (TypeError, "push: 3 given, model has 2 inputs", (heat_at(0), level_at(0), None), {}),
+    (ValueError, "frame 0 lacks 'level', which is due at frame 0", (heat_at(0),), {}),
+    (ValueError, "frame 0 lacks 'heat', which is due at frame 0", (None, level_at(0)), {}),
+    (TypeError, "push: takes 2 arguments by position, not 3", (heat_at(0), level_at(0), None), {}),
     (TypeError, "push: heat is given twice", (heat_at(0),), {"heat": heat_at(0)}),
-    (TypeError, "push: model has no input 'hat'", (), {"hat": heat_at(0)}),
+    (TypeError, "push: takes no argument 'hat'", (), {"hat": heat_at(0)}),
     (TypeError, "push: level is not a buffer", (heat_at(0), 7), {}),
     (TypeError, "push: heat is an array of 'f', not of 'h'", (floats, level_at(0)), {}),
 )
@@ -179,7 +190,7 @@ for t in range(EVERY + 1):
                 error, text.replace("frame 0", "frame {}".format(t)), stream.push, *args, **kwargs
             )
     else:
-        text = "frame {} is not for input 'level', which is due at frame 3".format(t)
+        text = "frame {} is not for 'level', which is due at frame 3".format(t)
         raises(ValueError, text, stream.push, heat_at(9), level_at(9))
         raises(ValueError, text, stream.push, level=level_at(9), heat=heat_at(9))
     assert stream.frames == t
@@ -202,10 +213,17 @@ for stream in (
 for stream in (model.stream(2, 2, motionlet.FLOAT32), model.stream(format=motionlet.FLOAT32)):
     assert repr(stream) == "<Stream of 2x2 FLOAT32 and 2x2 GRAY8, 0 frames>"
 assert repr(model.stream(None, WIDE)) == "<Stream of 2x2 INT16 and 4x2 GRAY8, 0 frames>"
-raises(TypeError, "stream: 3 given, model has 2 inputs", model.stream, FLOATS, WIDE, None)
-raises(TypeError, "level is not (width, height, format, crop)", model.stream, FLOATS, 4)
-raises(TypeError, "stream: model has no input 'hat'", model.stream, FLOATS, hat=WIDE)
+raises(TypeError, "stream: takes 2 arguments by position, not 3", model.stream, FLOATS, WIDE, None)
+raises(TypeError, "stream: width is not an integer", model.stream, FLOATS, "wide")
+raises(TypeError, "stream: takes no argument 'hat'", model.stream, FLOATS, hat=WIDE)
 raises(ValueError, "stream: format is out of range", model.stream, WIDE, WIDE)
+
+# A raw input is described by nothing; one description is of the first that takes pixels.
+half = motionlet.Model(build(raw=True))
+for args in ((4, 2), (None, WIDE)):
+    assert repr(half.stream(*args)) == "<Stream of 2x2x1 int8 and 4x2 GRAY8, 0 frames>"
+raises(ValueError, "a raw input takes no frame format", half.stream, WIDE, None)
+raises(ValueError, "heat has 3 bytes, 2x2x1 int8 needs 4", half.stream().push, bytes(3), bytes(4))
 
 # No push takes memory, however the frames are given.
 stream = model.stream()
