@@ -130,9 +130,9 @@ def test_shifting_as_it_reads_is_a_shift_in_front(kind, data):
     op.shift_channels = 4 * data.draw(st.integers(1, 1 + source.channels // 4))
     assume(op.shift_channels <= source.channels)
     clip = data.draw(strategies.frames_of(source, 3))
-    shift = Op("temporal_shift", "shift", [0], 2, shift_channels=op.shift_channels)
-    apart = replace(graph, tensors=[*graph.tensors, source])
-    apart.ops = [shift, replace(op, inputs=[2], shift_channels=0)]
+    shift = Op("temporal_shift", "shift", [0], 1, shift_channels=op.shift_channels)
+    apart = replace(graph, tensors=[source, *graph.tensors], outputs=[2])
+    apart.ops = [shift, replace(op, inputs=[1], output=2, shift_channels=0)]
     check_graph(graph)
     check_graph(apart)
     together = golden.run_clip(graph, clip)[-1]

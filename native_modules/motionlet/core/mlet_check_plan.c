@@ -1,5 +1,4 @@
 #include "mlet_check.h"
-#include "mlet_run.h"
 
 // One pass backward through the ops knows which tensors are live at each: a tensor enters the list
 // at its last reader and leaves it at its writer. What is live at once must not overlap, but where
@@ -16,7 +15,6 @@ typedef struct plan {
     const mlet_model_t *model;
     set_t held;
     uint16_t live[MLET_LIMIT_MAX_LIVE]; // tensors
-    uint32_t begin[MLET_LIMIT_MAX_LIVE], end[MLET_LIMIT_MAX_LIVE]; // of each in the arena
     uint16_t count;
     uint16_t overlapping; // the first tensor that overlaps one before it; model->tensor_count: none
     uint16_t scratch;     // the first op whose scratch overlaps a tensor; model->op_count: none
@@ -42,6 +40,7 @@ static uint16_t tensor_rows(const mlet_model_t *model, uint16_t tensor) {
     return tensor < inputs ? 0 : mlet_op_rows(model, (uint16_t)(tensor - inputs));
 }
 
+// Its bytes in the arena.
 static uint32_t tensor_bytes(const mlet_model_t *model, uint16_t tensor) {
     mlet_shape_t shape = mlet_read_shape(mlet_tensor_record(model, tensor));
     const uint16_t rows = tensor_rows(model, tensor);
@@ -49,6 +48,11 @@ static uint32_t tensor_bytes(const mlet_model_t *model, uint16_t tensor) {
         shape.height = rows;
     }
     return mlet_shape_bytes(shape);
+}
+
+static bool overlaps(const mlet_model_t *model, uint16_t tensor, uint32_t begin, uint32_t end) {
+    const uint32_t at = mlet_arena_offset(model, tensor);
+    return at < end && begin < at + tensor_bytes(model, tensor);
 }
 
 // The tensors that an op reads: NO_TENSOR for the second when there is one only.
@@ -90,129 +94,6 @@ static void find_readers(const mlet_model_t *model, set_t *held, set_t *shared) 
 }
 
 // ---------------------------------------------------------------------------------------------
-// Chains
-
-static bool runs_in_chains(uint8_t code) {
-    return code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D || code == MLET_OP_POINTWISE ||
-           code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_SHIFT ||
-           code == MLET_OP_AVERAGE_POOL;
-}
-
-// Rows begin on multiples of 4, in the input, the output and the state.
-static bool rows_are_aligned(const mlet_layer_t *layer) {
-    const uint32_t in = (uint32_t)layer->in.width * layer->in.channels;
-    const uint32_t out = (uint32_t)layer->out.width * layer->out.channels;
-    const uint32_t shifted = (uint32_t)layer->in.width * layer->shift_channels;
-    return in % 4 == 0 && out % 4 == 0 && shifted % 4 == 0;
-}
-
-// Whether a depthwise2d that shifts finds every row of its input while it is kept.
-static bool finds_every_row(const mlet_op_t *op) {
-    const mlet_layer_t *layer = &op->layer;
-    if (op->code != MLET_OP_DEPTHWISE2D || layer->shift_channels == 0) {
-        return true;
-    }
-    int32_t first, end, above;
-    mlet_window_rows(op->code, layer, layer->out.height - 1, &first, &end, &above);
-    return layer->stride_h <= mlet_rows_needed(op->code, layer) && end == layer->in.height;
-}
-
-// Whether op i may run row by row with the next one, and keeps as many rows as that one needs.
-static bool link_is_right(const mlet_model_t *model, uint16_t i) {
-    if (i + 1 >= model->op_count) {
-        return false;
-    }
-    const mlet_op_t op = mlet_read_op(model, i), next = mlet_read_op(model, (uint16_t)(i + 1));
-    return runs_in_chains(op.code) && runs_in_chains(next.code) && next.input0 == op.output &&
-           next.period == op.period && next.group == op.group &&
-           op.rows == mlet_rows_needed(next.code, &next.layer) && rows_are_aligned(&op.layer) &&
-           rows_are_aligned(&next.layer) && finds_every_row(&next);
-}
-
-static mlet_status_t check_chains(
-    const mlet_model_t *model, const set_t *shared, mlet_error_t *error) {
-    uint16_t begin = 0; // of the chain that op i is in
-    for (uint16_t i = 0; i < model->op_count; i++) {
-        if (mlet_op_rows(model, i) == 0) {
-            begin = (uint16_t)(i + 1);
-            continue;
-        }
-        const uint16_t output = (uint16_t)(model->input_count + i);
-        if (has(shared, output) || !link_is_right(model, i)) {
-            return mlet_wrong(error, "op", i, "rows");
-        }
-        if (i + 1 - begin >= MLET_LIMIT_MAX_CHAIN) {
-            return mlet_wrong(error, "op", begin, "rows");
-        }
-    }
-    return MLET_OK;
-}
-
-// To make its row r, a chain has made min(slope * r + start, most) rows of its first op's output.
-typedef struct rows_made {
-    int32_t slope, start, most;
-} rows_made_t;
-
-static rows_made_t rows_made(const mlet_model_t *model, uint16_t begin, uint16_t end) {
-    enum { TOO_MANY = 1 << 16 }; // more rows than there are, and far below what would overflow
-    rows_made_t made = {1, 1, MLET_LIMIT_MAX_DIM};
-    for (uint16_t i = end; i > begin; i--) {
-        const mlet_op_t op = mlet_read_op(model, i);
-        const int32_t height = op.layer.in.height;
-        int32_t first, next, above, above_next, end0, ignored;
-        mlet_window_rows(op.code, &op.layer, 0, &first, &end0, &above);
-        mlet_window_rows(op.code, &op.layer, 1, &next, &ignored, &above_next);
-        const int32_t stride = next - above_next - (first - above);
-        const int32_t slope = made.slope * stride, start = (made.start - 1) * stride + end0;
-        const int32_t most = (made.most - 1) * stride + end0;
-        made.slope = slope < TOO_MANY ? slope : TOO_MANY;
-        made.start = start < TOO_MANY ? start : TOO_MANY;
-        made.most = most < height ? most : height;
-    }
-    return made;
-}
-
-// Whether the output of a chain may lie over its input: written row by row, it covers only input
-// rows that are done with. SPEC.md, "Chains".
-//
-// The end of row r goes up with r. So does the first input row that later rows need, and as long
-// as it does so in a straight line, it is enough to look at both ends of it. It bends where it
-// leaves 0, and where `most` rows are made.
-static bool may_cover_input(
-    const mlet_model_t *model, uint16_t begin, uint16_t end, uint32_t source_at, uint32_t target_at) {
-    const rows_made_t made = rows_made(model, begin, end);
-    const mlet_op_t head = mlet_read_op(model, begin);
-    const uint8_t *target = mlet_tensor_record(model, (uint16_t)(model->input_count + end));
-    const mlet_shape_t out = mlet_read_shape(target);
-    const uint32_t source_row = (uint32_t)head.layer.in.width * head.layer.in.channels;
-    const uint32_t target_row = (uint32_t)out.width * out.channels;
-    int32_t first, past, above, next, above_next;
-    mlet_window_rows(head.code, &head.layer, 0, &first, &past, &above);
-    mlet_window_rows(head.code, &head.layer, 1, &next, &past, &above_next);
-    const int32_t stride = next - above_next - (first - above);
-
-    const int32_t last = out.height - 1;
-    const int32_t leaves_zero = (above / stride - made.start) / made.slope;
-    const int32_t bend = (made.most - made.start) / made.slope;
-    const int32_t done = (head.layer.out.height - 1 - made.start) / made.slope;
-    const int32_t rows[] = {0, leaves_zero, leaves_zero + 1, bend, bend + 1, done, last};
-    for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const int32_t row = rows[i] < 0 ? 0 : rows[i] > last ? last : rows[i];
-        const int32_t straight = made.slope * row + made.start;
-        const int32_t count = straight < made.most ? straight : made.most;
-        if (count >= head.layer.out.height) {
-            continue; // all of the input is done with
-        }
-        mlet_window_rows(head.code, &head.layer, count, &first, &past, &above);
-        const uint32_t target_end = target_at + target_row * (uint32_t)(row + 1);
-        if (target_end > source_at + source_row * (uint32_t)first) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// ---------------------------------------------------------------------------------------------
 // The arena
 
 // Ops that may write their output exactly over an input.
@@ -239,21 +120,14 @@ static bool enter(plan_t *plan, uint16_t tensor) {
     if (plan->count == MLET_LIMIT_MAX_LIVE) {
         return false;
     }
-    const uint32_t at = mlet_arena_offset(plan->model, tensor);
-    plan->live[plan->count] = tensor;
-    plan->begin[plan->count] = at;
-    plan->end[plan->count] = at + tensor_bytes(plan->model, tensor);
-    plan->count++;
+    plan->live[plan->count++] = tensor;
     return true;
 }
 
 static void leave(plan_t *plan, uint16_t tensor) {
     for (uint16_t i = 0; i < plan->count; i++) {
         if (plan->live[i] == tensor) {
-            const uint16_t last = --plan->count;
-            plan->live[i] = plan->live[last];
-            plan->begin[i] = plan->begin[last];
-            plan->end[i] = plan->end[last];
+            plan->live[i] = plan->live[--plan->count];
             return;
         }
     }
@@ -279,7 +153,7 @@ static bool may_lie_over(
         return reads && at == at_under && works_in_place(model, op);
     }
     if (op == step->end && under == inputs_of(model, step->begin).tensor[0]) {
-        return step->done[0] && may_cover_input(model, step->begin, op, at_under, at);
+        return step->done[0] && mlet_may_cover_input(model, step->begin, op, at_under, at);
     }
     // Ops that follow each other and work in place may all use one row.
     for (uint16_t tensor = output; tensor > under; tensor--) {
@@ -300,7 +174,7 @@ static void check_place(plan_t *plan, const step_t *step, uint16_t tensor) {
     const uint32_t end = begin + tensor_bytes(model, tensor);
     for (uint16_t i = 0; i < plan->count; i++) {
         const uint16_t other = plan->live[i];
-        if (begin >= plan->end[i] || plan->begin[i] >= end || other == tensor) {
+        if (other == tensor || !overlaps(model, other, begin, end)) {
             continue;
         }
         const bool held = has(&plan->held, other) || has(&plan->held, tensor);
@@ -320,7 +194,7 @@ static void check_scratch(plan_t *plan, uint16_t op) {
     const uint32_t begin = mlet_read_u32(record + MLET_OP_SCRATCH_OFFSET);
     const uint32_t end = begin + mlet_read_u32(record + MLET_OP_SCRATCH_BYTES);
     for (uint16_t i = 0; begin < end && i < plan->count; i++) {
-        if (begin < plan->end[i] && plan->begin[i] < end) {
+        if (overlaps(plan->model, plan->live[i], begin, end)) {
             plan->scratch = op;
         }
     }
@@ -396,6 +270,24 @@ static mlet_status_t check_arena(plan_t *plan, mlet_error_t *error) {
     }
     if (plan->scratch < model->op_count) {
         return mlet_wrong(error, "op", plan->scratch, "scratch_offset");
+    }
+    return MLET_OK;
+}
+
+static mlet_status_t check_chains(
+    const mlet_model_t *model, const set_t *shared, mlet_error_t *error) {
+    bool begins = true;
+    for (uint16_t i = 0; i < model->op_count; i++) {
+        const bool goes_on = mlet_op_rows(model, i) > 0;
+        if (goes_on && has(shared, (uint16_t)(model->input_count + i))) {
+            return mlet_wrong(error, "op", i, "rows");
+        }
+        const mlet_status_t status =
+            begins && goes_on ? mlet_check_chain(model, i, error) : MLET_OK;
+        if (status != MLET_OK) {
+            return status;
+        }
+        begins = !goes_on;
     }
     return MLET_OK;
 }
