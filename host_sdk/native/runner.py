@@ -67,7 +67,11 @@ class Model:
         ffi, lib = library()
         tensor = lib.mlet_model_tensor(self.struct, index)
         shape = tensor.shape
-        return ffi.string(tensor.name).decode(errors="replace"), (shape.height, shape.width, shape.channels)
+        return ffi.string(tensor.name).decode(errors="replace"), (
+            shape.height,
+            shape.width,
+            shape.channels,
+        )
 
     def _shape(self, index):
         return self._tensor(index)[1]

@@ -13,10 +13,10 @@ from test_natmod import littlefs_image, package_files, unix_stock  # noqa: F401 
 
 from host_sdk import paths
 from host_sdk.board import install
-from host_sdk.board.deploy import pack_for
 from host_sdk.board.devices import open_device
 from host_sdk.board.romfs import build_romfs
 from host_sdk.errors import DeviceError
+from host_sdk.pack.packing import pack_for
 
 ROOT = paths.repository()
 sys.path.append(str(ROOT / "tools"))
