@@ -69,7 +69,11 @@ class Model:
         ffi, lib = library()
         tensor = lib.mlet_model_tensor(self.struct, index)
         shape = tensor.shape
-        return ffi.string(tensor.name).decode(errors="replace"), (shape.height, shape.width, shape.channels)
+        return ffi.string(tensor.name).decode(errors="replace"), (
+            shape.height,
+            shape.width,
+            shape.channels,
+        )
 
     def _shape(self, index):
         return self._tensor(index)[1]
@@ -119,6 +123,10 @@ class Stream:
         status = lib.mlet_stream_run(self.struct, ffi.NULL, ffi.NULL)
         if status:
             raise MotionletError(STATUS[status])
+        return self._output.copy()
+
+    def output(self):
+        """Return the first output as it is now, a copy."""
         return self._output.copy()
 
     def push_trace(self, frame):
