@@ -14,6 +14,7 @@ import pytest
 from host_sdk import paths
 from host_sdk.bench import measure as bench
 from host_sdk.board.devices import open_device
+from host_sdk.cost.benchmarks import read_rows, stored_rows
 
 
 def pytest_addoption(parser):
@@ -35,7 +36,7 @@ def pytest_terminal_summary(terminalreporter, config):
     """Say what moved against the stored table, of what this run, in any process, measured anew."""
     for path in sorted((paths.build() / "bench").glob("*.json")):
         if path.stat().st_mtime >= config.stash[BEGIN]:
-            for line in bench.describe_changes(bench.stored_rows(), bench.read_rows(path)):
+            for line in bench.describe_changes(stored_rows(), read_rows(path)):
                 terminalreporter.write_line(line)
 
 

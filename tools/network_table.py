@@ -32,6 +32,7 @@ from host_sdk.evaluation.metrics import spread
 from host_sdk.evaluation.on_device import run_sample
 from host_sdk.files import write_json
 from host_sdk.networks import NETWORKS
+from host_sdk.pack.pipeline import graph_of, model_of
 from host_sdk.train import TrainConfig, accuracy, train_seeds
 from host_sdk.train.run_folder import open_run
 
@@ -73,7 +74,7 @@ def int8_accuracy(run, progress):
 
     It is kept in the run's int8.json for as long as model.mlet stays what it is.
     """
-    path, data = run.folder / "int8.json", run.load_model()
+    path, data = run.folder / "int8.json", model_of(run)
     of = hashlib.sha256(data).hexdigest()
     kept = json.loads(path.read_text()) if path.exists() else {}
     if kept.get("sha256") != of:
@@ -88,7 +89,7 @@ def cycles_a_frame(run):
     """Return the cycles of `Stream.push` on the virtual Pico; its bytes must be the golden ones."""
     clips, _ = run.make_clips("test", VERIFIED)
     name = f"{run.config['network']}.mlet"
-    found = run_sample("virtual", name, run.load_model(), clips)
+    found = run_sample("virtual", name, model_of(run), clips)
     if found["differing_bytes"]:
         raise ToolError(f"{run.folder}: the virtual Pico differs from the golden model")
     return found["microseconds_per_frame"] * found["clock_hz"] / 1e6
@@ -107,7 +108,7 @@ def row(network, folder, progress):
     progress(len(runs) / (len(runs) + 1), f"{network} on the virtual Pico")
     task, board = runs[0].task, load_board(BOARD)
     problem = Problem(task.FRAME_SHAPE, tuple(task.LABELS), board, task.NORMALIZATION)
-    cost = problem.cost_of(network, {}, runs[0].load_graph())
+    cost = problem.cost_of(network, {}, graph_of(runs[0]))
     cycles = cycles_a_frame(runs[0])
     return (
         f"`{network}`",

@@ -8,15 +8,16 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from host_sdk import golden, paths
-from host_sdk.bench.measure import MHZ
 from host_sdk.board import deploy, devices, verify
 from host_sdk.board.remote import RemoteStream
+from host_sdk.cost.benchmarks import MHZ
 from host_sdk.data import load_task
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.inference import Int8Network
 from host_sdk.evaluation.metrics import softmax
-from host_sdk.pack import mlet_file, planner, targets
-from host_sdk.quantize.recipe import quantize_run
+from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.packing import plan_for
+from host_sdk.pack.pipeline import quantize_run
 from host_sdk.train import TrainConfig, accuracy, train
 from host_sdk.train.run_folder import open_run
 
@@ -70,7 +71,7 @@ def run(console, build_firmware, stage, fresh=False):
 
     picture = folder / "motions.png"
     _draw(picture, task.LABELS, film, truth, _probabilities(graph, logits))
-    plan = planner.plan(graph, targets.scratch_bytes(deployed.target))
+    _, plan = plan_for(graph, deployed.target)
     figures = {
         "accuracy_float": trained["accuracy"]["test"],
         "accuracy_int8": accuracy_int8,

@@ -15,21 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from host_sdk import paths
-from host_sdk.board.deploy import pack_for, plan_for
 from host_sdk.board.devices import list_devices, open_device
 from host_sdk.board.remote import RemoteStream, require_module
 from host_sdk.board.romfs import build_romfs
 from host_sdk.cost import cost_model
+from host_sdk.cost.benchmarks import MHZ
 from host_sdk.errors import MotionletError
 from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.pack import mlet_file, planner, targets
-from host_sdk.pack.targets.cortex_m0plus import reachable_sums, weight_rows
+from host_sdk.pack.packing import pack_for, plan_for
 from host_sdk.quantize import quantize
 from host_sdk.quantize.requantize import quantize_multipliers
 
 PICO_TARGETS = ("portable", "cortex_m0plus")  # in the firmware of the virtual Pico
 VIRTUAL_PICO = "virtual-pico"  # in the table
-MHZ = 125  # of the RP2040 as MicroPython sets it, and of the virtual Pico
 FRAMES = 2  # timed for a kernel; a network has one: each run of a kernel takes the same cycles
 IMAGE_BYTES = 240_000  # of the virtual Pico's ROMFS of 256 KB
 LOUD = 0.02  # a change that is reported, unless the timer's step of 1 µs alone may do it
@@ -413,21 +413,6 @@ def _key(row):
 def json_of(rows):
     """Return bench.json for the rows: one to a line."""
     return "[\n" + ",\n".join(map(json.dumps, rows)) + "\n]\n"
-
-
-def read_rows(path):
-    """Return the rows of a bench.json, [] when there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-
-
-def stored_path():
-    """Return where the repository keeps its table."""
-    return paths.repository() / "benchmarks.json"
-
-
-def stored_rows():
-    """Return the rows of the repository's table."""
-    return read_rows(stored_path())
 
 
 def run(spec, progress=None):

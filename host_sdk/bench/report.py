@@ -1,6 +1,7 @@
 """BENCHMARKS.md, from the rows of benchmarks.json."""
 
 from host_sdk.bench import measure as bench
+from host_sdk.cost.benchmarks import MHZ
 
 # Cycles of other libraries' kernels for layers of `bench.kernel_cases`: compiled with -O3 and run
 # once on the same virtual Pico, in November 2026.
@@ -107,7 +108,7 @@ def _demo(rows):
         "heap, bytes, of a stream: arena, state, object": "{stream_heap_bytes:,}",
     }
     columns = [
-        row | {"fps": bench.MHZ * 1e6 / row["cycles"], "each": row["cycles"] / row["macs"]}
+        row | {"fps": MHZ * 1e6 / row["cycles"], "each": row["cycles"] / row["macs"]}
         for row in mine
     ]
     lines = ["## The network of `make demo`", ""]

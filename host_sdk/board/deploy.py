@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from host_sdk.board import rom_update, romfs
 from host_sdk.board.remote import Remote, require_module
 from host_sdk.errors import MotionletError
-from host_sdk.format.mlet import ALIGN, FORMAT_VERSION, TARGETS
-from host_sdk.pack import mlet_file, planner, targets
-from host_sdk.pack.dead_taps import without_dead_taps
+from host_sdk.format.mlet import ALIGN
+from host_sdk.pack import mlet_file
+from host_sdk.pack.packing import plan_and_pack
 
 OPEN_ROM = """
 try:
@@ -40,33 +40,6 @@ class Deployed:
     target: str  # whose kernels it is packed for
 
 
-def pack_for(graph, target, format_version=FORMAT_VERSION):
-    """Return a graph as an .mlet file in the form that the kernels of `target` like best.
-
-    Taps that meet no pixel are left out. For firmware that reads only an older `format_version`,
-    or has kernels unknown here, the file does without what came later, if that can be.
-    """
-    return _plan_and_pack(graph, target, format_version)[1]
-
-
-def plan_for(graph, target):
-    """Return the graph that `pack_for` packs for a `target` known here, and its memory plan."""
-    lean = without_dead_taps(graph)
-    return lean, planner.plan(lean, targets.scratch_bytes(target))
-
-
-def _plan_and_pack(graph, target, format_version):
-    """Return the plan of what `pack_for` returns, and that."""
-    if target in TARGETS:
-        lean, plan = plan_for(graph, target)
-        data = mlet_file.pack(lean, plan, target)
-        if mlet_file.version_of(data) <= format_version:
-            return plan, data
-    lean = without_dead_taps(graph)
-    plan = planner.plan(lean, chains=False)
-    return plan, mlet_file.pack(lean, plan)
-
-
 def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):
     """Write the model `data` (bytes of an .mlet file) to `device` under the file name `name`.
 
@@ -80,7 +53,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     romfs.check_path(name)
     module = require_module(device)
     reads = module["format_version"]
-    plan, data = _plan_and_pack(graph, target or module["target"], reads)
+    plan, data = plan_and_pack(graph, target or module["target"], reads)
     version = mlet_file.version_of(data)
     if version > reads:
         raise MotionletError(

@@ -266,6 +266,7 @@ def bench(spec, as_json):
     from host_sdk.bench import measure as benching
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
+    from host_sdk.cost.benchmarks import stored_path, stored_rows
 
     rows = []
     if spec in ("auto", "virtual"):
@@ -282,13 +283,13 @@ def bench(spec, as_json):
             messages.print(f"the figures of Xtensa stay as they are: {error}")
     if spec == "auto":
         rows += benching.size_rows()
-    old = benching.stored_rows()
+    old = stored_rows()
     table = benching.merge(old, rows)
     text = benching.json_of(table)
     make_folder(paths.build() / "bench")
     write(paths.build() / "bench/bench.json", text.encode())
-    write(benching.stored_path(), text.encode())
-    write(benching.stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())
+    write(stored_path(), text.encode())
+    write(stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())
     if as_json:
         print(text)
         return

@@ -71,7 +71,8 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
     """
     from host_sdk.files import write_json
     from host_sdk.format.graph import save_graph
-    from host_sdk.quantize.recipe import Recipe, quantize_run
+    from host_sdk.pack.pipeline import quantize_run
+    from host_sdk.quantize.recipe import Recipe
     from host_sdk.train.run_folder import open_run
 
     recipe = Recipe(

@@ -15,13 +15,13 @@ from functools import cache
 
 import numpy as np
 
-from host_sdk.bench import measure as bench
-from host_sdk.board.deploy import plan_for
 from host_sdk.cost import cost_model
+from host_sdk.cost.benchmarks import stored_rows
 from host_sdk.errors import MotionletError
 from host_sdk.format.normalization import PIXELS
 from host_sdk.networks import NETWORKS, build_network, import_keras, options_of
 from host_sdk.pack import mlet_file
+from host_sdk.pack.packing import plan_for
 from host_sdk.quantize import describe, input_tensor, make_graph, make_tensors, trace
 
 SCALES = ("width", "alpha")  # the option that scales everything else of a network
@@ -128,7 +128,7 @@ class Problem:
 @cache
 def cost_model_of(board):
     """Return the `cost_model.CostModel` of a board. Raises MotionletError when it has none."""
-    return cost_model.fit(bench.stored_rows(), board.target, board.benchmarked_on)
+    return cost_model.fit(stored_rows(), board.target, board.benchmarked_on)
 
 
 def find(problem, budget, network, fixed=None, on_step=None):

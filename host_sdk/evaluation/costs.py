@@ -4,6 +4,7 @@ from host_sdk.cost.boards import load_board
 from host_sdk.cost.design import cost_model_of
 from host_sdk.errors import MotionletError
 from host_sdk.pack import mlet_file, planner, targets
+from host_sdk.pack.packing import plan_for
 
 BOARD = "MOTIONLET_PICO"  # whose benchmarks tell cycles
 
@@ -35,7 +36,7 @@ def costs(graph):
 
 
 def _on_target(graph, target):
-    plan = planner.plan(graph, targets.scratch_bytes(target))
+    graph, plan = plan_for(graph, target)
     arena = [
         {"name": tensor.name, "offset": offset, "bytes": size, "first": first, "last": last}
         for tensor, offset, size, (first, last) in zip(

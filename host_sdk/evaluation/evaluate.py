@@ -19,6 +19,7 @@ from host_sdk.evaluation.inference import Int8Network
 from host_sdk.evaluation.summary import percent
 from host_sdk.files import read, write_json
 from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.pipeline import model_of
 from host_sdk.train.run_folder import open_runs
 
 FILE_NAME = "evaluate.json"
@@ -95,7 +96,7 @@ def evaluate(run, options=Options(), stage=_silent):
         test, labels, groups = run.make_grouped_clips("test", options.clips)
         validation, validation_labels = run.make_clips("validation", options.clips)
         keras_model = run.load_network()
-        data = run.load_model()
+        data = model_of(run)
     network = _Networks(run, keras_model, data)
     rate = task.FRAMES_PER_SECOND
 
@@ -221,7 +222,8 @@ class _Networks:
 
     def narrow(self):
         """Return the network with 4-bit weights wherever that can be, as (method, graph)."""
-        from host_sdk.quantize.recipe import Recipe, quantize_run
+        from host_sdk.pack.pipeline import quantize_run
+        from host_sdk.quantize.recipe import Recipe
 
         graph, _ = quantize_run(self._run, Recipe(int4="all"))
         data = mlet_file.pack(graph, planner.plan(graph, chains=False))

@@ -4,6 +4,6 @@ Fast enough to evaluate a test set, and the C side of every golden-against-C tes
 """
 
 from host_sdk.native.core_library import NoCompilerError, library
-from host_sdk.native.runner import Model, Stream, make_layer, run_clip, run_layer
+from host_sdk.native.runner import Model, Stream, run_clip
 
-__all__ = ["Model", "NoCompilerError", "Stream", "library", "make_layer", "run_clip", "run_layer"]
+__all__ = ["Model", "NoCompilerError", "Stream", "library", "run_clip"]

@@ -1,14 +1,12 @@
-"""Models, streams and single layers in the C core, on numpy arrays."""
+"""Models and streams in the C core, on numpy arrays."""
 
 import math
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.format import check
 from host_sdk.format import mlet as fmt
 from host_sdk.native.core_library import library
-from host_sdk.pack.targets import relayout
 
 # What mlet_status_t says, in words.
 STATUS = {
@@ -20,14 +18,14 @@ STATUS = {
 }
 
 
-def _aligned(size):
+def aligned(size):
     """Return a zeroed int8 array of `size` bytes that starts on a multiple of ALIGN."""
     raw = np.zeros(size + fmt.ALIGN, np.int8)
     start = -raw.ctypes.data % fmt.ALIGN
     return raw[start : start + size]
 
 
-def _pointer(array, c_type):
+def pointer(array, c_type):
     ffi, _ = library()
     return ffi.cast(c_type, array.ctypes.data)
 
@@ -40,12 +38,12 @@ class Model:
 
     def __init__(self, data):
         ffi, lib = library()
-        self.data = _aligned(len(data))
+        self.data = aligned(len(data))
         self.data[:] = np.frombuffer(data, np.int8)
         self.struct = ffi.new("mlet_model_t *")
         error = ffi.new("mlet_error_t *")
-        pointer = _pointer(self.data, "void *")
-        status = lib.mlet_model_open(self.struct, pointer, len(data), error)
+        file = pointer(self.data, "void *")
+        status = lib.mlet_model_open(self.struct, file, len(data), error)
         if status == lib.MLET_E_FILE:
             record, field = (ffi.string(text).decode() for text in (error.record, error.field))
             place = record if record == "header" else f"{record} {error.index}"
@@ -90,9 +88,9 @@ class Stream:
     def __init__(self, model):
         ffi, lib = library()
         self.model = model
-        self.memory = _aligned(model.stream_bytes)
+        self.memory = aligned(model.stream_bytes)
         self.struct = ffi.new("mlet_stream_t *")
-        memory = _pointer(self.memory, "void *")
+        memory = pointer(self.memory, "void *")
         status = lib.mlet_stream_init(self.struct, model.struct, memory, model.stream_bytes)
         if status:
             raise MotionletError(STATUS[status])
@@ -212,79 +210,3 @@ def run_clip(model, clip):
     """Stream a clip [T, H, W, C] of int8 or of samples from a reset state; return all outputs."""
     stream = Stream(model)
     return np.stack([stream.push(frame) for frame in clip])
-
-
-def make_layer(op, in_tensors, out_tensor, target="portable"):
-    """Return (mlet_layer_t *, arrays to keep alive) of a graph's op, for the target's kernels."""
-    ffi, _ = library()
-    layer = ffi.new("mlet_layer_t *")
-    for name, tensor in (("in", in_tensors[0]), ("out", out_tensor)):
-        shape = getattr(layer, name)
-        shape.height, shape.width, shape.channels = tensor.shape
-    layer.in_zero = in_tensors[0].zero_point
-    layer.in1_zero = in_tensors[-1].zero_point
-    layer.out_zero = out_tensor.zero_point
-    layer.act_min, layer.act_max = op.act_min, op.act_max
-    layer.kernel_h, layer.kernel_w = op.kernel
-    layer.stride_h, layer.stride_w = op.stride
-    layer.dilation_h, layer.dilation_w = op.dilation
-    layer.pad_top, layer.pad_left = op.padding
-    layer.frames, layer.frame_dilation = op.frames, op.frame_dilation
-    layer.shift_channels = op.shift_channels
-    layer.weight_bits = op.weight_bits
-    keep = []
-    for name, values in relayout(op, in_tensors[0], out_tensor, target).items():
-        if values is not None:
-            dtype = check.ARRAYS[name]
-            array = _aligned(values.size * np.dtype(dtype).itemsize).view(dtype)
-            array[:] = values.reshape(-1)
-            keep.append(array)
-            setattr(layer, name, _pointer(array, f"{np.dtype(dtype).name}_t *"))
-    return layer, keep
-
-
-def run_layer(op, in_tensors, out_tensor, xs, in_place=False, target="portable"):
-    """Run one op in C over T frames from fresh state.
-
-    `op` is a graph.Op, `in_tensors` and `out_tensor` graph.Tensors, `xs` one int8 array
-    [T, H, W, C] for every input. With `in_place`, the output is written over the first input.
-    `target` chooses the kernels. Returns int8 [T, H', W', C']. Raises MotionletError naming the
-    field when C refuses the layer.
-    """
-    ffi, lib = library()
-    layer, keep = make_layer(op, in_tensors, out_tensor, target)
-    kernels = lib.mlet_kernels(fmt.TARGETS[target])
-    code = fmt.OP_CODES[op.kind]
-    field = ffi.new("const char **")
-    if lib.mlet_layer_check_shape(code, layer, field) or kernels.check_arrays(code, layer, field):
-        raise MotionletError(f"{op.kind}: {ffi.string(field[0]).decode()}")
-    state = _aligned(lib.mlet_layer_state_bytes(code, layer))
-    state[:] = in_tensors[0].zero_point
-    slot = -(-in_tensors[0].size // fmt.ALIGN) * fmt.ALIGN
-    scratch = _aligned(kernels.scratch_bytes(code, layer))
-    ring = ffi.new("mlet_ring_t *")
-    ring.slots, ring.slot_bytes = _pointer(state, "int8_t *"), slot
-    ring.count = len(state) // slot
-    kernel = getattr(kernels, op.kind)
-    outputs = []
-    for frames in zip(*xs, strict=True):
-        frames = [np.array(frame, np.int8, order="C") for frame in frames]
-        y = frames[0] if in_place else np.empty(out_tensor.shape, np.int8)
-        x, out, work = (_pointer(a, "int8_t *") for a in (frames[0], y, scratch))
-        if op.kind in ("temporal_depthwise", "temporal_average"):
-            status = kernel(layer, ring, x, out, work)
-        elif op.kind == "temporal_shift":
-            status = kernel(layer, _pointer(state, "int8_t *"), x, out)
-        elif op.kind in check.SHIFTS:
-            past = _pointer(state, "int8_t *")
-            status = kernel(layer, past, x, out, work)
-            status = status or kernels.keep_shifted(layer, past, x, in_tensors[0].height)
-        elif op.kind == "add":
-            status = kernel(layer, x, _pointer(frames[1], "int8_t *"), out)
-        else:
-            status = kernel(layer, x, out, work)
-        if status:
-            raise MotionletError(f"{op.kind}: {STATUS[status]}")
-        outputs.append(y.copy())
-    del keep
-    return np.stack(outputs)

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.pack import mlet_file, planner
 from host_sdk.quantize.adjust import correct_bias
 from host_sdk.quantize.integers import can_be_int4, make_graph
 from host_sdk.quantize.post_training import logit_error
@@ -24,18 +23,14 @@ def weight_bytes(graph):
     return total
 
 
-def file_bytes(graph):
-    """Return the bytes of the canonical `.mlet` file of `graph`."""
-    return len(mlet_file.pack(graph, planner.plan(graph, chains=False)))
-
-
 def choose_int4(quantized, clips, measure, most):
     """Return the names of the ops to give weights of 4 bits, for at most `most` bytes.
 
-    `quantized` has 8-bit weights; `measure` is `weight_bytes` or `file_bytes`. Each op in turn gets
-    4 bits, and the logits over `clips` (real, [N, T, H, W, C]) say what that costs. The ops chosen
-    are those whose costs add up to the least among all choices that save enough: an integer
-    programme. Raises MotionletError when 4 bits wherever they are possible do not save enough.
+    `quantized` has 8-bit weights; `measure(graph)` counts them: `weight_bytes`, or the bytes of the
+    packed file. Each op in turn gets 4 bits, and the logits over `clips` (real, [N, T, H, W, C])
+    say what that costs. The ops chosen are those whose costs add up to the least among all choices
+    that save enough: an integer programme. Raises MotionletError when 4 bits wherever they are
+    possible do not save enough.
     """
     ops, tensors = quantized.float_ops, quantized.graph.tensors
     names = can_be_int4(ops)

@@ -6,7 +6,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.format.check import WITH_ROWS, check_graph
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.format.mlet import LIMITS
-from host_sdk.pack.targets.cortex_m0plus import reachable_sums, weight_rows
+from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.quantize.requantize import quantize_add, quantize_multipliers
 
 

@@ -10,7 +10,6 @@
 `RUN/seed0`, `RUN/seed1` … are run folders of the same configuration trained with other seeds.
 """
 
-import contextlib
 import functools
 import platform
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 
 import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, read, read_json, replacing, write, write_json
+from host_sdk.files import make_folder, read_json, replacing, write_json
 from host_sdk.format.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
@@ -91,32 +90,6 @@ class Run:
         from host_sdk.networks import load_network
 
         return load_network(self.folder / "model.keras")
-
-    def load_graph(self):
-        """Return the quantized graph. It is made first when the folder has none."""
-        from host_sdk.format.graph import load_graph, save_graph
-        from host_sdk.quantize.recipe import quantize_run
-
-        path = self.folder / "model.graph"
-        if not path.exists():
-            graph, record = quantize_run(self)
-            save_graph(graph, path)
-            write_json(self.folder / "quantize.json", record)
-        return load_graph(path)
-
-    def load_model(self):
-        """Return the bytes of model.mlet. It is packed anew when it is not of model.graph."""
-        from host_sdk.pack import mlet_file, planner
-
-        graph, path = self.load_graph(), self.folder / "model.mlet"
-        with contextlib.suppress(MotionletError):  # there is none, or it is damaged
-            data = read(path)
-            # The same graph in the same plan gives the same bytes.
-            if mlet_file.pack(graph, mlet_file.read(data)[1]) == data:
-                return data
-        data = mlet_file.pack(graph, planner.plan(graph))
-        write(path, data)
-        return data
 
 
 def write_run(folder, model, record):

@@ -8,6 +8,7 @@ from host_sdk import paths
 from host_sdk.bench import measure as bench
 from host_sdk.bench import report as bench_report
 from host_sdk.bench import xtensa as bench_xtensa
+from host_sdk.cost.benchmarks import read_rows
 
 KERNELS = {
     "pointwise_16x16_32_32": 262_144,
@@ -54,7 +55,7 @@ def test_changes_are_named_by_what_they_are_of():
 
 def test_the_stored_table_is_the_stored_figures():
     root = paths.repository()
-    rows = bench.read_rows(root / "benchmarks.json")
+    rows = read_rows(root / "benchmarks.json")
     assert (root / "BENCHMARKS.md").read_text(encoding="utf-8") == bench_report.markdown(rows)
     measured = {(r["case"], r["impl"], r["device"]) for r in rows}
     names = [*(case.name for case in bench.kernel_cases() + bench.more_cases()), "demo_frame"]

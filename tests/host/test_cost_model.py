@@ -7,6 +7,7 @@ from hypothesis import given
 
 from host_sdk.bench import measure as bench
 from host_sdk.cost import cost_model
+from host_sdk.cost.benchmarks import stored_rows
 from host_sdk.errors import MotionletError
 
 TARGET, DEVICE = "cortex_m0plus", "virtual-pico"
@@ -14,7 +15,7 @@ TARGET, DEVICE = "cortex_m0plus", "virtual-pico"
 
 @pytest.fixture(scope="module")
 def rows():
-    return bench.stored_rows()
+    return stored_rows()
 
 
 @given(strategies.one_op_graphs("depthwise2d"))

@@ -1,14 +1,18 @@
 """Taps that meet no pixel are left out of what is deployed, and no output changes."""
 
 import numpy as np
+import pytest
 import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk import golden
 from host_sdk.bench import measure as bench
+from host_sdk.evaluation.costs import costs
 from host_sdk.format.check import check_graph
+from host_sdk.pack import mlet_file
 from host_sdk.pack.dead_taps import without_dead_taps
+from host_sdk.pack.packing import pack_for
 
 
 @given(kind=st.sampled_from(["conv2d", "depthwise2d"]), data=st.data())
@@ -36,3 +40,14 @@ def test_what_is_left():
     assert kernel_left((2, 2, 4), size=5) == ((3, 3), (1, 1))
     assert kernel_left((3, 1, 4), dilation=3, kind="depthwise2d") == ((1, 1), (0, 0))
     assert kernel_left((5, 5, 4)) == ((3, 3), (1, 1))
+
+
+@pytest.mark.parametrize("target", ["portable", "cortex_m0plus", "esp32s3"])
+def test_what_is_reported_is_what_is_deployed(target):
+    """A report, the demo and `design` ask the same function as `deploy` what is packed."""
+    graph = bench._window("x", "conv2d", (1, 1, 32), 32, 3).graph
+    told = costs(graph)["targets"][target]
+    assert told["model_bytes"] == len(pack_for(graph, target)) < 2000  # 9,712 with all taps
+    plan = mlet_file.read(pack_for(graph, "portable"))[1]
+    if target == "portable":
+        assert (told["arena_bytes"], told["state_bytes"]) == (plan.arena_bytes, plan.state_bytes)

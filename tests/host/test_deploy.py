@@ -6,13 +6,14 @@ import zlib
 import numpy as np
 import pytest
 
-from host_sdk.board.deploy import deploy, pack_for
+from host_sdk.board.deploy import deploy
 from host_sdk.board.devices import open_device
 from host_sdk.board.remote import RemoteStream, require_module
 from host_sdk.board.verify import NativeTarget, verify
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.packing import pack_for
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from keras_models import shaken, smooth_clips
 
 from host_sdk import quantize
 from host_sdk.bench import measure as bench
-from host_sdk.board.deploy import pack_for
 from host_sdk.cli import main
 from host_sdk.cost import design
 from host_sdk.cost.boards import load_board
@@ -20,7 +19,8 @@ from host_sdk.errors import MotionletError
 from host_sdk.format.normalization import PIXELS, Normalization
 from host_sdk.native import Model
 from host_sdk.networks import NETWORKS, build_network, options_of
-from host_sdk.quantize.recipe import quantize_run
+from host_sdk.pack.packing import pack_for
+from host_sdk.pack.pipeline import quantize_run
 from host_sdk.train.run_folder import open_run
 
 # Keras itself trips over numpy's new __array__ protocol.

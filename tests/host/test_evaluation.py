@@ -14,6 +14,7 @@ from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import Options, evaluate, evaluate_folder
 from host_sdk.evaluation.background import task_streams
+from host_sdk.pack.pipeline import model_of
 from host_sdk.train import TrainConfig, accuracy, train
 from host_sdk.train.run_folder import open_run
 
@@ -55,7 +56,7 @@ def test_accuracy_is_that_of_the_core(result, tiny_run):
     """The same clips once more, by the plainest way to run them."""
     run = open_run(tiny_run)
     clips, labels = run.make_clips("test")
-    model = native.Model(run.load_model())
+    model = native.Model(model_of(run))
     logits = np.stack([native.run_clip(model, run.normalization.run(clip)) for clip in clips])
     expected = accuracy("per_frame", logits.reshape(*clips.shape[:2], -1), labels)
     assert result["accuracy"]["int8"]["value"] == expected

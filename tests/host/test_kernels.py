@@ -13,7 +13,8 @@ from host_sdk import golden, native
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import IN_PLACE, check_graph
 from host_sdk.format.graph import Graph, Op
-from host_sdk.native.runner import make_layer
+from host_sdk.pack import targets
+from host_sdk.pack.targets import make_layer
 
 
 def _draw_layer(data, kind):
@@ -28,7 +29,7 @@ def _draw_layer(data, kind):
 
 def _run_c(graph, op, xs, in_place=False):
     sources = [graph.tensors[i] for i in op.inputs]
-    return native.run_layer(op, sources, graph.tensors[op.output], xs, in_place=in_place)
+    return targets.run_layer(op, sources, graph.tensors[op.output], xs, in_place=in_place)
 
 
 @pytest.mark.parametrize("kind", strategies.ALL_KINDS)
@@ -59,7 +60,7 @@ def test_c_ignores_fields_that_an_op_does_not_have(target, kind, data):
     graph, op, xs = _draw_layer(data, kind)
     sources = [graph.tensors[i] for i in op.inputs]
     filled = {name: value for name, value in OTHERS.items() if name not in HAS.get(kind, ())}
-    got = native.run_layer(
+    got = targets.run_layer(
         replace(op, **filled), sources, graph.tensors[op.output], xs, target=target
     )
     np.testing.assert_array_equal(got, golden.run_op(graph, op, xs))
@@ -103,7 +104,7 @@ def test_requantize_on_every_edge(n):
         op.weights = np.zeros((len(edges), 1), np.int8)
         op.bias, op.multiplier = np.array(edges, np.int32).T.copy()
         op.shift = np.full(len(edges), n, np.uint8)
-        got = native.run_layer(op, [x], y, [np.zeros((1, 1, 1, 1), np.int8)])
+        got = targets.run_layer(op, [x], y, [np.zeros((1, 1, 1, 1), np.int8)])
         expected = [strategies.requantize(acc, m, n, zero, lo, hi) for acc, m in edges]
         assert got.reshape(-1).tolist() == expected
 

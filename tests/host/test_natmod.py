@@ -22,13 +22,14 @@ from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
 
 from host_sdk import paths
 from host_sdk.board import install
-from host_sdk.board.deploy import deploy, pack_for
+from host_sdk.board.deploy import deploy
 from host_sdk.board.devices import open_device
 from host_sdk.board.devices.mpremote_port import SerialDevice
 from host_sdk.board.remote import Remote, RemoteStream
 from host_sdk.board.verify import verify
 from host_sdk.cli import on_device
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.pack.packing import pack_for
 
 ROOT = paths.repository()
 TOOLS = ROOT / "tools"

@@ -20,9 +20,10 @@ from host_sdk.format.graph import load_graph
 from host_sdk.format.normalization import PIXELS, Normalization
 from host_sdk.networks import import_keras
 from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.pipeline import file_bytes, quantize_run
 from host_sdk.quantize import aware
-from host_sdk.quantize.bit_widths import cheapest, choose_int4, file_bytes, weight_bytes
-from host_sdk.quantize.recipe import Recipe, quantize_run
+from host_sdk.quantize.bit_widths import cheapest, choose_int4, weight_bytes
+from host_sdk.quantize.recipe import Recipe
 from host_sdk.train.run_folder import Run
 
 keras = import_keras()

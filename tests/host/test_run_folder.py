@@ -9,6 +9,7 @@ import pytest
 from host_sdk.errors import MotionletError
 from host_sdk.format.graph import load_graph, save_graph
 from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.pipeline import model_of
 from host_sdk.train.run_folder import DERIVED, open_run, open_runs
 
 # Keras itself trips over numpy's new __array__ protocol.
@@ -17,10 +18,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 def test_graph_and_model_are_made_once(tiny_run):
     run = open_run(tiny_run)
-    data = run.load_model()
+    data = model_of(run)
     made = {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()}
     assert set(made) == {"model.keras", "train.json", *DERIVED} - {"evaluate.json"}
-    assert run.load_model() == data == (tiny_run / "model.mlet").read_bytes()
+    assert model_of(run) == data == (tiny_run / "model.mlet").read_bytes()
     assert {path.name: path.stat().st_mtime_ns for path in tiny_run.iterdir()} == made
     assert mlet_file.read(data)[0].labels == run.labels
 
@@ -28,17 +29,17 @@ def test_graph_and_model_are_made_once(tiny_run):
 def test_a_model_of_another_graph_is_packed_anew(tiny_run, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     run = open_run(tmp_path / "run")
-    before = run.load_model()
+    before = model_of(run)
     graph = load_graph(run.folder / "model.graph")
     graph.ops[0].bias = graph.ops[0].bias + 1
     save_graph(graph, run.folder / "model.graph")
-    after = run.load_model()
+    after = model_of(run)
     assert after != before
     assert np.array_equal(mlet_file.read(after)[0].ops[0].bias, graph.ops[0].bias)
     # A plan of one's own is kept.
     flat = mlet_file.pack(graph, planner.plan(graph, chains=False))
     (run.folder / "model.mlet").write_bytes(flat)
-    assert run.load_model() == flat
+    assert model_of(run) == flat
 
 
 def test_clips_are_those_of_the_training(tiny_run):

@@ -6,7 +6,7 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host_sdk import golden, native
+from host_sdk import golden
 from host_sdk.format.check import IN_PLACE, check_graph
 from host_sdk.format.graph import Graph, Op
 from host_sdk.pack import targets
@@ -20,7 +20,7 @@ def _compare(graph, xs, in_place=False, target=TARGET):
     op = graph.ops[0]
     sources = [graph.tensors[i] for i in op.inputs]
     output = graph.tensors[op.output]
-    tuned = native.run_layer(op, sources, output, xs, in_place=in_place, target=target)
+    tuned = targets.run_layer(op, sources, output, xs, in_place=in_place, target=target)
     np.testing.assert_array_equal(tuned, golden.run_op(graph, op, xs))
 
 

@@ -13,11 +13,11 @@ import pytest
 import strategies
 
 from host_sdk import golden
-from host_sdk.board.deploy import pack_for
 from host_sdk.board.devices import open_device
 from host_sdk.board.romfs import build_romfs
 from host_sdk.format.graph import Graph, Op
 from host_sdk.pack import planner
+from host_sdk.pack.packing import pack_for
 
 EXAMPLES = 120 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 24
 IMAGE_BYTES = 200_000  # of models and clips at once; the partition has 256 KB

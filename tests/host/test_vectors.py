@@ -14,6 +14,7 @@ import strategies
 from host_sdk import native, paths
 from host_sdk.format.graph import Op, Tensor
 from host_sdk.format.mlet import OP_CODES
+from host_sdk.pack import targets
 
 sys.path.insert(0, str(paths.repository() / "tools"))
 import make_vectors
@@ -70,7 +71,7 @@ def test_op_vectors_in_c(files, kind):
         op.kernel, op.stride, op.dilation, op.padding = (small[i : i + 2] for i in (0, 2, 4, 6))
         op.frames, op.frame_dilation, op.shift_channels = frames, dilation, shift_channels
         sources = [Tensor("x", *shape, 1.0, zero) for zero in zeros[:inputs]]
-        got = native.run_layer(
+        got = targets.run_layer(
             op, sources, Tensor("y", *target, 1.0, zeros[2]), list(x.swapaxes(0, 1))
         )
         np.testing.assert_array_equal(got, y)

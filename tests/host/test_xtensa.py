@@ -21,9 +21,9 @@ from host_sdk import golden, paths
 from host_sdk.bench import measure as bench
 from host_sdk.bench import xtensa as bench_xtensa
 from host_sdk.bench import xtensa_sim
-from host_sdk.board.deploy import pack_for
 from host_sdk.errors import MotionletError
 from host_sdk.pack import mlet_file, planner, targets
+from host_sdk.pack.packing import pack_for
 
 TARGETS = ("portable", "esp32s3")
 EXAMPLES = 200 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 40

@@ -8,8 +8,8 @@ by channel, over every S that its weights can reach.
 import numpy as np
 
 from host_sdk.format.check import WITH_ROWS, WITH_WEIGHTS
-from host_sdk.format.weights import pack_int4
-from host_sdk.pack.targets import portable
+from host_sdk.format.weights import pack_int4, reachable_sums, weight_rows
+from host_sdk.pack.targets.portable import relayout as as_they_are
 
 SINGLE = 0x80  # bits of a shift byte
 RUN_OF_FOUR = 0x40
@@ -21,7 +21,7 @@ SINGLE_SHIFTS = range(30, 0, -1)
 def relayout(op, source, output):
     """Return the arrays of an op in this target's form."""
     if op.kind not in WITH_WEIGHTS:
-        return portable.relayout(op, source, output)
+        return as_they_are(op, source, output)
     rows = weight_rows(op)
     bias = op.bias.astype(np.int64) - source.zero_point * rows.sum(axis=1)
     multiplier, shift = op.multiplier.astype(np.int64), op.shift.astype(np.int64)
@@ -43,14 +43,6 @@ def relayout(op, source, output):
     }
 
 
-def weight_rows(op):
-    """Return an op's weights as int64 [C_out, K]."""
-    channels = op.bias.size
-    by_row = op.kind in WITH_ROWS
-    rows = op.weights.reshape(channels, -1) if by_row else op.weights.reshape(-1, channels).T
-    return rows.astype(np.int64)
-
-
 def relayout_weights(op):
     """Return an op's weights as int8, in the order and with the padding that the kernels want."""
     if op.kind not in WITH_ROWS:
@@ -62,12 +54,6 @@ def relayout_weights(op):
         rows = np.pad(rows, [(0, -len(rows) % 4), (0, 0)])
         return rows.reshape(-1, 4, rows.shape[1]).swapaxes(1, 2)
     return np.pad(rows, [(0, 0), (0, -rows.shape[1] % 4)])
-
-
-def reachable_sums(rows):
-    """Return the least and the greatest S of each row, over all x in -128 to 127."""
-    ends = rows * -128, rows * 127
-    return np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)
 
 
 def runs_of_four(rows):
