@@ -9,7 +9,7 @@ import strategies
 import version4
 from hypothesis import given
 from hypothesis import strategies as st
-from test_loader import Loader, build, int4_graph
+from test_loader import VALUES, Loader, build, fields_of, int4_graph
 
 from host_sdk import native
 from host_sdk.bench import loader as slow_files
@@ -309,6 +309,26 @@ def test_a_chain_has_one_period_and_one_group(loader, make_vectors):
         ops = [{} for _ in graph.ops]
         ops[first] = {field: value}
         assert loader.verdict(version4.upgraded(content, ops=ops)) == ("op", first, "rows")
+
+
+def test_every_field_with_many_values(loader, make_vectors):
+    """Whatever is accepted is run; the sanitizers watch."""
+    refused = set()
+    thermal = make_vectors.tiny_thermal()
+    thermal = version4.upgraded(mlet_file.pack(thermal, planner.plan(thermal)))
+    for content in (two_rates_file(), thermal):
+        for record, _, field, at, code in fields_of(content):
+            (now,) = struct.unpack_from("<" + code, content, at)
+            near = [] if code in ("4s", "f") else [now + d for d in (-16, -4, -1, 1, 4, 16)]
+            for value in [*VALUES[code], *near]:
+                spoilt = bytearray(content)
+                try:
+                    struct.pack_into("<" + code, spoilt, at, value)
+                except struct.error:  # now + d is out of range
+                    continue
+                if loader.verdict(version4.sealed(spoilt)) != "ok":
+                    refused.add((record, field))
+    assert {("input", name) for name, *_ in fmt.INPUT4} <= refused
 
 
 @pytest.mark.parametrize(("count", "wanted"), [(63, "ok"), (64, ("tensor", 2, "live"))])
