@@ -123,6 +123,10 @@ class Stream:
             raise MotionletError(STATUS[status])
         return self._output.copy()
 
+    def output(self):
+        """Return the first output as it is now, a copy."""
+        return self._output.copy()
+
     def push_trace(self, frame):
         """Run one frame; return the output of every op, in order; None of one that did not run."""
         ffi, lib = library()
