@@ -4,7 +4,6 @@ Every error is a `RecordError` that names the record, its index and the field as
 """
 
 import math
-from collections import Counter
 
 import numpy as np
 
@@ -37,8 +36,8 @@ class RecordError(MotionletError):
 
     `record` is "header", "tensor", "input", "normalization", "output", "label" or "op", `index`
     its number among its kind, `field` the field's name in the file. Some rules are about more than
-    one field: then `field` is an array ("bias"), a dimension of an op's output ("height"), an op's
-    "taps", or a tensor's "writers".
+    one field: then `field` is an array ("bias"), a dimension of an op's output ("height"), or an
+    op's "taps".
     """
 
     def __init__(self, record, index, field, message):
@@ -67,6 +66,10 @@ def check_counts(graph):
         if not least <= count <= most:
             field = f"{name[:-1]}_count"
             raise RecordError("header", 0, field, f"{count} is not in {least} to {most}")
+    count, wanted = len(graph.tensors), len(graph.inputs) + len(graph.ops)
+    if count != wanted:
+        message = f"{count}; {len(graph.inputs)} inputs and {len(graph.ops)} ops have {wanted}"
+        raise RecordError("header", 0, "tensor_count", message)
     if not (math.isfinite(graph.frames_per_second) and graph.frames_per_second >= 0):
         message = f"{graph.frames_per_second} is not a rate; 0 means not stated"
         raise RecordError("header", 0, "frames_per_second", message)
@@ -99,6 +102,9 @@ def check_inputs(graph, pixel_formats):
             if not 0 <= tensor < count:
                 message = f"{tensor} is not the index of one of {count} tensors"
                 raise RecordError(record, index, "tensor", message)
+            if record == "input" and tensor != index:
+                message = f"{tensor}; the tensor of input {index} has index {index}"
+                raise RecordError(record, index, "tensor", message)
     for index, pixel_format in enumerate(pixel_formats):
         if pixel_format not in PIXEL_FORMATS:
             known = ", ".join(PIXEL_FORMATS)
@@ -125,8 +131,7 @@ def check_inputs(graph, pixel_formats):
 
 
 def check_order(graph):
-    """Check that every tensor is written once, and before it is read."""
-    count, writers = len(graph.tensors), Counter(graph.inputs)
+    """Check that every op writes the tensor of its place and reads only earlier ones."""
     for index, op in enumerate(graph.ops):
         if op.kind not in OPS:
             raise RecordError("op", index, "code", f"{op.kind!r} is not an op")
@@ -135,19 +140,14 @@ def check_order(graph):
             message = f"{op.kind} has {wanted} inputs, not {len(op.inputs)}"
             raise RecordError("op", index, "input1", message)
         named = {f"input{place}": tensor for place, tensor in enumerate(op.inputs)}
-        for field, tensor in {**named, "output": op.output}.items():
-            if not 0 <= tensor < count:
-                message = f"{tensor} is not the index of one of {count} tensors"
-                raise RecordError("op", index, field, message)
+        own = len(graph.inputs) + index
+        if op.output != own:
+            message = f"{op.output}; behind {len(graph.inputs)} inputs, op {index} writes {own}"
+            raise RecordError("op", index, "output", message)
         for field, tensor in named.items():
-            if not writers[tensor]:
-                message = f"tensor {tensor} is read before it is written"
+            if not 0 <= tensor < own:
+                message = f"tensor {tensor} is not one that is written before"
                 raise RecordError("op", index, field, message)
-        writers[op.output] += 1
-    for tensor in range(count):
-        if writers[tensor] != 1:
-            message = f"written by {writers[tensor]} inputs and ops; a tensor is written once"
-            raise RecordError("tensor", tensor, "writers", message)
 
 
 def array_shapes(graph, op):

@@ -225,7 +225,7 @@ def _check_regions(graph, plan):
         inside("tensor", index, "arena_offset", offset, size, plan.arena_bytes)
     size, offset = background_bytes(graph), plan.background_offset
     inside("normalization", 0, "state_offset", offset, size, plan.state_bytes)
-    taken = [(offset, offset + size)]
+    end = offset + size if size else 0
     for index, op in enumerate(graph.ops):
         size = plan.scratch_sizes[index]
         inside("op", index, "scratch_offset", plan.scratch_offsets[index], size, plan.arena_bytes)
@@ -234,10 +234,9 @@ def _check_regions(graph, plan):
             message = f"{size}, where {op.kind} keeps {state_bytes(graph, op)}"
             raise RecordError("op", index, "state_bytes", message)
         inside("op", index, "state_offset", offset, size, plan.state_bytes)
-        region = (offset, offset + size)
-        if any(_overlap(region, other) for other in taken):
-            raise RecordError("op", index, "state_offset", "overlaps another state")
-        taken.append(region)
+        if size and offset < end:
+            raise RecordError("op", index, "state_offset", f"{offset} is not behind {end}")
+        end = offset + size if size else end
 
 
 def _overlap(a, b):
