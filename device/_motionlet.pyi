@@ -35,6 +35,14 @@ TARGET: int
 
 A native module (.mpy) with tuned kernels runs those of its target only.
 """
+OPERATORS: int
+"""The operators that are built in, a bit to each: 1 << its code in SPEC.md."""
+GROUPS: int
+"""The groups of features that are built in, a bit to each.
+
+In this order, from bit 0: chains, 4-bit weights, 16-bit inputs and backgrounds, `trace` and the
+like, kernels one by one, portable kernels.
+"""
 
 GRAY8: int
 """1 byte a pixel."""

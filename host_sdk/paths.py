@@ -20,3 +20,13 @@ def repository():
 def build():
     """Return the folder for everything generated; it may not exist yet."""
     return repository() / "build"
+
+
+def device_package():
+    """Return the folder of the Python package that goes onto devices."""
+    return repository() / "device/motionlet"
+
+
+def packaged(name):
+    """Return where `name` lies that came with an installed SDK; in a checkout nothing is there."""
+    return Path(__file__).resolve().parent / name

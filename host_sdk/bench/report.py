@@ -1,6 +1,7 @@
 """BENCHMARKS.md, from the rows of benchmarks.json."""
 
 from host_sdk.bench import measure as bench
+from host_sdk.bench import sizes
 from host_sdk.cost.benchmarks import MHZ
 
 # Cycles of other libraries' kernels for layers of `bench.kernel_cases`: compiled with -O3 and run
@@ -49,8 +50,17 @@ with all that it calls: what the functions of the linked image push and reserve,
 way (`tools/stack_usage.py`); what pointers may call counts, a ROM's memcpy does not. For
 `mlet_stream_run` that is with a chain of eight ops, the longest there may be; MicroPython on the
 RP2040 has 8,192 bytes of stack. The armv6m firmware is that of MOTIONLET_PICO; xtensawin's is built
-for QEMU's core, with Debian's GCC. A native module lies in a file and, once imported, in RAM; it
-has no kernels one by one, and only the kernels of its target."""
+for QEMU's core, with Debian's GCC. A native module lies in a file and, once imported, in RAM; here
+it is the `core`."""
+
+CONFIGURATIONS = """
+## Configurations
+
+`core` has what networks of the six families need, `full` everything, and `for_demo` only what the
+network of `make demo` needs (`host_sdk install --for`). `make figures NAME=sizes` measures them
+anew; core/mlet_config.h says what the groups are. *RAM* is what a native module takes as it is
+loaded; a module made for models has chains where they save more RAM than their code takes.
+"""
 
 READING = """## How to read the rest
 
@@ -77,6 +87,7 @@ def markdown(rows):
     pico = [row for row in timed if row["device"] == bench.VIRTUAL_PICO]
     lines = [HEADING, *_peers(pico), PEERS_NOTE, *_demo(pico), ""]
     lines += _sizes([row for row in rows if bench.unit_of(row) == "bytes"])
+    lines += [CONFIGURATIONS, *sizes.tables(sizes.stored()), ""]
     lines.append(READING)
     for device in sorted({row["device"] for row in timed}):
         lines += _device(device, [row for row in timed if row["device"] == device])

@@ -1,17 +1,17 @@
 """Put Motionlet onto MicroPython that was built without it: a native module, no flashing.
 
-The package for the device's architecture goes to /lib; tools/build_natmod.py builds it. Every
-reason why it could not work there is found before the first byte is written.
+The package for the device's architecture goes to /lib: a module with what is wanted of it (see
+native_module), and the Python package. Every reason why it could not work there is found before the
+first byte is written.
 """
 
 import json
-import subprocess
-import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk import paths
+from host_sdk.board import native_module
 from host_sdk.board.remote import Remote, find_module
 from host_sdk.errors import DeviceError, MotionletError
 
@@ -118,14 +118,30 @@ def _dotted(numbers):
     return ".".join(map(str, numbers))
 
 
-def build_package(arch):
-    """Build the package of an architecture, unless it is up to date; return its folder."""
-    tool = paths.repository() / "tools/build_natmod.py"
-    done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, encoding="utf-8")
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
-        raise MotionletError(f"no package for {arch}: {lines[0].removeprefix('error: ')}")
-    return paths.build() / "dist" / f"{arch}_{_dotted(ABI)}"
+def make_package(arch, wanted="core", models=(), said=None):
+    """Return the `Package` for an architecture.
+
+    wanted: "core", with what these `models` (graphs) need besides; "full"; or "models", for no more
+    than they need. Where nothing can be linked, it has a module that came ready; `said` is called
+    with a line that says so.
+    """
+    try:
+        if wanted == "models":
+            selection = native_module.made_for(models, arch)
+        else:
+            selection = native_module.CONFIGURATIONS[wanted].with_all(models)
+        module = native_module.link(arch, selection).mpy
+    except MotionletError as error:
+        name = "full" if wanted == "models" or models else wanted
+        ready = native_module.folder() / arch / f"{name}.mpy"
+        if not ready.exists():
+            raise MotionletError(f"no package for {arch}: {error}") from None
+        if said:
+            said(f"{error}: taking the module `{name}` that came ready")
+        module = ready.read_bytes()
+    sources = sorted(paths.device_package().glob("*.py"))
+    files = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sources}
+    return Package(arch, {MODULE: module, **files}, len(module))
 
 
 def read_package(folder, arch):
@@ -149,12 +165,13 @@ def read_package(folder, arch):
     return Package(arch, {MODULE: module, **files}, len(module))
 
 
-def install(device, folder=None, progress=None):
+def install(device, folder=None, progress=None, wanted="core", models=(), said=None):
     """Install Motionlet on `device`; return `Installed`.
 
-    folder: of a package, by default what tools/build_natmod.py makes for the device. Nothing is
-    written where Motionlet is part of the firmware, and no file that is there already.
-    progress: called with (bytes done, bytes in all).
+    folder: of a package; by default one is made for the device, with what is `wanted` for which
+    `models`, and `said` is told what there is to say: see make_package(). Nothing is written where
+    Motionlet is part of the firmware, and no file that is there already. progress: called with
+    (bytes done, bytes in all).
 
     Raises MotionletError, having written nothing, when the device's MicroPython cannot load the
     package, when the package is not for it, or when its file system or its heap has no room.
@@ -168,7 +185,7 @@ def install(device, folder=None, progress=None):
     if found and not in_files:
         return Installed(device.name, "", found["version"], 0, 0)
     arch = package_arch(device, facts)
-    package = read_package(folder or build_package(arch), arch)
+    package = read_package(folder, arch) if folder else make_package(arch, wanted, models, said)
     if found:
         remote.restart()  # what is imported lies in the heap
     _check_room(remote, package)

@@ -57,11 +57,11 @@ def _open(spec):
     return open_device(spec)
 
 
-def _install(device, folder=None):
+def _install(device, folder=None, wanted="core", models=()):
     from host_sdk.board import install as installing
 
     with progress_bar(f"installing on {device.name}") as progress:
-        return installing.install(device, folder, progress)
+        return installing.install(device, folder, progress, wanted, models, messages.print)
 
 
 @click.command()
@@ -69,17 +69,33 @@ def _install(device, folder=None):
 @click.option(
     "--package",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A package's folder; default: what `tools/build_natmod.py` builds for the device.",
+    help="A package's folder, in place of what is made for the device.",
 )
+@click.option(
+    "--for",
+    "first",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MODEL...",
+    help="Only what these models need.",
+)
+@click.argument("more", nargs=-1, type=click.Path(dir_okay=False, path_type=Path), metavar="")
+@click.option("--full", is_flag=True, help="All there is: to try kernels, to look into layers.")
 @json_option
-def install(spec, package, as_json):
+def install(spec, package, first, more, full, as_json):
     """Add Motionlet to the MicroPython on a device, without flashing it.
 
-    The module for its architecture goes to /lib, where it is loaded from into RAM. Nothing is
-    done where the firmware has Motionlet built in.
+    The module for its architecture goes to /lib, where it is loaded from into RAM. By default it
+    has what networks of all families need. Nothing is done where the firmware has Motionlet built
+    in.
     """
+    if more and first is None:
+        raise click.UsageError(f"{more[0]}: models come after --for")
+    if (package is not None) + (first is not None) + full > 1:
+        raise click.UsageError("--package, --for and --full exclude each other")
+    models = [] if first is None else [read_model(path)[1] for path in (first, *more)]
+    wanted = "full" if full else "models" if models else "core"
     with _open(spec) as device:
-        done = _install(device, package)
+        done = _install(device, package, wanted, models)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     elif not done.arch:
@@ -91,8 +107,8 @@ def install(spec, package, as_json):
         )
 
 
-def _ensure_module(device, may_install):
-    """Install Motionlet where it is missing, if the user wants it."""
+def _ensure_module(device, may_install, graph):
+    """Install Motionlet where it is missing, if the user wants it, with what the graph needs."""
     from host_sdk.board.remote import find_module
 
     if find_module(device) is not None:
@@ -101,7 +117,7 @@ def _ensure_module(device, may_install):
         question = f"{device.name} has no module motionlet. Install it now?"
         may_install = click.confirm(question, err=True)
     if may_install:
-        _install(device)
+        _install(device, models=[graph])
 
 
 @click.command()
@@ -128,9 +144,9 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
     from host_sdk.board import deploy as deploying
 
-    data, _ = read_model(model)
+    data, graph = read_model(model)
     with _open(spec) as device:
-        _ensure_module(device, may_install)
+        _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
             done = deploying.deploy(device, data, name or model.name, where, erase, progress)
     if as_json:

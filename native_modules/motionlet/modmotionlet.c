@@ -6,15 +6,20 @@
 // Nothing here is mutable and static, and names of arguments are plain strings, so that this file
 // can be built into a firmware or loaded as a native module (natmod/).
 //
-// MLET_LEAN leaves out what a deployed model does not need, for a native module lies in RAM: what
-// can be called besides Model and Stream, and kernels for other targets than the build's own.
+// A build has the groups of features that mlet_config.h says, and Python sees which: GROUPS, and
+// OPERATORS with a bit for each code.
 
 #include "binding/api.h"
+#include "binding/stream.h"
+#if MLET_WITH_TRACE
 #include "binding/trace.h"
-#ifdef MLET_LEAN
-#define ONE_BY_ONE(OBJECT)
 #else
+#define TRACE_METHODS(METHOD)
+#endif
+#if MLET_WITH_KERNELS
 #include "binding/kernels.h"
+#else
+#define ONE_BY_ONE(OBJECT)
 #endif
 
 static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
@@ -35,9 +40,7 @@ DEFINE_TYPE(model_type, MP_QSTR_Model, MODEL_METHODS,
 
 #define STREAM_METHODS(METHOD)                  \
     METHOD(MP_QSTR_push, stream_push_obj)       \
-    METHOD(MP_QSTR_trace, stream_trace_obj)     \
-    METHOD(MP_QSTR_profile, stream_profile_obj) \
-    METHOD(MP_QSTR_tap, stream_tap_obj)         \
+    TRACE_METHODS(METHOD)                       \
     METHOD(MP_QSTR_reset, stream_reset_obj)     \
     METHOD(MP_QSTR_argmax, stream_argmax_obj)   \
     METHOD(MP_QSTR_scores, stream_scores_obj)   \
@@ -62,7 +65,8 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
     INTEGER(MP_QSTR_INT16, MLET_FRAME_INT16)                        \
     INTEGER(MP_QSTR_FLOAT32, MLET_FRAME_FLOAT32)                    \
     INTEGER(MP_QSTR_FORMAT_VERSION, MLET_FORMAT_VERSION)            \
-    INTEGER(MP_QSTR_TARGET, MLET_TARGET)
+    INTEGER(MP_QSTR_TARGET, MLET_TARGET)                            \
+    INTEGER(MP_QSTR_GROUPS, MLET_GROUPS)
 
 #if !MICROPY_ENABLE_DYNRUNTIME
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
@@ -73,6 +77,9 @@ static const mp_obj_array_t api_obj = {
     .items = (void *)&api, // read-only, as its typecode says
 };
 
+#define OPERATOR_BIT(NAME, name, form) | 1 << MLET_OP_##NAME
+#define OPERATORS (0 MLET_BUILT_OPERATORS(OPERATOR_BIT))
+
 #define INTEGER(name, value) {MP_ROM_QSTR(name), MP_ROM_INT(value)},
 static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__motionlet)},
@@ -80,6 +87,7 @@ static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR__api), MP_ROM_PTR(&api_obj)},
     MODULE_OBJECTS(METHOD)
     MODULE_INTEGERS(INTEGER)
+    INTEGER(MP_QSTR_OPERATORS, OPERATORS)
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_table);
 

@@ -9,6 +9,7 @@ import pytest
 
 from host_sdk import paths
 from host_sdk.bench import measure as bench
+from host_sdk.bench import sizes
 from host_sdk.pack import mlet_file, planner, targets
 
 ROOT = paths.repository()
@@ -167,3 +168,33 @@ def test_measured_anew(pico_firmware, unix_firmware):
     folder = paths.build() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sizes.json").write_text(bench.json_of(rows))
+
+
+def test_the_figures_have_every_configuration():
+    rows = sizes.stored()
+    found = {sizes.key(row): row for row in rows}
+    assert len(found) == len(rows)
+    for arch, where in {(row["arch"], row["where"]) for row in rows}:
+        demo, core, full = (found[arch, where, name] for name in ("for_demo", "core", "full"))
+        assert demo["flash"] < core["flash"] < full["flash"]
+        assert demo["ram"] <= core["ram"] <= full["ram"]
+    assert {"armv6m", "x64"} <= {row["arch"] for row in rows if row["where"] == "firmware"}
+    assert all(found["armv6m", "natmod", name]["ram_imported"] > 0 for name in sizes.MAIN)
+
+
+def test_what_grew_or_shrank_is_shown():
+    row = {"arch": "a", "where": "natmod", "configuration": "core", "ram": 1}
+    old = [{**row, "flash": 1000}, {**row, "configuration": "full", "flash": 1000}]
+    new = [{**row, "flash": 1021}, {**row, "configuration": "full", "flash": 1019}]
+    assert sizes.moved(old, new) == [(1000, new[0])]
+
+
+def test_a_group_adds_what_its_table_says():
+    rows = [
+        {"arch": "a", "where": "natmod", "configuration": name, "flash": flash, "ram": flash}
+        for name, flash in (("core", 100), ("core-chains", 70), ("core+int4", 110))
+    ]
+    lines = sizes.tables(rows)
+    assert "| chains (`chains`) | 30 |" in lines
+    assert "| 4-bit weights (`int4`) | 10 |" in lines
+    assert "| tracing (`trace`) | – |" in lines

@@ -6,7 +6,7 @@
 
 // What is called. Those before CALL_CONV3D are operators.
 enum {
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     CALL_CONV2D, CALL_DEPTHWISE2D, CALL_POINTWISE, CALL_TEMPORAL_DEPTHWISE, CALL_TEMPORAL_SHIFT,
     CALL_ADD, CALL_AVERAGE_POOL, CALL_TEMPORAL_AVERAGE, CALL_DENSE, CALL_CONV3D, CALL_RESIZE,
     #endif
@@ -24,11 +24,11 @@ typedef struct {
 
 // In the order in which they are taken when given by position, up to CROP.
 enum {
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     X, X1, PAST, WEIGHTS, BIAS, MULTIPLIER, SHIFT, SPATIAL, TEMPORAL, POINTWISE,
     #endif
     WIDTH, HEIGHT, FORMAT, CROP,
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     OUT, SHAPE, OUT_SHAPE, KERNEL, STRIDE, DILATION, PAD, FRAMES, FRAME_DILATION, SHIFT_CHANNELS,
     WEIGHT_BITS, IN_ZERO, IN1_ZERO, OUT_ZERO, ACT_MIN, ACT_MAX,
     #endif
@@ -46,7 +46,7 @@ typedef struct {
 enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
 
 #define BIT(index) (UINT32_C(1) << (index))
-#ifdef MLET_LEAN
+#if !MLET_WITH_KERNELS
 #define FRAME BIT(CALL_STREAM)
 #else
 #define WINDOW (BIT(CALL_CONV2D) | BIT(CALL_DEPTHWISE2D))
@@ -68,7 +68,7 @@ static const argument_t arguments[ARGUMENTS] = {
     [HEIGHT] = ARGUMENT("height", frame.height, POSITIVE16, 1, FRAME),
     [FORMAT] = ARGUMENT("format", frame.format, UINT8, 1, FRAME),
     [CROP] = ARGUMENT("crop", frame.crop_x, UINT16, 4, FRAME),
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     [X] = ARGUMENT("x", x, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
     [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
     [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | BIT(CALL_RESIZE)),
@@ -103,7 +103,7 @@ static const argument_t arguments[ARGUMENTS] = {
     #endif
 };
 
-#ifndef MLET_LEAN
+#if MLET_WITH_KERNELS
 // The op code of a call of one operator.
 static uint8_t op_code(uint8_t id) {
     static const uint8_t codes[] = {
@@ -122,7 +122,7 @@ static uint8_t op_code(uint8_t id) {
 #endif
 
 static const char *call_name(uint8_t id) {
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     if (id < CALL_CONV3D) {
         return mlet_op_name(op_code(id));
     }
@@ -140,7 +140,7 @@ static bool takes(uint8_t id, size_t argument) {
 
 // Those before WIDTH have no default.
 static bool is_needed(size_t argument) {
-    #ifdef MLET_LEAN
+    #if !MLET_WITH_KERNELS
     return false;
     #else
     return argument < WIDTH;

@@ -70,7 +70,7 @@ static const uint8_t *get_pixels(
     return pixels;
 }
 
-#ifndef MLET_LEAN
+#if MLET_WITH_KERNELS
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     call_t call;
     parse_arguments(&call, CALL_RESIZE, 0, n_args, args, keywords);

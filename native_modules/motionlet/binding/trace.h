@@ -116,4 +116,9 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
+#define TRACE_METHODS(METHOD)                   \
+    METHOD(MP_QSTR_trace, stream_trace_obj)     \
+    METHOD(MP_QSTR_profile, stream_profile_obj) \
+    METHOD(MP_QSTR_tap, stream_tap_obj)
+
 #endif

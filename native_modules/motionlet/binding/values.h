@@ -116,7 +116,7 @@ static mp_obj_t int8_view(void *memory, size_t offset, size_t count, bool writab
     return MP_OBJ_FROM_PTR(view);
 }
 
-#ifndef MLET_LEAN
+#if MLET_WITH_KERNELS
 // The same bytes on a multiple of MLET_ALIGN, as tuned kernels want them: where they are, or in a
 // copy. The heap's blocks start on such multiples.
 static void *aligned(void *items, size_t bytes) {
@@ -165,6 +165,6 @@ static void check_overlap(
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: out overlaps x"), who);
     }
 }
-#endif // MLET_LEAN
+#endif
 
 #endif

@@ -60,9 +60,9 @@
 #error "MLET_WITH_KERNELS needs MLET_WITH_PORTABLE"
 #endif
 
-// What the binding still calls it.
-#if !MLET_WITH_KERNELS
-#define MLET_LEAN
-#endif
+// The groups of a build, a bit to each.
+#define MLET_GROUPS \
+    (MLET_WITH_CHAINS | MLET_WITH_INT4 << 1 | MLET_WITH_INT16 << 2 | MLET_WITH_TRACE << 3 | \
+        MLET_WITH_KERNELS << 4 | MLET_WITH_PORTABLE << 5)
 
 #endif

@@ -79,7 +79,7 @@ static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
 
 bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
     const uint8_t *end = pixels;
-    if (MLET_WITH_INT16 && frame->format == MLET_FRAME_FLOAT32) {
+    if (is_wide(frame) && frame->format == MLET_FRAME_FLOAT32) {
         end += mlet_frame_bytes(frame);
     }
     for (; pixels < end; pixels += sizeof(float)) {

@@ -9,6 +9,7 @@
 #ifndef MOTIONLET_NATMOD_H
 #define MOTIONLET_NATMOD_H
 
+#include "mlet_config.h"
 #include "py/obj.h"
 
 // ---------------------------------------------------------------------------------------------
@@ -198,6 +199,7 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 #define MICROPY_BEGIN_ATOMIC_SECTION() 0
 #define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
 
+#if MLET_WITH_TRACE
 // ---------------------------------------------------------------------------------------------
 // Time
 
@@ -210,5 +212,6 @@ static mp_uint_t natmod_ticks_us(void) {
     }
     return mp_obj_get_int_truncated(mp_call_function_n_kw(firmware.ticks_us, 0, 0, NULL));
 }
+#endif
 
 #endif
