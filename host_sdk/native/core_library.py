@@ -24,6 +24,12 @@ from host_sdk.files import make_folder
 
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-DMLET_ALL_TARGETS")
 
+# What mlet_count.h has besides; the counters' names are asked for.
+COUNTING = """
+const char *mlet_counter_name(uint32_t index);
+mlet_status_t mlet_count_op(void *context, uint16_t op, const int8_t *output, uint32_t bytes);
+"""
+
 
 def _declarations(header):
     """Return what cffi can read of a header: no preprocessor lines, no inline bodies."""
@@ -54,7 +60,7 @@ def find_compiler():
     )
 
 
-def _compile(sources, target):
+def _compile(sources, flags, target):
     compiler = find_compiler()
     if sys.stderr.isatty():
         print("compiling the C core, this once …", file=sys.stderr)
@@ -63,7 +69,7 @@ def _compile(sources, target):
     # In a folder of its own first, so that two processes at once do no harm.
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
-        command = [*compiler, *FLAGS, *include, "-o", str(made), *map(str, sources)]
+        command = [*compiler, *flags, *include, "-o", str(made), *map(str, sources)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         except OSError as error:
@@ -76,8 +82,10 @@ def _compile(sources, target):
 
 
 @functools.cache
-def library():
+def library(counting=False):
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
+
+    `counting`: of one that counts what its kernels do, for `native.count_work`.
 
     Raises NoCompilerError when there is no C compiler.
     """
@@ -86,14 +94,17 @@ def library():
     folders = (core, *sorted((module / "arch").iterdir()))
     files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
     headers = [core / "mlet.h", core / "mlet_kernels.h"]
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    flags = (*FLAGS, "-DMLET_COUNTING") if counting else FLAGS
+    digest = hashlib.sha256(" ".join(flags).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     suffix = ".dll" if sys.platform == "win32" else ".so"
     target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}{suffix}"
     if not target.exists():
-        _compile([path for path in files if path.suffix == ".c"], target)
+        _compile([path for path in files if path.suffix == ".c"], flags, target)
     ffi = cffi.FFI()
     for header in headers:
         ffi.cdef(_declarations(header.read_text(encoding="utf-8")))
+    if counting:
+        ffi.cdef(COUNTING)
     return ffi, ffi.dlopen(str(target))

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "mlet_count.h"
 #include "mlet_run.h"
 
 uint32_t mlet_stream_bytes(const mlet_model_t *model) {
@@ -65,6 +66,7 @@ mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mle
     const int8_t *x = buffers->a;
     int8_t *y = buffers->y;
     void *scratch = buffers->scratch;
+    MLET_COUNT(kernel_calls, 1);
     switch (code) {
         case MLET_OP_CONV2D:
             return kernels->conv2d(layer, x, y, scratch);
