@@ -282,7 +282,7 @@ def bench(spec, as_json):
     from host_sdk.bench import measure as benching
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
-    from host_sdk.cost.benchmarks import stored_path, stored_rows
+    from host_sdk.cost.benchmarks import stored_rows
 
     rows = []
     if spec in ("auto", "virtual"):
@@ -304,11 +304,10 @@ def bench(spec, as_json):
     text = benching.json_of(table)
     make_folder(paths.build() / "bench")
     write(paths.build() / "bench/bench.json", text.encode())
-    write(stored_path(), text.encode())
-    write(stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())
+    tables = bench_report.keep(table)
     if as_json:
         print(text)
         return
-    click.echo(bench_report.markdown(table))
+    click.echo(tables)
     for line in benching.describe_changes(old, rows):
         console.print(line)

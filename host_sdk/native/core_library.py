@@ -24,6 +24,13 @@ from host_sdk.files import make_folder
 
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra")
 ALL = ("-DMLET_ALL_TARGETS",)
+COUNTING = (*ALL, "-DMLET_COUNTING")
+
+# What mlet_count.h has besides; the counters' names are asked for.
+COUNTERS = """
+const char *mlet_counter_name(uint32_t index);
+mlet_status_t mlet_count_op(void *context, uint16_t op, const int8_t *output, uint32_t bytes);
+"""
 
 
 def _declarations(header):
@@ -81,23 +88,24 @@ def _compile(sources, target, flags):
 def library(flags=ALL):
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
-    `flags` of the compiler choose what is built in: mlet_config.h says what there is. Raises
-    NoCompilerError when there is no C compiler.
+    `flags` of the compiler choose what is built in: mlet_config.h says what there is; `COUNTING`
+    is for one that counts what its kernels do. Raises NoCompilerError when there is no C compiler.
     """
     module = paths.repository() / "native_modules/motionlet"
     core = module / "core"
     folders = (core, *sorted((module / "arch").iterdir()))
     files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
     headers = [core / "mlet.h", core / "mlet_kernels.h"]
-    flags = (*FLAGS, *flags)
-    digest = hashlib.sha256(" ".join(flags).encode())
+    digest = hashlib.sha256(" ".join((*FLAGS, *flags)).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     suffix = ".dll" if sys.platform == "win32" else ".so"
     target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}{suffix}"
     if not target.exists():
-        _compile([path for path in files if path.suffix == ".c"], target, flags)
+        _compile([path for path in files if path.suffix == ".c"], target, (*FLAGS, *flags))
     ffi = cffi.FFI()
     for header in headers:
         ffi.cdef(_declarations(header.read_text(encoding="utf-8")))
+    if flags == COUNTING:
+        ffi.cdef(COUNTERS)
     return ffi, ffi.dlopen(str(target))
