@@ -22,6 +22,7 @@ from host_sdk.pack.targets import check_target, relayout
 
 SECTIONS = ("tensors", "ops", "inputs", "outputs", "labels", "strings", "data", "normalization")
 ARRAY_ALIGN = {"weights": fmt.ALIGN, "bias": 4, "multiplier": 4, "shift": 1}
+NEWEST_READ = 3  # version 4 is for the C core alone, so far
 PLAN_FIELDS = ("state_offset", "state_bytes", "scratch_offset", "scratch_bytes")
 CODECS = {name: fmt.codec(fields) for name, fields in fmt.RECORDS.items()}
 
@@ -349,11 +350,11 @@ def _read_header(data):
         wrong("total_bytes", f"the file ends after {len(data)} bytes, inside the header")
     header = _fields("header", CODECS["header"].unpack_from(data))
     version = header["format_version"]
-    if version > fmt.FORMAT_VERSION:
-        ours = fmt.FORMAT_VERSION
+    if version > NEWEST_READ:
+        ours = NEWEST_READ
         wrong("format_version", f"{version} is newer than this library reads, {ours}: update it")
     if version < fmt.OLDEST_VERSION:
-        known = f"{fmt.OLDEST_VERSION} to {fmt.FORMAT_VERSION}"
+        known = f"{fmt.OLDEST_VERSION} to {NEWEST_READ}"
         wrong("format_version", f"{version} is not in {known}")
     if header["total_bytes"] != len(data):
         kind = "truncated" if header["total_bytes"] > len(data) else "too long"
@@ -459,6 +460,8 @@ def _read_op(index, fields, text, version):
         del formats["int4"]
     weight_format = _name_of(formats, "op", index, "weight_format", fields)
     _zero("op", index, fields, "reserved")
+    if version < 4:
+        _zero("op", index, fields, "group")
     if version < 2:
         _zero("op", index, fields, "rows")
     if fields["period"] != 1:

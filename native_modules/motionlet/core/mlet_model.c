@@ -187,7 +187,7 @@ static const char *check_header(mlet_model_t *model) {
         return "total_bytes";
     }
     const uint16_t version = format_version(model);
-    if (version < MLET_OLDEST_VERSION || version > MLET_FORMAT_VERSION) {
+    if (version < MLET_OLDEST_VERSION || version > 3) {
         return "format_version";
     }
     if (bytes < MLET_HEADER_BYTES || read_u32(file + MLET_HEADER_TOTAL_BYTES) != bytes) {
@@ -491,7 +491,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (!is_string(model, record + MLET_OP_NAME)) {
         return "name";
     }
-    if (read_u16(record + MLET_OP_RESERVED) != 0) {
+    if (read_u16(record + MLET_OP_GROUP) != 0) {
         return "reserved";
     }
     if (read_u16(record + MLET_OP_ROWS) != 0 && format_version(model) < 2) {
