@@ -1127,7 +1127,7 @@ static void stream_begin(stream_obj_t *self, mp_obj_t frame) {
     if (!self->is_raw) {
         const uint8_t *pixels = get_pixels("push", &self->frame, frame);
         stream_claim(self);
-        if (mlet_stream_frame(&self->stream, &self->frame, pixels) != MLET_OK) {
+        if (mlet_stream_frame(&self->stream, 0, &self->frame, pixels) != MLET_OK) {
             self->is_busy = false;
             mp_raise_ValueError(MP_ERROR_TEXT("frame holds a NaN"));
         }

@@ -130,9 +130,9 @@ def test_shifting_as_it_reads_is_a_shift_in_front(kind, data):
     op.shift_channels = 4 * data.draw(st.integers(1, 1 + source.channels // 4))
     assume(op.shift_channels <= source.channels)
     clip = data.draw(strategies.frames_of(source, 3))
-    shift = Op("temporal_shift", "shift", [0], 2, shift_channels=op.shift_channels)
-    apart = replace(graph, tensors=[*graph.tensors, source])
-    apart.ops = [shift, replace(op, inputs=[2], shift_channels=0)]
+    shift = Op("temporal_shift", "shift", [0], 1, shift_channels=op.shift_channels)
+    apart = replace(graph, tensors=[source, *graph.tensors], outputs=[2])
+    apart.ops = [shift, replace(op, inputs=[1], output=2, shift_channels=0)]
     check_graph(graph)
     check_graph(apart)
     together = golden.run_clip(graph, clip)[-1]
@@ -228,16 +228,16 @@ def test_the_largest_bias_is_accepted():
         (lambda g: setattr(g.ops[0], "inputs", [0, 0]), "op", "input1"),
         (lambda g: setattr(g.ops[0], "inputs", [1]), "op", "input0"),
         (lambda g: setattr(g.ops[0], "output", 2), "op", "output"),
-        (lambda g: setattr(g.ops[0], "output", 0), "tensor", "writers"),
+        (lambda g: setattr(g.ops[0], "output", 0), "op", "output"),
         (lambda g: setattr(g.tensors[1], "height", 6), "op", "height"),
         (lambda g: setattr(g.tensors[0], "width", 4097), "tensor", "width"),
         (lambda g: setattr(g.tensors[0], "scale", math.inf), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e-50), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e40), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "zero_point", 128), "tensor", "zero_point"),
-        (lambda g: g.inputs.append(0), "tensor", "writers"),
+        (lambda g: g.inputs.append(0), "header", "tensor_count"),
         (lambda g: g.outputs.clear(), "header", "output_count"),
-        (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "tensor", "writers"),
+        (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "header", "tensor_count"),
         (lambda g: g.labels.append("one"), "header", "label_count"),
         (lambda g: setattr(g, "pixel_format", "gray8"), "input", "pixel_format"),
         (lambda g: setattr(g, "pixel_format", "rgb"), "input", "pixel_format"),

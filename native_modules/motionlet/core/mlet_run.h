@@ -4,9 +4,6 @@
 
 #include "mlet_kernels.h"
 
-// Where a tensor lies in the arena.
-uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor);
-
 // The buffers of one op. `a` and `b` are the inputs; b is NULL but for add. `state` and `ring` are
 // for the ops that keep something; a run rotates the ring. `rows_done` is how many rows of `a` an
 // op that shifts as it reads needs for the last time: these it keeps.
