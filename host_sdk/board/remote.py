@@ -161,7 +161,10 @@ class RemoteStream:
         return self._remote.json(f"_trace({self._text(frame)})")
 
     def tap(self, frame, op):
-        """Run one frame; return the output of op `op`, int8 [H, W, C]; -1: the first input, and so on."""
+        """Run one frame; return the output of op `op`, int8 [H, W, C].
+
+        -1 is the first input, -2 the second. It has to run at this frame.
+        """
         data = base64.b64decode(self._remote.json(f"_tap({self._text(frame)}, {op})"))
         graph = self.graph
         tensor = graph.tensors[-1 - op if op < 0 else graph.ops[op].output]

@@ -118,8 +118,9 @@ def print_table(console, description):
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
         f"CRC {d['crc32']})"
     )
+    whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
-        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the input's "
+        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the {whose} "
         f"{d['input_bytes']:,} bytes) + state {d['state_bytes']:,}, "
         f"in all {d['stream_bytes']:,} bytes"
     )

@@ -64,8 +64,9 @@ def noise_clip(graph, frames=8, seed=0, given=None):
 def to_input(graph, clip, given=None):
     """Return a clip [T, h, w, C] as samples of the size of an input, [T, H, W, C].
 
-    `given` is the `Input`, by default the only one. A frame of another size is resized by area, as the device does it (SPEC.md section 3). For a
-    raw input, uint8 becomes int8 as it is. Raises MotionletError when the clip does not fit.
+    `given` is the `Input`, by default the only one. A frame of another size is resized by area, as
+    the device does it (SPEC.md section 3). For a raw input, uint8 becomes int8 as it is. Raises
+    MotionletError when the clip does not fit.
     """
     given = given or graph.input
     tensor = graph.tensors[given.tensor]

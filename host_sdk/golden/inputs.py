@@ -20,7 +20,7 @@ def in_order(names, given):
     listed = list(given) if isinstance(given, list | tuple) else [given]
     if len(listed) != len(names):
         raise MotionletError(
-            f"{len(listed)} inputs given, the network has {len(names)}: {', '.join(names)}"
+            f"{len(listed)} inputs given, the graph has {len(names)}: {', '.join(names)}"
         )
     return listed
 

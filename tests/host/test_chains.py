@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from host_sdk import golden, native
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import chains, mlet_file, planner, targets
 
 KINDS = sorted(chains.IN_CHAINS)
@@ -22,7 +22,7 @@ def row_graphs(draw):
     """A line of ops that can all be chained, with a split into chains."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = (draw(st.integers(1, 9)), draw(st.integers(1, 6)), 4 * draw(st.integers(1, 2)))
-    graph = Graph(inputs=[0], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors = [Tensor("x", *shape, 1.0, draw(st.integers(-128, 127)))]
     for number in range(draw(st.integers(2, 7))):
         add_op(draw, rng, graph, number)
@@ -171,7 +171,7 @@ def test_every_chosen_chain_is_worth_its_time(made, target):
 def widening():
     """A graph whose output is larger than its input, and the plan of it as one chain."""
     rng = np.random.default_rng(0)
-    graph = Graph(inputs=[0], outputs=[2], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[2])
     graph.tensors = [Tensor("x", 8, 4, 4, 1.0, 5), Tensor("d", 8, 4, 4, 1.0, -3)]
     graph.tensors.append(Tensor("y", 8, 4, 12, 1.0, 0))
     numbers = {"multiplier": np.int32(1 << 30), "shift": np.uint8(38), "bias": np.int32(9)}

@@ -20,7 +20,7 @@ from host_sdk import native, paths
 from host_sdk.format import check
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.pack import mlet_file, planner, targets
 
 sys.path.insert(0, str(paths.repository() / "tools"))
@@ -123,7 +123,7 @@ def loader():
 def int4_graph():
     """A conv2d, a pointwise and a dense of odd rows, all with weights of 4 bits."""
     rng = np.random.default_rng(4)
-    graph = Graph(inputs=[0], outputs=[3], pixel_format="gray8")
+    graph = Graph(inputs=[Input(0, "gray8")], outputs=[3])
     shapes = [(3, 3, 1), (3, 3, 5), (3, 3, 3), (1, 1, 2)]
     graph.tensors = [strategies.tensor(f"t{i}", shape) for i, shape in enumerate(shapes)]
     graph.tensors[0].zero_point = -128

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import IN_PLACE, RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack.planner import check_plan, lifetimes, plan, state_bytes
 
 scratch_sizes = st.one_of(st.none(), st.integers(0, 300))
@@ -34,7 +34,7 @@ def obeys_the_rules(graph, plan):
         start = plan.tensor_offsets[tensor]
         return slice(start, start + graph.tensors[tensor].size)
 
-    for tensor in graph.inputs:
+    for tensor in range(len(graph.inputs)):
         if (owner[place(tensor)] != -1).any():
             return False
         owner[place(tensor)] = tensor
@@ -125,7 +125,7 @@ def test_small_graphs_get_the_smallest_arena(graph):
 
 def chain(kinds, size=32):
     """Ops that keep the shape, on [1, 1, size]; adds take the input once more."""
-    graph = Graph(pixel_format="raw", inputs=[0])
+    graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors = [Tensor("x", 1, 1, size, 0.5, 0)]
     for kind in kinds:
         last = len(graph.tensors) - 1
