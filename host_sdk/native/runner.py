@@ -172,7 +172,7 @@ class Stream:
             check_due(given.name, given.period, self.frames, x)
             if x is not None:
                 frames[index] = x = np.asarray(x)
-                kinds = dict.fromkeys((given.sample_type, "int8"))
+                kinds = list(dict.fromkeys((given.sample_type, "int8")))
                 if x.dtype not in kinds or x.size != int(np.prod(given.shape)):
                     name = f" of input {given.name!r}" if len(frames) > 1 else ""
                     raise MotionletError(
