@@ -249,6 +249,48 @@ def graphs(draw, max_ops=8):
     """
     graph = Graph(frames_per_second=10.0)
     draw(inputs_of(graph, draw(st.tuples(sizes, sizes))))
+    draw(ops_of(graph, max_ops))
+    return graph
+
+
+@st.composite
+def two_rate_graphs(draw, max_ops=8):
+    """As `graphs`, with two or three inputs; they and the ops are of any periods, in groups."""
+    graph = Graph(frames_per_second=10.0)
+    shape = draw(st.tuples(sizes, sizes))
+    periods = draw(st.sampled_from([(1, 3), (1, 2), (2, 1), (4, 2), (3, 2), (1, 1, 5), (2, 3, 1)]))
+    for name, period in zip(("first", "second", "third"), periods, strict=False):
+        draw(inputs_of(graph, shape, name, period))
+    draw(ops_of(graph, max_ops))
+    written = list(graph.input_periods)
+    for op in graph.ops:
+        before = [written[i] for i in op.inputs]
+        op.period = draw(st.sampled_from([*before, *before, 1, 2, 3, 4, 6]))
+        op.group = draw(st.sampled_from([0, 0, 0, op.period % 16, 15]))
+        written.append(op.period)
+    check_graph(graph)
+    return graph
+
+
+@st.composite
+def clips_for(draw, graph, frames):
+    """A clip for each input of a graph that runs for so many frames: samples, or int8."""
+    clips = []
+    for x in graph.inputs:
+        tensor, count = graph.tensors[x.tensor], -(-frames // x.period)
+        if x.pixel_format != "raw" and draw(st.booleans()):
+            rng = np.random.default_rng(draw(seeds))
+            kind = x.normalization.sample_type
+            clip = fill(rng, (count, *tensor.shape), *sample_range(kind), draw(styles))
+            clips.append(clip.astype(kind))
+        else:
+            clips.append(draw(frames_of(tensor, count)))
+    return clips
+
+
+@st.composite
+def ops_of(draw, graph, max_ops):
+    """Append random ops to the inputs of `graph`, and name its outputs."""
     kinds = [kind for kind in ALL_KINDS if kind != "dense"]
     counts = draw(st.sampled_from([channel_counts, chained_counts]))
     for _ in range(draw(st.integers(1, max_ops))):
@@ -267,7 +309,6 @@ def graphs(draw, max_ops=8):
         graph.outputs.append(draw(st.integers(0, len(graph.tensors) - 1)))
     if draw(st.booleans()):
         graph.labels = [f"label {i}" for i in range(graph.tensors[graph.outputs[0]].channels)]
-    return graph
 
 
 @st.composite
