@@ -8,13 +8,14 @@ READY := $(VENV)/.ready
 # A file's tests stay together, since they share what took long to make.
 PYTEST_JOBS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint firmware bench clean setup
+.PHONY: help demo test lint firmware bench figures clean setup
 
 help:
 	@echo "make demo                   train, deploy and verify on the virtual Pico"
 	@echo "make test                   run every test"
 	@echo "make firmware BOARD=NAME    build MicroPython with Motionlet (default $(BOARD))"
 	@echo "make bench                  measure cycles and sizes; rewrites BENCHMARKS.md"
+	@echo "make figures NAME=name      write figures/name.json anew (tools/figures/)"
 	@echo "make clean                  delete what was built, but not $(VENV)"
 
 setup: $(READY)
@@ -44,6 +45,10 @@ firmware: $(READY)
 
 bench: $(READY)
 	@$(BIN)/host_sdk bench
+
+figures: $(READY)
+	@$(BIN)/python tools/figures/$(or $(NAME),$(error want NAME=, one of: \
+		$(basename $(notdir $(wildcard tools/figures/*.py))))).py
 
 clean:
 	rm -rf build

@@ -125,6 +125,11 @@ class Stream:
         ffi, _ = library()
         return np.frombuffer(ffi.buffer(data, int(np.prod(shape))), np.int8).reshape(shape)
 
+    def due(self, index=0):
+        """Return whether the next push takes a frame for an input."""
+        _, lib = library()
+        return lib.mlet_stream_due(self.struct, index)
+
     def reset(self):
         """Forget all frames."""
         _, lib = library()
@@ -136,6 +141,10 @@ class Stream:
         ffi, _ = library()
         self.normalize(frame)
         self._run(ffi.NULL)
+        return self._output.copy()
+
+    def output(self):
+        """Return the first output as it is now, a copy."""
         return self._output.copy()
 
     def push_trace(self, frame):
@@ -209,9 +218,12 @@ class Stream:
         if len(pixels) != lib.mlet_frame_bytes(frame):
             needed = lib.mlet_frame_bytes(frame)
             raise MotionletError(f"frame has {len(pixels)} bytes, {width}x{height} needs {needed}")
+        check_due(
+            self.model.inputs[index].name, self.model.inputs[index].period, self.frames, frame
+        )
         content = ffi.from_buffer("uint8_t[]", pixels)
         if lib.mlet_stream_frame(self.struct, index, frame, content):
-            raise MotionletError("the frame holds a NaN, or none is due")
+            raise MotionletError("the frame holds a NaN")
         return self._inputs[index].copy()
 
 

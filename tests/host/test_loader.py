@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pytest
 import strategies
+import version4
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -379,7 +380,7 @@ def test_fuzz(models, arch, tmp_path):
     """
     flags = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
     program = build("fuzz_loader", "clang", flags, arch)
-    seeds = list(models)
+    seeds = [*models, *(version4.upgraded(content) for content in models)]
     if arch:
         for content in models:
             graph, *_ = mlet_file.read(content)

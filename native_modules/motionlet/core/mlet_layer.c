@@ -182,16 +182,6 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     }
 }
 
-// Weights of 4 bits are in -7 to 7, and zero where a row has no more.
-static bool is_int4_row(const int8_t *row, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (mlet_int4(row, i) == -8) {
-            return false;
-        }
-    }
-    return count % 2 == 0 || mlet_int4(row, count) == 0;
-}
-
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field) {
     REQUIRE(counts.weights == 0 || layer->weights != NULL, "weights_offset");
@@ -223,15 +213,11 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     if (status != MLET_OK) {
         return status;
     }
-    if (mlet_is_int4(code, layer)) {
-        const uint32_t row = mlet_layer_taps(code, layer);
-        for (uint32_t o = 0; o < layer->out.channels; o++) {
-            REQUIRE(is_int4_row(layer->weights + o * mlet_int4_bytes(row), row), "weights");
-        }
-    } else {
-        for (uint32_t i = 0; i < counts.weights; i++) {
-            REQUIRE(layer->weights[i] != -128, "weights");
-        }
+    const uint32_t row = mlet_layer_taps(code, layer);
+    const bool int4 = mlet_is_int4(code, layer);
+    REQUIRE(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), "weights");
+    for (uint32_t o = 0; int4 && row % 2 != 0 && o < layer->out.channels; o++) {
+        REQUIRE(mlet_int4(layer->weights + o * mlet_int4_bytes(row), row) == 0, "weights");
     }
     const int32_t bias_max = INT32_MAX - 32768 * (int32_t)taps(code, layer);
     for (uint32_t i = 0; i < counts.bias; i++) {
