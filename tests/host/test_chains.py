@@ -206,6 +206,35 @@ def test_the_output_lies_as_near_to_the_input_as_it_may(widening, monkeypatch):
         native.Model(mlet_file.pack(graph, plan))
 
 
+@given(row_graphs())
+def test_how_near_every_chain_may_come(made):
+    """What C finds from a few rows is what a look at every row gives, to the 16 bytes."""
+    graph = made[0]
+    for first, last in chains.possible(graph):
+        plan = planner.plan(graph, chains=[(first, last)])
+        source, target = graph.ops[first].inputs[0], graph.ops[last].output
+        lead = planner.round_up(chains.lead(graph, first, last))
+        at = 0
+        for index, size in enumerate(planner.arena_sizes(graph, plan.rows)):
+            plan.tensor_offsets[index], at = at, at + planner.round_up(size)
+        base = at + planner.round_up(graph.tensors[source].size)
+        plan.tensor_offsets[target] = base
+        plan.arena_bytes = base + graph.tensors[target].size + max(lead, 0)
+        plan.arena_bytes += graph.tensors[source].size
+        for distance in (lead, lead - 16):
+            plan.tensor_offsets[source] = base + distance
+            apart = not -graph.tensors[source].size < distance < graph.tensors[target].size
+            with mock.patch.object(mlet_file, "check_plan"):
+                content = mlet_file.pack(graph, plan)
+            try:
+                native.Model(content)
+            except MotionletError:
+                accepted = False
+            else:
+                accepted = True
+            assert accepted == (distance >= lead or apart)
+
+
 def test_the_wrong_number_of_rows_is_refused(make_vectors):
     graph = make_vectors.tiny_separable()
     first, last = chains.possible(graph)[0]
