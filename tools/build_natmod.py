@@ -59,6 +59,7 @@ CFLAGS = [
 # take and without moving what loops repeat out of them.
 LTO_FLAGS = ["-flto", "-fno-ipa-sra", "-fno-tree-loop-im"]
 R_XTENSA_SLOT0_OP, CALL8 = 20, 0x25
+NOT_LEAN = ("kernels", "ring")  # parts of the binding that MLET_LEAN leaves out
 BINDING_CFLAGS = [
     *("-DNO_QSTR", "-DMICROPY_ENABLE_DYNRUNTIME=1", "-DMICROPY_PY_BUILTINS_MEMORYVIEW=1"),
 ]
@@ -180,7 +181,8 @@ def _build(name, tree, command, progress):
     obj.mkdir(parents=True)
     config = obj / "config.h"
     binding = MODULE / "natmod/natmod.c"
-    with_names = [binding, binding.with_suffix(".h"), MODULE / "modmotionlet.c"]
+    parts = [path for path in sorted(MODULE.glob("binding/*.h")) if path.stem not in NOT_LEAN]
+    with_names = [binding, binding.with_suffix(".h"), MODULE / "modmotionlet.c", *parts]
     mpy_ld = [sys.executable, tree / "tools/mpy_ld.py", "--arch", name]
     _run([*mpy_ld, "--preprocess", "-o", config, *with_names])
 

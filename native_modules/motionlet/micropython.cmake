@@ -31,7 +31,10 @@ if(NOT MOTIONLET_ARCH STREQUAL "portable")
 endif()
 
 add_library(usermod_motionlet INTERFACE)
-target_sources(usermod_motionlet INTERFACE ${MOTIONLET_DIR}/modmotionlet.c ${MOTIONLET_CORE})
+# The headers too, or else a name of Python that is new in one is not found.
+file(GLOB MOTIONLET_BINDING CONFIGURE_DEPENDS ${MOTIONLET_DIR}/binding/*.h)
+target_sources(usermod_motionlet INTERFACE
+    ${MOTIONLET_DIR}/modmotionlet.c ${MOTIONLET_BINDING} ${MOTIONLET_CORE})
 target_include_directories(usermod_motionlet INTERFACE ${MOTIONLET_INCLUDE})
 target_compile_definitions(usermod_motionlet INTERFACE ${MOTIONLET_DEFINITIONS})
 target_link_libraries(usermod INTERFACE usermod_motionlet)

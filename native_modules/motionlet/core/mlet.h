@@ -303,6 +303,7 @@ typedef struct mlet_stream {
     int8_t *arena, *state;
     uint16_t *heads; // ring position of every op
     uint16_t frame;  // the next one's number since the reset, modulo the model's cycle
+    uint16_t op;     // the one that failed, if a run did
 } mlet_stream_t;
 
 // Bytes of memory one stream needs: arena, state, ring positions.
@@ -346,6 +347,9 @@ typedef struct mlet_frame {
 
 // Bytes of one frame in memory.
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
+
+// Whether a checked frame of float32 has a NaN in it.
+bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels);
 
 // Check that the frame can become an input of this pixel format (MLET_PIXELS_..., but raw) and
 // shape (1 channel: grey; 3: R, G, B). On MLET_E_FRAME, *field (if not NULL) names what is wrong.

@@ -17,6 +17,7 @@ typedef struct step {
 
 typedef struct chain {
     step_t steps[MLET_LIMIT_MAX_CHAIN];
+    mlet_stream_t *stream;
     const mlet_kernels_t *kernels;
     uint16_t first;
     mlet_hook_t hook;
@@ -112,6 +113,7 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
     layer.pad_top = (uint8_t)above;
     const mlet_status_t status = mlet_run_op(chain->kernels, step->op.code, &layer, &buffers);
     if (status != MLET_OK) {
+        chain->stream->op = (uint16_t)(chain->first + index);
         return status;
     }
     step->made = row + 1;
@@ -125,6 +127,7 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
 mlet_status_t mlet_run_chain(
     mlet_stream_t *stream, uint16_t first, uint16_t *last, mlet_hook_t hook, void *context) {
     chain_t chain = {
+        .stream = stream,
         .kernels = mlet_kernels(stream->model->target),
         .first = first,
         .hook = hook,

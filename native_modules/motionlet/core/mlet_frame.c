@@ -73,8 +73,11 @@ static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
     return rounded > 32767 ? 65535 : 32768 + rounded;
 }
 
-static bool has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
-    const uint8_t *end = pixels + mlet_frame_bytes(frame);
+bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
+    const uint8_t *end = pixels;
+    if (frame->format == MLET_FRAME_FLOAT32) {
+        end += mlet_frame_bytes(frame);
+    }
     for (; pixels < end; pixels += sizeof(float)) {
         uint32_t bits;
         memcpy(&bits, pixels, sizeof(bits));
@@ -224,8 +227,7 @@ mlet_status_t mlet_stream_frame(
     if (stream == NULL || frame == NULL || pixels == NULL) {
         return MLET_E_ARGUMENT;
     }
-    if (!mlet_stream_due(stream, input) ||
-        (frame->format == MLET_FRAME_FLOAT32 && has_nan(frame, pixels))) {
+    if (!mlet_stream_due(stream, input) || mlet_frame_has_nan(frame, pixels)) {
         return MLET_E_FRAME;
     }
     const mlet_model_t *model = stream->model;

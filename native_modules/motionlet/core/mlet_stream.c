@@ -132,6 +132,7 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
             continue;
         }
         const mlet_op_t op = mlet_model_op(model, i);
+        stream->op = i;
         if (op.rows > 0) {
             status = mlet_run_chain(stream, i, &i, hook, context);
             continue;

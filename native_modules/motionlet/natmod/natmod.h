@@ -1,4 +1,4 @@
-// What modmotionlet.c needs to be built as a native module (.mpy).
+// What the binding needs to be built as a native module (.mpy).
 //
 // A native module is loaded into RAM by a firmware that does not know it. It reaches that firmware
 // through the table mp_fun_table alone; py/dynruntime.h gives most of MicroPython's API in terms of
@@ -17,7 +17,8 @@
 struct {
     const mp_obj_type_t *type_int, *type_tuple, *type_list, *type_memoryview, *type_attrtuple;
     const mp_obj_type_t *exceptions[5];
-    mp_obj_t ticks_us; // MP_OBJ_NULL until it is needed
+    mp_obj_t ticks_us;  // MP_OBJ_NULL until it is needed
+    const void *module; // kept alive, for its names are in use as long as any of its objects is
 } firmware;
 
 #define mp_type_memoryview (*firmware.type_memoryview) // also in objarray.h
