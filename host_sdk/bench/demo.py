@@ -82,7 +82,7 @@ def run(console, build_firmware, stage, fresh=False):
         "target": deployed.target,
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
-        "input_bytes": sum(graph.tensors[i].size for i in graph.inputs),
+        "input_bytes": sum(graph.tensors[x.tensor].size for x in graph.inputs),
         "model_bytes": deployed.bytes,
         "firmware_module_bytes": _module_bytes(),
         "cycles_per_frame": round(float(np.mean(microseconds)) * MHZ),

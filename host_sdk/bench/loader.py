@@ -9,7 +9,7 @@ import numpy as np
 from host_sdk import native, paths
 from host_sdk.board.devices import open_device
 from host_sdk.board.romfs import build_romfs
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.mlet import LIMITS
 from host_sdk.pack import mlet_file
 from host_sdk.pack.planner import Plan, round_up
@@ -85,7 +85,7 @@ class _Worst:
 
     def __init__(self, channels):
         self._channels = max(channels, 4)
-        self._graph = Graph(pixel_format="raw", inputs=[0])
+        self._graph = Graph(inputs=[Input(0, "raw")])
         self._places, self._rows = [], []
         self._add_tensor(0)
         last = 0
@@ -124,5 +124,7 @@ class _Worst:
         scratch, none = self.SCRATCH * round_up(self._channels), [0] * len(self._rows)
         size = scratch + 16
         ops = ([scratch] * len(none), [16] * len(none))
-        plan = Plan(size, 0, self._places, none, none, *ops, rows=self._rows)
+        plan = Plan(
+            size, 0, self._places, none, none, *ops, rows=self._rows, background_offsets=[0]
+        )
         return mlet_file.pack(self._graph, plan)

@@ -22,7 +22,7 @@ from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import MHZ
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import WITH_SCALE
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.pack import mlet_file, planner, targets
 from host_sdk.pack.packing import pack_for, plan_for
@@ -71,7 +71,7 @@ def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fie
     `exact` gives it multipliers of 31 bits, which none but imported models have.
     """
     rng = np.random.default_rng(0)
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor("x", *shape, 1.0, 3), Tensor("y", *out_shape, 1.0, 3)]
     op = Op(kind, name, [0], 1, **fields)
     channels = out_shape[2]
@@ -320,9 +320,9 @@ def pack_case(case, target):
 
 
 def random_frame(graph, rng):
-    """Return a frame for the graph's first input [H, W, C]: 8-bit pixels, or int8 if it is raw."""
-    bits = rng.integers(0, 256, graph.tensors[graph.inputs[0]].shape).astype(np.uint8)
-    return bits.view(np.int8) if graph.pixel_format == "raw" else bits
+    """Return a frame for the graph's only input [H, W, C]: 8-bit pixels, or int8 if it is raw."""
+    bits = rng.integers(0, 256, graph.input_tensor.shape).astype(np.uint8)
+    return bits.view(np.int8) if graph.input.pixel_format == "raw" else bits
 
 
 # Prints what a model's object takes of the heap, and what a stream of it does: the least of three

@@ -155,17 +155,56 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
         console.print(f'{done.bytes:,} bytes on {done.device}: motionlet.load("{done.path}")')
 
 
-def _clip(path, graph, frames):
-    """Return the clip of a command as samples of the input's size [T, H, W, C]."""
+def _clip(path, graph, frames, given=None):
+    """Return a clip for an input, by default the only one, as samples of its size [T, H, W, C].
+
+    `frames`: at most so many of the model's, of which an input of period n takes every n-th.
+    """
     from host_sdk.data import clip_files, clips
 
+    given = given or graph.input
     if path is None:
-        return clips.to_input(graph, clips.noise_clip(graph, frames or 8))
+        count = -(-(frames or 8) // given.period)
+        return clips.to_input(graph, clips.noise_clip(graph, count, given=given), given)
     if path.suffix.lower() in clip_files.VIDEO_SUFFIXES:
-        clip = clip_files.read_video(path, graph)
+        clip = clip_files.read_video(path, graph, given)
     else:
-        clip = clips.load_clip(path, graph.normalization.samples_per_unit)
-    return clips.to_input(graph, clip[:frames] if frames else clip)
+        clip = clips.load_clip(path, given.normalization.samples_per_unit)
+    return clips.to_input(graph, clip[: -(-frames // given.period)] if frames else clip, given)
+
+
+def _clips(words, graph, frames):
+    """Return clips for all inputs, cut to one duration; of one input, its clip.
+
+    `words` are the paths of a command, NAME=PATH where there are several inputs. An input without
+    one gets noise.
+    """
+    names = graph.input_names
+    paths = dict.fromkeys(names)
+    for word in words:
+        name, _, path = word.rpartition("=") if len(names) > 1 else (names[0], "", word)
+        if name not in paths:
+            wanted = ", ".join(f"{known}=FILE" for known in names)
+            raise MotionletError(f"--clip {word}: the model has {len(names)} inputs; give {wanted}")
+        if paths[name] is not None:
+            raise MotionletError(f"--clip {word}: input {name!r} has one already")
+        paths[name] = Path(path)
+    if len(names) == 1:
+        return _clip(paths[names[0]], graph, frames)
+    found = [
+        _clip(path, graph, frames, given) if path else None
+        for path, given in zip(paths.values(), graph.inputs, strict=True)
+    ]
+    lasts = [
+        len(clip) * period
+        for clip, period in zip(found, graph.input_periods, strict=True)
+        if clip is not None
+    ]
+    lasts = min([*lasts, *([frames] if frames else [])], default=8)
+    return [
+        _clip(None, graph, lasts, given) if clip is None else clip[: -(-lasts // given.period)]
+        for clip, given in zip(found, graph.inputs, strict=True)
+    ]
 
 
 @contextlib.contextmanager
@@ -181,31 +220,46 @@ def _deployed(spec, model, data, graph, path):
         yield RemoteStream(device, path, graph)
 
 
-STREAMING = (
-    model_argument,
-    device_option,
-    click.option(
-        "--clip",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 "
-        "or temperatures; default: noise.",
-    ),
-    click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
-    click.option("--path", help="The model on the device, when it is deployed already."),
-    json_option,
+CLIP_HELP = (
+    "A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 or "
+    "temperatures; default: noise."
+)
+clip_option = click.option(
+    "--clip", type=click.Path(dir_okay=False, path_type=Path), help=CLIP_HELP
+)
+clips_option = click.option(
+    *("--clip", "clips"),
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help=f"{CLIP_HELP} Of several inputs, one to each, by its name.",
 )
 
 
-def streaming_options(command):
-    """Give a command what it takes to stream a clip through a model on a device."""
-    for option in reversed(STREAMING):
-        command = option(command)
-    return command
+def streaming_options(clip):
+    """Return what gives a command all it takes to stream through a model on a device.
+
+    `clip` is its option for clips.
+    """
+    options = (
+        model_argument,
+        device_option,
+        clip,
+        click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
+        click.option("--path", help="The model on the device, when it is deployed already."),
+        json_option,
+    )
+
+    def with_options(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 @click.command()
-@streaming_options
-def verify(model, spec, clip, frames, path, as_json):
+@streaming_options(clips_option)
+def verify(model, spec, clips, frames, path, as_json):
     """Compare a device with the golden model, bit for bit, on every layer of every frame.
 
     The model is deployed first unless --path says where it is. `--device cffi` checks the C core
@@ -214,7 +268,7 @@ def verify(model, spec, clip, frames, path, as_json):
     from host_sdk.board import verify as verifying
 
     data, graph = read_model(model)
-    inputs = _clip(clip, graph, frames)
+    inputs = _clips(clips, graph, frames)
     with contextlib.ExitStack() as stack:
         if spec == "cffi":
             target = verifying.NativeTarget(data)
@@ -251,7 +305,7 @@ def _print_report(report):
 
 
 @click.command()
-@streaming_options
+@streaming_options(clip_option)
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
     data, graph = read_model(model)

@@ -60,9 +60,10 @@ def _on_target(graph, target):
         for op, offset, size in zip(graph.ops, plan.state_offsets, plan.state_sizes, strict=True)
         if size
     ]
-    if kept := planner.background_bytes(graph):
-        offset = plan.background_offset
-        state.append({"name": "input's background", "offset": offset, "bytes": kept})
+    for given, offset in zip(graph.inputs, plan.background_offsets, strict=True):
+        if kept := planner.background_bytes(graph, given):
+            whose = "input" if len(graph.inputs) == 1 else graph.tensors[given.tensor].name
+            state.append({"name": f"{whose}'s background", "offset": offset, "bytes": kept})
     return {
         "model_bytes": len(data),
         "arena_bytes": plan.arena_bytes,

@@ -1,11 +1,12 @@
 """Models and streams in the C core, on numpy arrays."""
 
-import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format import mlet as fmt
+from host_sdk.golden.inputs import check_due, frame_by_frame, in_order
 from host_sdk.native.core_library import library
 
 # What mlet_status_t says, in words.
@@ -29,6 +30,20 @@ def aligned(size):
 def pointer(array, c_type):
     ffi, _ = library()
     return ffi.cast(c_type, array.ctypes.data)
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """An input of a `Model`. It takes a frame at frames 0, n, 2n, ... of period n."""
+
+    name: str
+    shape: tuple
+    pixel_format: str
+    period: int
+
+    @property
+    def sample_type(self):
+        return {"raw": "int8", "int16": "int16"}.get(self.pixel_format, "uint8")
 
 
 class Model:
@@ -56,37 +71,41 @@ class Model:
             raise MotionletError(STATUS[status])
         self.stream_bytes = lib.mlet_stream_bytes(self.struct)
         self.op_count = self.struct.op_count
-        names = {code: name for name, code in fmt.PIXEL_FORMATS.items()}
-        inputs = range(self.struct.input_count)
-        self.inputs = [self._tensor(lib.mlet_model_input(self.struct, i))[0] for i in inputs]
-        self.input_shapes = [self._shape(lib.mlet_model_input(self.struct, i)) for i in inputs]
-        self.pixel_formats = [names[lib.mlet_model_pixel_format(self.struct, i)] for i in inputs]
-        self.pixel_format, self.input_shape = self.pixel_formats[0], self.input_shapes[0]
+        self.inputs = [self._input(index) for index in range(self.struct.input_count)]
         self.output_shape = self._shape(lib.mlet_model_output(self.struct, 0))
         self.op_shapes = [
             self._shape(lib.mlet_model_op(self.struct, i).output) for i in range(self.op_count)
         ]
 
-    def _tensor(self, index):
-        ffi, lib = library()
-        tensor = lib.mlet_model_tensor(self.struct, index)
-        shape = tensor.shape
-        return ffi.string(tensor.name).decode(errors="replace"), (
-            shape.height,
-            shape.width,
-            shape.channels,
-        )
+    @property
+    def input(self):
+        """The only input. Raises MotionletError when there are several."""
+        if len(self.inputs) != 1:
+            names = ", ".join(given.name for given in self.inputs)
+            raise MotionletError(f"the model has {len(self.inputs)} inputs: {names}")
+        return self.inputs[0]
 
-    def _shape(self, index):
-        return self._tensor(index)[1]
+    def _input(self, index):
+        ffi, lib = library()
+        code = lib.mlet_model_pixel_format(self.struct, index)
+        tensor = lib.mlet_model_input(self.struct, index)
+        name = ffi.string(lib.mlet_model_tensor(self.struct, tensor).name).decode()
+        pixel_format = next(name for name, value in fmt.PIXEL_FORMATS.items() if value == code)
+        period = lib.mlet_model_period(self.struct, index)
+        return ModelInput(name, self._shape(tensor), pixel_format, period)
+
+    def _shape(self, tensor):
+        _, lib = library()
+        shape = lib.mlet_model_tensor(self.struct, tensor).shape
+        return (shape.height, shape.width, shape.channels)
 
 
 class Stream:
     """One video's state.
 
     `push` takes the input tensor, int8 [height, width, channels], or samples of that shape (uint8,
-    or int16 where the model takes these), which the C core normalizes as it does on a device. For
-    several inputs it takes a list, or {name: frame}; an input that is not due has None or nothing.
+    or int16 where the model takes these), which the C core normalizes as it does on a device. Of
+    several inputs it takes what `golden.Stream.push` takes. `frames`: how many since the reset.
     """
 
     def __init__(self, model):
@@ -98,15 +117,17 @@ class Stream:
         status = lib.mlet_stream_init(self.struct, model.struct, memory, model.stream_bytes)
         if status:
             raise MotionletError(STATUS[status])
+        self.frames = 0
         self._inputs = [
-            self._view(lib.mlet_stream_input(self.struct, i), shape)
-            for i, shape in enumerate(model.input_shapes)
+            self._view(lib.mlet_stream_input(self.struct, index), given.shape)
+            for index, given in enumerate(model.inputs)
         ]
         self._output = self._view(lib.mlet_stream_output(self.struct, 0), model.output_shape)
 
-    def _view(self, pointer, shape):
+    @staticmethod
+    def _view(data, shape):
         ffi, _ = library()
-        return np.frombuffer(ffi.buffer(pointer, math.prod(shape)), np.int8).reshape(shape)
+        return np.frombuffer(ffi.buffer(data, int(np.prod(shape))), np.int8).reshape(shape)
 
     def due(self, index=0):
         """Return whether the next push takes a frame for an input."""
@@ -117,14 +138,13 @@ class Stream:
         """Forget all frames."""
         _, lib = library()
         lib.mlet_stream_reset(self.struct)
+        self.frames = 0
 
     def push(self, frame):
         """Run one frame; return the first output, int8 [height, width, channels], a copy."""
-        ffi, lib = library()
-        self._fill(frame)
-        status = lib.mlet_stream_run(self.struct, ffi.NULL, ffi.NULL)
-        if status:
-            raise MotionletError(STATUS[status])
+        ffi, _ = library()
+        self.normalize(frame)
+        self._run(ffi.NULL)
         return self._output.copy()
 
     def output(self):
@@ -132,9 +152,9 @@ class Stream:
         return self._output.copy()
 
     def push_trace(self, frame):
-        """Run one frame; return the output of every op, in order; None of one that did not run."""
-        ffi, lib = library()
-        self._fill(frame)
+        """Run one frame; return the output of every op, in order; None for one that did not run."""
+        ffi, _ = library()
+        self.normalize(frame)
         outputs = [bytearray() for _ in range(self.model.op_count)]
 
         @ffi.callback("mlet_status_t(void *, uint16_t, const int8_t *, uint32_t)")
@@ -142,50 +162,49 @@ class Stream:
             outputs[op] += ffi.buffer(output, size)  # a whole map, or a row of a chain
             return 0
 
-        status = lib.mlet_stream_run(self.struct, hook, ffi.NULL)
-        if status:
-            raise MotionletError(STATUS[status])
+        self._run(hook)
         return [
             np.frombuffer(output, np.int8).reshape(shape) if output else None
             for output, shape in zip(outputs, self.model.op_shapes, strict=True)
         ]
 
-    def _fill(self, frames):
-        """Put frames into the inputs that are due."""
-        names = self.model.inputs
-        if isinstance(frames, dict):
-            if unknown := frames.keys() - set(names):
-                raise MotionletError(f"no input {min(unknown)!r}; there is: {', '.join(names)}")
-            frames = [frames.get(name) for name in names]
-        elif len(names) == 1:
-            frames = [frames]
-        if len(frames) != len(names):
-            raise MotionletError(f"{len(frames)} frames, the model has {len(names)} inputs")
-        for index, (name, frame) in enumerate(zip(names, frames, strict=True)):
-            if (frame is not None) != self.due(index):
-                state = "is not due" if frame is not None else "is due, and missing"
-                raise MotionletError(f"the frame of input {name!r} {state}")
-        for index, frame in enumerate(frames):
-            if frame is not None:
-                self.normalize(frame, index)
+    def _run(self, hook):
+        ffi, lib = library()
+        status = lib.mlet_stream_run(self.struct, hook, ffi.NULL)
+        if status:
+            raise MotionletError(STATUS[status])
+        self.frames += 1
 
-    def normalize(self, frame, index=0):
-        """Put the next frame, int8 or samples, into an input tensor; return a copy of that."""
-        frame, pixel_format = np.asarray(frame), self.model.pixel_formats[index]
-        shape, tensor = self.model.input_shapes[index], self._inputs[index]
-        samples = {"raw": "int8", "int16": "int16"}.get(pixel_format, "uint8")
-        if frame.dtype not in ("int8", samples) or frame.size != tensor.size:
-            raise MotionletError(
-                f"frame is {frame.dtype} {frame.shape}, the model takes {samples} or int8 {shape}"
-            )
-        if frame.dtype != np.int8:
-            height, width, _ = shape
-            return self.load_frame(frame.tobytes(), pixel_format, width, height, index=index)
-        tensor[...] = frame.reshape(shape)
+    def normalize(self, frame):
+        """Put the next frame, int8 or samples, into the input tensor; return a copy of that.
+
+        Of what push takes for several inputs, the copies are a list.
+        """
+        frames = in_order([given.name for given in self.model.inputs], frame)
+        for index, (given, x) in enumerate(zip(self.model.inputs, frames, strict=True)):
+            check_due(given.name, given.period, self.frames, x)
+            if x is not None:
+                frames[index] = x = np.asarray(x)
+                kinds = list(dict.fromkeys((given.sample_type, "int8")))
+                if x.dtype not in kinds or x.size != int(np.prod(given.shape)):
+                    name = f" of input {given.name!r}" if len(frames) > 1 else ""
+                    raise MotionletError(
+                        f"frame{name} is {x.dtype} {x.shape}, the model takes "
+                        f"{' or '.join(kinds)} {given.shape}"
+                    )
+        tensors = [None if x is None else self._put(index, x) for index, x in enumerate(frames)]
+        return tensors if isinstance(frame, list | tuple | dict) else tensors[0]
+
+    def _put(self, index, x):
+        given, tensor = self.model.inputs[index], self._inputs[index]
+        if x.dtype != np.int8:
+            height, width, _ = given.shape
+            return self.load_frame(x.tobytes(), given.pixel_format, width, height, index=index)
+        tensor[...] = x.reshape(tensor.shape)
         return tensor.copy()
 
     def load_frame(self, pixels, frame_format, width, height, crop=None, index=0):
-        """Turn the next frame of a camera into an input tensor; return a copy of that.
+        """Turn the next frame of a camera into input tensor `index`; return a copy of that.
 
         Takes what `golden.frame_to_samples` takes; crops, resizes and normalizes in C.
         """
@@ -197,20 +216,26 @@ class Stream:
         model = self.model.struct
         tensor = lib.mlet_model_tensor(model, lib.mlet_model_input(model, index))
         field = ffi.new("const char **")
-        pixel_format = fmt.PIXEL_FORMATS[self.model.pixel_formats[index]]
+        pixel_format = fmt.PIXEL_FORMATS[self.model.inputs[index].pixel_format]
         if lib.mlet_frame_check(frame, pixel_format, tensor.shape, field):
             raise MotionletError(f"a frame's {ffi.string(field[0]).decode()} does not fit")
         if len(pixels) != lib.mlet_frame_bytes(frame):
             needed = lib.mlet_frame_bytes(frame)
             raise MotionletError(f"frame has {len(pixels)} bytes, {width}x{height} needs {needed}")
-        if not self.due(index):
-            raise MotionletError(f"the frame of input {self.model.inputs[index]!r} is not due")
-        if lib.mlet_stream_frame(self.struct, index, frame, ffi.from_buffer("uint8_t[]", pixels)):
+        check_due(
+            self.model.inputs[index].name, self.model.inputs[index].period, self.frames, frame
+        )
+        content = ffi.from_buffer("uint8_t[]", pixels)
+        if lib.mlet_stream_frame(self.struct, index, frame, content):
             raise MotionletError("the frame holds a NaN")
         return self._inputs[index].copy()
 
 
 def run_clip(model, clip):
-    """Stream a clip [T, H, W, C] of int8 or of samples from a reset state; return all outputs."""
+    """Stream a clip [T, H, W, C] of int8 or of samples from a reset state; return all outputs.
+
+    Of several inputs, it takes what `golden.run_clip` takes.
+    """
     stream = Stream(model)
-    return np.stack([stream.push(frame) for frame in clip])
+    names, periods = zip(*((given.name, given.period) for given in model.inputs), strict=True)
+    return np.stack([stream.push(frame) for frame in frame_by_frame(names, list(periods), clip)])
