@@ -8,13 +8,14 @@ READY := $(VENV)/.ready
 # A file's tests stay together, since they share what took long to make.
 PYTEST_JOBS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint firmware bench clean setup
+.PHONY: help demo test lint firmware bench dist clean setup
 
 help:
 	@echo "make demo                   train, deploy and verify on the virtual Pico"
 	@echo "make test                   run every test"
 	@echo "make firmware BOARD=NAME    build MicroPython with Motionlet (default $(BOARD))"
 	@echo "make bench                  measure cycles and sizes; rewrites BENCHMARKS.md"
+	@echo "make dist                   wheel, firmware, native modules and checksums into dist/"
 	@echo "make clean                  delete what was built, but not $(VENV)"
 
 setup: $(READY)
@@ -45,5 +46,9 @@ firmware: $(READY)
 bench: $(READY)
 	@$(BIN)/host_sdk bench
 
+dist: $(READY)
+	@tools/install_packages.sh for-tests
+	@$(BIN)/python tools/make_dist.py
+
 clean:
-	rm -rf build
+	rm -rf build dist

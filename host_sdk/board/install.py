@@ -1,7 +1,7 @@
 """Put Motionlet onto MicroPython that was built without it: a native module, no flashing.
 
-The package for the device's architecture goes to /lib; tools/build_natmod.py builds it. Every
-reason why it could not work there is found before the first byte is written.
+The package for the device's architecture goes to /lib; tools/build_natmod.py builds it, and an
+installed SDK has it. Every reason why it could not work there is found before the first byte is written.
 """
 
 import json
@@ -119,13 +119,25 @@ def _dotted(numbers):
 
 
 def build_package(arch):
-    """Build the package of an architecture, unless it is up to date; return its folder."""
+    """Build the package of an architecture, unless it is up to date; return its folder.
+
+    An installed SDK has brought it along, or raises MotionletError.
+    """
+    folder = paths.built(f"dist/{arch}_{_dotted(ABI)}")
+    if paths.checkout() is None:
+        if not folder.exists():
+            known = sorted(path.name.partition("_")[0] for path in folder.parent.glob("*_*"))
+            raise MotionletError(
+                f"no package for {arch}: this SDK has {', '.join(known) or 'none'}; a checkout of "
+                "Motionlet builds more"
+            )
+        return folder
     tool = paths.repository() / "tools/build_natmod.py"
     done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, encoding="utf-8")
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
         raise MotionletError(f"no package for {arch}: {lines[0].removeprefix('error: ')}")
-    return paths.build() / "dist" / f"{arch}_{_dotted(ABI)}"
+    return folder
 
 
 def read_package(folder, arch):
@@ -152,7 +164,7 @@ def read_package(folder, arch):
 def install(device, folder=None, progress=None):
     """Install Motionlet on `device`; return `Installed`.
 
-    folder: of a package, by default what tools/build_natmod.py makes for the device. Nothing is
+    folder: of a package, by default `build_package` for the device. Nothing is
     written where Motionlet is part of the firmware, and no file that is there already.
     progress: called with (bytes done, bytes in all).
 
