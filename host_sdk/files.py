@@ -113,7 +113,7 @@ def write_json(path, value):
 def locked(path, busy=None):
     """Hold an exclusive lock on the file `path`.
 
-    While another process holds it: wait; or, if `busy` is given, raise MotionletError with that text.
+    While another process holds it: wait; or, if `busy` is given, raise MotionletError saying so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", encoding="utf-8") as file:

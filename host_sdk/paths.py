@@ -29,8 +29,8 @@ def repository(what="this"):
     root = checkout()
     if root is None:
         raise MotionletError(
-            f"{what} needs a checkout of Motionlet (`pip install -e .` in one); the package that "
-            f"runs here, {PACKAGE}, was installed without"
+            f"{what} needs a checkout of Motionlet, with `pip install -e .` in it; this is the "
+            f"installed package in {PACKAGE}"
         )
     return root
 

@@ -1,7 +1,8 @@
 """Put Motionlet onto MicroPython that was built without it: a native module, no flashing.
 
 The package for the device's architecture goes to /lib; tools/build_natmod.py builds it, and an
-installed SDK has it. Every reason why it could not work there is found before the first byte is written.
+installed SDK has it. Every reason why it could not work there is found before the first byte is
+written.
 """
 
 import json
