@@ -23,6 +23,8 @@ from typing import Any, NamedTuple, TypeAlias
 Buffer: TypeAlias = Any
 Shape: TypeAlias = tuple[int, int, int]
 Crop: TypeAlias = tuple[int, int, int, int]
+Frames: TypeAlias = Buffer | tuple[Buffer | None, ...] | list[Buffer | None]
+"""A frame; of several inputs a tuple or list of one to each."""
 
 VERSION: str
 """Motionlet's version."""
@@ -61,6 +63,18 @@ class Tensor(NamedTuple):
     scale: float
     zero_point: int
 
+class Input(NamedTuple):
+    """An input: a Tensor, and how it is fed. Not a name of the module."""
+
+    name: str
+    shape: Shape
+    scale: float
+    zero_point: int
+    pixel_format: str
+    """"gray8", "rgb888", "int16", or "raw": int8 elements."""
+    period: int
+    """It takes a frame at every frame of the stream whose number this divides: 1 is each one."""
+
 class Op(NamedTuple):
     """One step of a model: its name, its kind, and the shape of its output. Not a name either."""
 
@@ -84,8 +98,8 @@ class Model:
     name: str | None
     """What it was given as a name; `motionlet.load` gives the path."""
     labels: tuple[str, ...]
-    """What each channel of the first output stands for; may be empty."""
-    inputs: tuple[Tensor, ...]
+    """What each channel of the first output stands for; may be empty. Always the same tuple."""
+    inputs: tuple[Input, ...]
     outputs: tuple[Tensor, ...]
     ops: tuple[Op, ...]
     """In the order they run."""
@@ -93,6 +107,8 @@ class Model:
     """The rate the model was trained at; 0.0 when not stated."""
     target: int
     """0: runs anywhere. Else the one target whose weight layout it has."""
+    target_name: str
+    """The same in words: "portable", "cortex_m0plus", "esp32s3"."""
     bytes: int
     """Length of the file."""
     arena_bytes: int
@@ -121,7 +137,14 @@ class Model:
         crop: (x, y, width, height), the part of the frame to use; by default all of it. It is
             resized by area to the input's size; its shape may differ, then the image is stretched.
 
-        A raw int8 input takes none of them. Raises MemoryError that names the bytes needed and
+        A raw int8 input takes none of them. Of several inputs they describe the first that takes
+        pixels. To describe others too, give one tuple (width, height, format, crop), or the first
+        few of these, to each input, or None for its defaults; in their order, or by their names:
+
+            model.stream((160, 120, GRAY8), None)
+            model.stream(image=(160, 120, GRAY8))
+
+        Raises MemoryError that names the bytes needed and
         those in the largest free block.
         """
 
@@ -133,33 +156,51 @@ class Stream:
     ValueError with both numbers, TypeError for None, which cameras give when they fail. Frames are
     cropped, resized and normalized as the model says (SPEC.md, section 3).
 
+    A model of several inputs takes a frame for each, in the order of `model.inputs` or by name. An
+    input of period n takes one at frames 0, n, 2n, ... since the reset, and None, or nothing, in
+    between. One that is missing or too many raises ValueError, and says when the next one is due;
+    then, as after any frame that does not fit, no input has changed.
+
     What pushes runs to its end: Ctrl-C, other tasks and what `micropython.schedule` has wait until
     then. Should an interrupt or a thread push into the stream meanwhile, or reset it, that one gets
     a RuntimeError and the frame under way is not harmed. Other streams are free.
+
+    Should an op fail, as it may when the file was changed after it was checked, RuntimeError names
+    it. The outputs are then those of the frame before, and the stream takes no frame before a
+    reset.
     """
 
     model: Model
     frames: int
     """Frames since the start or the last reset."""
 
-    def push(self, frame: Buffer, /) -> memoryview:
+    def push(self, *frames: Buffer | None, **by_name: Buffer | None) -> memoryview:
         """Run the model on the next frame; return the int8 values of its first output.
+
+            stream.push(frame)
+            stream.push(frame, level)               # of two inputs
+            stream.push(image=frame, level=None)    # the second one is not due
 
         It is a read-only memoryview of typecode 'b', the same object each time, and shows the
         newest frame's values.
         """
-    def trace(self, frame: Buffer, crcs: array[int], /) -> memoryview:
-        """Push, and write CRC-32s: of the input tensor, then of every op's output.
+    def trace(self, frame: Frames, crcs: array[int], /) -> memoryview:
+        """Push, and write CRC-32s: of the input tensors, then of every op's output.
 
-        crcs: array('I') of len(model.ops) + 1.
+        Inputs that are not due and ops that do not run at this frame have 0.
+
+        crcs: array('I') of len(model.inputs) + len(model.ops).
         """
-    def profile(self, frame: Buffer, times: array[int], /) -> memoryview:
+    def profile(self, frame: Frames, times: array[int], /) -> memoryview:
         """Push, and write how long each op took, in microseconds.
 
         times: array('I') of len(model.ops).
         """
-    def tap(self, frame: Buffer, op: int, /) -> memoryview:
-        """Push; return a copy of the output of op number `op`, or of the input tensor for -1.
+    def tap(self, frame: Frames, op: int, /) -> memoryview:
+        """Push; return a copy of the output of op number `op`, or of an input tensor.
+
+        op: -1 is the first input, -2 the second. Raises ValueError, and does not push, if it is not
+            due at this frame.
 
         Allocates the copy, int8 values, before it pushes.
         """

@@ -30,9 +30,9 @@ KERNELS = (*OP_CODES, "keep_shifted")  # the names of their functions, without t
 _ANY_KERNEL = rf"(mlet|m0|s3)_({'|'.join(KERNELS)})"
 POINTERS = {
     "mlet_model_open": r"check_(tensor|input|normalization|output|op)",
-    "check_op": r"(mlet|m0|s3)_layer_(counts|check_arrays|scratch_bytes)",
+    "check_op": r"(mlet|m0|s3)_layer_(counts|check_arrays)",
+    "mlet_scratch_bytes": rf"(mlet|m0|s3)_({'|'.join(OP_CODES)})_scratch_bytes",
     "mlet_run_op": _ANY_KERNEL,
-    "run_shifting": r"(mlet|m0|s3)_(depthwise2d|keep_shifted|pointwise)",
     "m0_keep_shifted": r"m0_keep(8|_words)",
     "make_row": None,
     "mlet_stream_run": None,

@@ -9,7 +9,7 @@ import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk.board import rom_update, romfs
+from host_sdk.board import native_module, rom_update, romfs
 from host_sdk.board.remote import Remote, require_module
 from host_sdk.errors import MotionletError
 from host_sdk.format.mlet import ALIGN
@@ -46,14 +46,16 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     It is packed anew for the kernels in the device's firmware, or for `target`. `where`: "rom",
     "files", or "auto" for ROMFS where the device has one. `erase` first forgets everything in
     ROMFS (an interruption then leaves no model). `progress(done, total)` counts bytes. Returns
-    `Deployed`; raises MotionletError, having changed nothing, when the device has no module, reads
-    only an older format, or lacks the room or the memory.
+    `Deployed`; raises MotionletError, having changed nothing, when the device has no module, or one
+    that lacks what the model needs or reads only an older format, or has no room or no memory.
     """
     graph = mlet_file.read(data)[0]
     romfs.check_path(name)
     module = require_module(device)
     reads = module["format_version"]
-    plan, data = plan_and_pack(graph, target or module["target"], reads)
+    chains = "chains" in module["groups"]
+    plan, data = plan_and_pack(graph, target or module["target"], reads, chains)
+    native_module.check(device.name, module, native_module.needs(graph, plan))
     version = mlet_file.version_of(data)
     if version > reads:
         raise MotionletError(

@@ -1,18 +1,17 @@
 """Put Motionlet onto MicroPython that was built without it: a native module, no flashing.
 
-The package for the device's architecture goes to /lib; tools/build_natmod.py builds it, and an
-installed SDK has it. Every reason why it could not work there is found before the first byte is
-written.
+The package for the device's architecture goes to /lib: a module with what is wanted of it (see
+native_module), and the Python package. Every reason why it could not work there is found before the
+first byte is written.
 """
 
 import json
-import subprocess
-import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk import paths
+from host_sdk.board import native_module
 from host_sdk.board.remote import Remote, find_module
 from host_sdk.errors import DeviceError, MotionletError
 
@@ -119,26 +118,29 @@ def _dotted(numbers):
     return ".".join(map(str, numbers))
 
 
-def build_package(arch):
-    """Build the package of an architecture, unless it is up to date; return its folder.
+def make_package(arch, wanted="core", said=None):
+    """Return the `Package` for an architecture.
 
-    An installed SDK has brought it along, or raises MotionletError.
+    wanted: "core", "full", or the graphs of the models that it is made for. Where nothing can be
+    linked, it has a module that came ready; `said` is called with a line that says so.
     """
-    folder = paths.built(f"dist/{arch}_{_dotted(ABI)}")
-    if paths.checkout() is None:
-        if not folder.exists():
-            known = sorted(path.name.partition("_")[0] for path in folder.parent.glob("*_*"))
-            raise MotionletError(
-                f"no package for {arch}: this SDK has {', '.join(known) or 'none'}; a checkout of "
-                "Motionlet builds more"
-            )
-        return folder
-    tool = paths.repository() / "tools/build_natmod.py"
-    done = subprocess.run([sys.executable, tool, arch], stderr=subprocess.PIPE, encoding="utf-8")
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no output"]
-        raise MotionletError(f"no package for {arch}: {lines[0].removeprefix('error: ')}")
-    return folder
+    try:
+        if isinstance(wanted, str):
+            selection = native_module.CONFIGURATIONS[wanted]
+        else:
+            selection = native_module.made_for(wanted, arch)
+        module = native_module.link(arch, selection).mpy
+    except MotionletError as error:
+        name = wanted if isinstance(wanted, str) else "full"
+        ready = native_module.folder() / arch / f"{name}.mpy"
+        if not ready.exists():
+            raise MotionletError(f"no package for {arch}: {error}") from None
+        if said:
+            said(f"{error}: taking the module `{name}` that came ready")
+        module = ready.read_bytes()
+    sources = sorted(paths.data("device/motionlet").glob("*.py"))
+    files = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sources}
+    return Package(arch, {MODULE: module, **files}, len(module))
 
 
 def read_package(folder, arch):
@@ -162,12 +164,13 @@ def read_package(folder, arch):
     return Package(arch, {MODULE: module, **files}, len(module))
 
 
-def install(device, folder=None, progress=None):
+def install(device, folder=None, progress=None, wanted="core", said=None):
     """Install Motionlet on `device`; return `Installed`.
 
-    folder: of a package, by default `build_package` for the device. Nothing is
-    written where Motionlet is part of the firmware, and no file that is there already.
-    progress: called with (bytes done, bytes in all).
+    folder: of a package; by default one is made for the device, with what is `wanted`, and `said`
+    is told what there is to say: see make_package(). Nothing is written where Motionlet is part of
+    the firmware, and no file that is there already. progress: called with (bytes done, bytes in
+    all).
 
     Raises MotionletError, having written nothing, when the device's MicroPython cannot load the
     package, when the package is not for it, or when its file system or its heap has no room.
@@ -181,7 +184,7 @@ def install(device, folder=None, progress=None):
     if found and not in_files:
         return Installed(device.name, "", found["version"], 0, 0)
     arch = package_arch(device, facts)
-    package = read_package(folder or build_package(arch), arch)
+    package = read_package(folder, arch) if folder else make_package(arch, wanted, said)
     if found:
         remote.restart()  # what is imported lies in the heap
     _check_room(remote, package)

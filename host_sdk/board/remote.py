@@ -9,8 +9,10 @@ import zlib
 
 import numpy as np
 
+from host_sdk.board.native_module import GROUPS
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.format.mlet import TARGETS
+from host_sdk.format.operators import OPS
 
 # Defined once on the device; names begin with an underscore to keep out of the user's way.
 HELPERS = """
@@ -33,6 +35,7 @@ _model = motionlet.load({path!r}, in_ram={in_ram})
 _stream = _model.stream()
 _crcs = array.array('I', [0] * (len(_model.ops) + 1))
 _times = array.array('I', [0] * len(_model.ops))
+_can_trace = hasattr(_stream, 'trace')
 def _trace(text):
     _stream.trace(_unpack(text), _crcs)
     print(json.dumps(list(_crcs)))
@@ -53,6 +56,7 @@ def _profile(text, repeats, untimed):
         if turn >= untimed:
             total = [t + n for t, n in zip(total, _times)]
     print(json.dumps(total))
+print(json.dumps(_can_trace))
 """
 
 
@@ -129,11 +133,20 @@ class RemoteStream:
         self.name = device.name
         self.graph = graph
         self._remote = Remote(device)
-        device.exec(STREAM.format(path=path, in_ram=in_ram))
+        self._can_trace = self._remote.json(STREAM.format(path=path, in_ram=in_ram))
 
     def _text(self, frame):
         frame = np.asarray(frame)
         return self._remote.packed(frame.astype(frame.dtype.newbyteorder("<")).tobytes())
+
+    def _looking(self, code):
+        """Return what code gives that looks into the stream, if the module there can."""
+        if not self._can_trace:
+            raise MotionletError(
+                f"the module on {self.name} does not show what each layer gives: "
+                "`host_sdk install --full` puts one there that does"
+            )
+        return self._remote.json(code)
 
     def reset(self):
         """Forget all frames."""
@@ -146,11 +159,11 @@ class RemoteStream:
 
     def trace(self, frame):
         """Run one frame; return the CRC-32 of the input and of every op's output."""
-        return self._remote.json(f"_trace({self._text(frame)})")
+        return self._looking(f"_trace({self._text(frame)})")
 
     def tap(self, frame, op):
         """Run one frame; return the output of op `op` (-1: the input), int8 [H, W, C]."""
-        data = base64.b64decode(self._remote.json(f"_tap({self._text(frame)}, {op})"))
+        data = base64.b64decode(self._looking(f"_tap({self._text(frame)}, {op})"))
         graph = self.graph
         tensor = graph.tensors[graph.inputs[0] if op < 0 else graph.ops[op].output]
         return np.frombuffer(data, np.int8).reshape(tensor.shape)
@@ -160,17 +173,22 @@ class RemoteStream:
 
         Returns the microseconds that each op took, over all repeats.
         """
-        return self._remote.json(f"_profile({self._text(frame)}, {repeats}, {untimed})")
+        return self._looking(f"_profile({self._text(frame)}, {repeats}, {untimed})")
 
 
 def find_module(device):
-    """Return {"version", "format_version", "target"} of the device's Motionlet, None without."""
+    """Return what the device's Motionlet says of itself; None where it has none.
+
+    That is {"version", "format_version", "target", "operators", "groups"}: the last two are sets,
+    of kinds and of native_module.GROUPS; all there are, where an older one does not say.
+    """
     code = """
 import json
 try:
     import motionlet as _m
     print(json.dumps({"version": _m.VERSION, "format_version": _m.FORMAT_VERSION,
-                      "target": _m.TARGET}))
+                      "target": _m.TARGET, "operators": getattr(_m, "OPERATORS", -1),
+                      "groups": getattr(_m, "GROUPS", -1)}))
 except ImportError:
     print("null")
 """
@@ -179,6 +197,9 @@ except ImportError:
     if found is not None:
         names = {code: name for name, code in TARGETS.items()}
         found["target"] = names.get(found["target"], f"target {found['target']}")
+        operators, groups = found["operators"], found["groups"]
+        found["operators"] = {kind for kind, op in OPS.items() if operators >> op.code & 1}
+        found["groups"] = {name for bit, name in enumerate(GROUPS) if groups >> bit & 1}
     return found
 
 

@@ -62,11 +62,11 @@ def _open(spec):
     return open_device(spec)
 
 
-def _install(device, folder=None):
+def _install(device, folder=None, wanted="core"):
     from host_sdk.board import install as installing
 
     with progress_bar(f"installing on {device.name}") as progress:
-        return installing.install(device, folder, progress)
+        return installing.install(device, folder, progress, wanted, messages.print)
 
 
 @click.command()
@@ -74,17 +74,34 @@ def _install(device, folder=None):
 @click.option(
     "--package",
     type=click.Path(file_okay=False, path_type=Path),
-    help="A package's folder; default: the one for the device, built here or brought along.",
+    help="A package's folder, in place of what is made for the device.",
 )
+@click.option(
+    "--for",
+    "first",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="MODEL...",
+    help="Only what these models need.",
+)
+@click.argument("more", nargs=-1, type=click.Path(dir_okay=False, path_type=Path), metavar="")
+@click.option("--full", is_flag=True, help="All there is: to try kernels, to look into layers.")
 @json_option
-def install(spec, package, as_json):
+def install(spec, package, first, more, full, as_json):
     """Add Motionlet to the MicroPython on a device, without flashing it.
 
-    The module for its architecture goes to /lib, where it is loaded from into RAM. Nothing is
-    done where the firmware has Motionlet built in.
+    The module for its architecture goes to /lib, where it is loaded from into RAM. By default it
+    has what networks of all families need. Nothing is done where the firmware has Motionlet built
+    in.
     """
+    if more and first is None:
+        raise click.UsageError(f"{more[0]}: models come after --for")
+    if (package is not None) + (first is not None) + full > 1:
+        raise click.UsageError("--package, --for and --full exclude each other")
+    wanted = "full" if full else "core"
+    if first is not None:
+        wanted = [read_model(model)[1] for model in (first, *more)]
     with _open(spec) as device:
-        done = _install(device, package)
+        done = _install(device, package, wanted)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     elif not done.arch:

@@ -9,16 +9,23 @@ from collections import Counter
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.format.mlet import LIMITS, OP_CODES, PIXEL_FORMATS
+from host_sdk.format.mlet import LIMITS, PIXEL_FORMATS
 from host_sdk.format.normalization import PIXELS
+from host_sdk.format.operators import OPS, having
 
 INT32_MAX = 2**31 - 1
-WITH_WEIGHTS = ("conv2d", "depthwise2d", "pointwise", "temporal_depthwise", "dense")
-WITH_ROWS = ("conv2d", "pointwise", "dense")  # weights [C_out, ...], of 8 bits or 4
-WITH_KERNEL = ("conv2d", "depthwise2d", "average_pool")
-IN_PLACE = ("temporal_depthwise", "temporal_shift", "temporal_average", "add")
-SHIFTING = ("depthwise2d", "pointwise")  # that may shift as they read
-SHIFTS = ("temporal_shift", *SHIFTING)
+WITH_WEIGHTS = having("weights")
+WITH_ROWS = having("rows", "int4")  # weights [C_out, ...], of 8 bits or 4
+WITH_SCALE = having("scale")
+WITH_KERNEL = having("window")
+WITH_PADDING = having("padding")
+WITH_SLOTS = having("slots")
+WITH_DILATED_FRAMES = having("slots", "weights")
+IN_PLACE = having("in_place")
+VECTOR, ROWS = having("vector"), having("rows")
+SHIFTING = having("shift")  # that may shift as they read
+SHIFTS = having("channels")
+COPIES = having("copy")
 SHIFT_MULTIPLE = 4  # of the channels that those shift
 PIXEL_CHANNELS = {"gray8": 1, "rgb888": 3, "int16": 1}
 DIMENSIONS = ("height", "width", "channels")
@@ -121,9 +128,9 @@ def check_order(graph):
     """Check that every tensor is written once, and before it is read."""
     count, writers = len(graph.tensors), Counter(graph.inputs)
     for index, op in enumerate(graph.ops):
-        if op.kind not in OP_CODES:
+        if op.kind not in OPS:
             raise RecordError("op", index, "code", f"{op.kind!r} is not an op")
-        wanted = 2 if op.kind == "add" else 1
+        wanted = OPS[op.kind].inputs
         if len(op.inputs) != wanted:
             message = f"{op.kind} has {wanted} inputs, not {len(op.inputs)}"
             raise RecordError("op", index, "input1", message)
@@ -161,9 +168,9 @@ def array_shapes(graph, op):
             "multiplier": per_channel,
             "shift": per_channel,
         }
-    if op.kind == "add":
+    if OPS[op.kind].inputs == 2:
         return {"multiplier": (2,), "shift": (1,)}
-    return {} if op.kind == "temporal_shift" else {"multiplier": (1,), "shift": (1,)}
+    return {"multiplier": (1,), "shift": (1,)} if op.kind in WITH_SCALE else {}
 
 
 def check_layer(graph, index, op):
@@ -190,16 +197,16 @@ def check_layer(graph, index, op):
             padding = ("pad_top", "pad_left")[axis]
             within(padding, op.padding[axis], 0, 255)
             _check_window(op, axis, source, target, padding, wrong)
-    if op.kind == "average_pool" and (op.dilation != (1, 1) or op.padding != (0, 0)):
-        wrong("pad_top", "average_pool has no padding and no dilation")
-    if op.kind in ("temporal_depthwise", "temporal_average"):
+        if op.kind not in WITH_PADDING and (op.dilation != (1, 1) or op.padding != (0, 0)):
+            wrong("pad_top", f"{op.kind} has no padding and no dilation")
+    if op.kind in WITH_SLOTS:
         within("frames", op.frames, 1, LIMITS["max_frames"])
-    if op.kind == "temporal_depthwise":
+    if op.kind in WITH_DILATED_FRAMES:
         within("frame_dilation", op.frame_dilation, 1, LIMITS["max_span"])
         if (op.frames - 1) * op.frame_dilation > LIMITS["max_span"]:
             span = (op.frames - 1) * op.frame_dilation
             wrong("frame_dilation", f"spans {span} frames, more than {LIMITS['max_span']}")
-    if op.kind == "temporal_shift":
+    if op.kind in SHIFTS and op.kind not in SHIFTING:
         within("shift_channels", op.shift_channels, 1, source.channels)
     else:
         most = source.channels if op.kind in SHIFTS else 0
@@ -268,24 +275,22 @@ def as_float32(value):
 
 def _check_shapes(op, graph, wrong):
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
-    if op.kind == "dense":
-        expected = (1, 1, target.channels)
-    elif op.kind == "conv2d":
-        expected = target.shape
-    elif op.kind in WITH_KERNEL:
-        expected = (target.height, target.width, source.channels)
-    elif op.kind == "pointwise":
-        expected = (source.height, source.width, target.channels)
-    else:
-        expected = source.shape
+    height, width, channels = source.shape
+    if op.kind in VECTOR:
+        height, width = 1, 1
+    elif op.kind in WITH_KERNEL:  # _check_window has the rule
+        height, width = target.height, target.width
+    if op.kind in ROWS:
+        channels = target.channels
+    expected = (height, width, channels)
     for name, has, fits in zip(DIMENSIONS, target.shape, expected, strict=True):
         if has != fits:
             message = f"output is {target.shape}, where {expected} fits input {source.shape}"
             wrong(name, message)
-    if op.kind == "add" and graph.tensors[op.inputs[1]].shape != source.shape:
+    if OPS[op.kind].inputs == 2 and graph.tensors[op.inputs[1]].shape != source.shape:
         second = graph.tensors[op.inputs[1]].shape
         wrong("input1", f"inputs are {source.shape} and {second}, not of one shape")
-    if op.kind == "temporal_shift":
+    if op.kind in COPIES:
         if target.zero_point != source.zero_point:
             wrong("zero_point", f"a copy keeps {source.zero_point}, not {target.zero_point}")
         if as_float32(target.scale) != as_float32(source.scale):
@@ -297,7 +302,7 @@ def _check_window(op, axis, source, target, padding, wrong):
     before, reach = op.padding[axis], (op.kernel[axis] - 1) * op.dilation[axis]
     start = (target.shape[axis] - 1) * op.stride[axis] - before
     size = source.shape[axis]
-    if op.kind == "average_pool":
+    if op.kind not in WITH_PADDING:
         if start + reach > size - 1:
             wrong(DIMENSIONS[axis], f"the last window ends at {start + reach + 1} of {size}")
     elif before > reach:

@@ -12,6 +12,7 @@ import numpy as np
 from host_sdk.errors import MotionletError
 from host_sdk.files import read_arrays, replacing
 from host_sdk.format.normalization import PIXELS, Normalization
+from host_sdk.format.operators import OPS
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Tensor:
 
 @dataclass
 class Op:
-    """One operator. `kind` is a key of `mlet_format.OP_CODES`; unused fields keep their defaults.
+    """One operator. `kind` is a key of `operators.OPS`; unused fields keep their defaults.
 
     Layouts of `weights` (int8): conv2d [C_out, k_h, k_w, C_in]; depthwise2d [k_h, k_w, C];
     pointwise and dense [C_out, C_in]; temporal_depthwise [k_t, C], oldest tap first.
@@ -81,7 +82,7 @@ class Graph:
     def macs(self, op):
         """Multiply-accumulates of one op on one frame (averages count their additions as 0)."""
         out = self.tensors[op.output]
-        if op.kind in ("conv2d", "depthwise2d", "pointwise", "dense", "temporal_depthwise"):
+        if "weights" in OPS[op.kind].has:
             per_channel = op.weights.size // out.channels
             return out.size * per_channel
         return 0

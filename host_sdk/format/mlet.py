@@ -6,6 +6,8 @@ from this file, so that host, device and document cannot disagree. Everything is
 
 import struct
 
+from host_sdk.format.operators import OP_CODES, OPS, TRAITS  # noqa: F401 - part of the format
+
 MAGIC = b"MLET"
 FORMAT_VERSION = 3  # the newest; a writer uses the oldest that can hold the file
 OLDEST_VERSION = 1
@@ -15,18 +17,6 @@ CRC_START = 16  # the CRC-32 covers the file from here to its end
 
 # A file packed for one target holds its weights in that target's layout; 0 runs anywhere.
 TARGETS = {"portable": 0, "cortex_m0plus": 1, "esp32s3": 2}
-
-OP_CODES = {
-    "conv2d": 1,
-    "depthwise2d": 2,
-    "pointwise": 3,
-    "temporal_depthwise": 4,
-    "temporal_shift": 5,
-    "add": 6,
-    "average_pool": 7,
-    "temporal_average": 8,
-    "dense": 9,
-}
 
 DTYPES = {"int8": 1}
 

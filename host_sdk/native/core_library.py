@@ -33,7 +33,8 @@ PLATFORMS = {
     "darwin-arm64": "aarch64-macos",
     "win32-amd64": "x86_64-windows-gnu",
 }
-FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra", "-DMLET_ALL_TARGETS")
+FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra")
+ALL = ("-DMLET_ALL_TARGETS",)
 
 
 def _declarations(header):
@@ -41,6 +42,7 @@ def _declarations(header):
     text = re.sub(r"//[^\n]*", "", header)
     text = re.sub(r"static inline [^{]*\{.*?\n\}", "", text, flags=re.S)
     text = re.sub(r"#ifdef __cplusplus\n.*?#endif", "", text, flags=re.S)
+    text = text.replace("\\\n", "")
     return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
 
 
@@ -75,7 +77,7 @@ def library_path(folder, name):
     return folder / f"{name}{'.dll' if name.startswith('win32') else '.so'}"
 
 
-def _compile(sources, target, compiler):
+def _compile(sources, target, compiler, flags):
     if sys.stderr.isatty():
         print("compiling the C core, this once …", file=sys.stderr)
     make_folder(target.parent)
@@ -83,7 +85,7 @@ def _compile(sources, target, compiler):
     # In a folder of its own first, so that two processes at once do no harm.
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder) / target.name
-        command = [*compiler, *FLAGS, *include, "-o", str(made), *map(str, sources)]
+        command = [*compiler, *flags, *include, "-o", str(made), *map(str, sources)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         except OSError as error:
@@ -103,13 +105,14 @@ def _sources():
     return core, sorted(path for folder in folders for path in folder.glob("*.[ch]"))
 
 
-def compiled(name=None):
+def compiled(flags=ALL, name=None):
     """Return the path of the library, compiled first when its sources are new.
 
     name: of `PLATFORMS`, to compile for it with Zig; by default for this machine.
     """
     _, files = _sources()
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    flags = (*FLAGS, *flags)
+    digest = hashlib.sha256(" ".join(flags).encode())
     for path in files:
         digest.update(path.name.encode() + path.read_bytes())
     folder = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}"
@@ -117,28 +120,29 @@ def compiled(name=None):
     if not target.exists():
         zig = [sys.executable, "-m", "ziglang", "cc", "-target", PLATFORMS.get(name), "-s"]
         compiler = zig if name else find_compiler()
-        _compile([path for path in files if path.suffix == ".c"], target, compiler)
+        _compile([path for path in files if path.suffix == ".c"], target, compiler, flags)
     return target
 
 
-def _open(ffi):
+def _open(ffi, flags):
     """Return the library: the one an installed package has for this machine, or one compiled."""
     brought = library_path(paths.built("native"), this_platform())
-    if paths.checkout() is None and brought.exists():
+    if paths.checkout() is None and flags == ALL and brought.exists():
         # It may not load: for want of glibc, say. Then as where there is none.
         with contextlib.suppress(OSError):
             return ffi.dlopen(str(brought))
-    return ffi.dlopen(str(compiled()))
+    return ffi.dlopen(str(compiled(flags)))
 
 
 @functools.cache
-def library():
+def library(flags=ALL):
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
-    Raises NoCompilerError when there is no C compiler, and none is to be had with the package.
+    `flags` of the compiler choose what is built in: mlet_config.h says what there is. Raises
+    NoCompilerError when there is no C compiler, and the library did not come with the package.
     """
     core, _ = _sources()
     ffi = cffi.FFI()
     for header in ("mlet.h", "mlet_kernels.h"):
         ffi.cdef(_declarations((core / header).read_text(encoding="utf-8")))
-    return ffi, _open(ffi)
+    return ffi, _open(ffi, flags)

@@ -13,6 +13,7 @@ STATUS = {
     -3: "the file is not a model",
     -4: "memory is too small or not aligned",
     -5: "a frame's description breaks SPEC.md",
+    -6: "this build of the core leaves it out",
 }
 
 
@@ -42,10 +43,13 @@ class Model:
         error = ffi.new("mlet_error_t *")
         file = pointer(self.data, "void *")
         status = lib.mlet_model_open(self.struct, file, len(data), error)
-        if status == lib.MLET_E_FILE:
+        if status in (lib.MLET_E_FILE, lib.MLET_E_BUILD):
             record, field = (ffi.string(text).decode() for text in (error.record, error.field))
             place = record if record == "header" else f"{record} {error.index}"
-            raise MotionletError(f"not a Motionlet model: {place}: {field}")
+            if status == lib.MLET_E_FILE:
+                raise MotionletError(f"not a Motionlet model: {place}: {field}")
+            what = ffi.string(lib.mlet_model_lacks(self.struct, error)).decode()
+            raise MotionletError(f"{place}: {what} is not in this build")
         if status:
             raise MotionletError(STATUS[status])
         self.stream_bytes = lib.mlet_stream_bytes(self.struct)

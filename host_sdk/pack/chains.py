@@ -9,24 +9,24 @@ from dataclasses import replace
 
 from host_sdk.format.graph import Graph
 from host_sdk.format.mlet import LIMITS
+from host_sdk.format.operators import having
 
 ROW_ALIGN = 4  # rows begin on multiples of it, for kernels that load words
-WINDOWED = ("conv2d", "depthwise2d", "average_pool")
-IN_CHAINS = (*WINDOWED, "pointwise", "temporal_depthwise", "temporal_shift")
+WINDOWED, IN_CHAINS = having("window"), having("chains")
 
 
 def reach(op):
     """Return how many rows a window spans, from its first tap to its last."""
     if op.kind not in WINDOWED:
         return 1
-    return op.kernel[0] if op.kind == "average_pool" else (op.kernel[0] - 1) * op.dilation[0] + 1
+    return (op.kernel[0] - 1) * op.dilation[0] + 1
 
 
 def window(graph, op, row):
     """Return the input rows [first, end) that row `row` of an op's output is made from."""
     first = row
     if op.kind in WINDOWED:
-        first = row * op.stride[0] - (0 if op.kind == "average_pool" else op.padding[0])
+        first = row * op.stride[0] - op.padding[0]
     height = graph.tensors[op.inputs[0]].height
     return max(first, 0), min(first + reach(op), height)
 
@@ -71,11 +71,11 @@ def rows_aligned(graph, op):
 
 
 def finds_every_row(graph, op):
-    """Whether a depthwise2d that shifts finds every row of its input while it is kept.
+    """Whether an op that shifts as it reads windows finds every row of its input while it is kept.
 
     It has to: the rows' shifted channels are what the next frame needs.
     """
-    if op.kind != "depthwise2d" or not op.shift_channels:
+    if op.kind not in WINDOWED or not op.shift_channels:
         return True
     source, target = graph.tensors[op.inputs[0]], graph.tensors[op.output]
     end = window(graph, op, target.height - 1)[1]

@@ -262,11 +262,13 @@ def _normalization_record(graph, plan):
 
 def _version(graph, plan, target):
     """Return the oldest version of the format that can hold this file."""
-    shifts = any(op.kind != "temporal_shift" and op.shift_channels for op in graph.ops)
+    needed = max(fmt.OPS[op.kind].since for op in graph.ops)
+    shifts = any(op.kind in check.SHIFTING and op.shift_channels for op in graph.ops)
     if shifts or _normalization_record(graph, plan):
-        return 3
-    new = target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops)
-    return 2 if new else fmt.OLDEST_VERSION
+        needed = max(needed, 3)
+    if target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops):
+        needed = max(needed, 2)
+    return needed
 
 
 def _assemble(graph, plan, target, sections):
@@ -453,7 +455,8 @@ def _read_normalization(graph, content):
 
 def _read_op(index, fields, text, version):
     """Return an op without its arrays. Fields that its kind does not have are left out."""
-    kind = _name_of(fmt.OP_CODES, "op", index, "code", fields)
+    known = {kind: op.code for kind, op in fmt.OPS.items() if op.since <= version}
+    kind = _name_of(known, "op", index, "code", fields)
     formats = dict(fmt.WEIGHT_FORMATS)
     if version < 2 or kind not in check.WITH_ROWS:
         del formats["int4"]
@@ -473,15 +476,15 @@ def _read_op(index, fields, text, version):
     if kind in check.WITH_KERNEL:
         op.kernel = (fields["kernel_h"], fields["kernel_w"])
         op.stride = (fields["stride_h"], fields["stride_w"])
-    if kind in ("conv2d", "depthwise2d"):
+    if kind in check.WITH_PADDING:
         op.dilation = (fields["dilation_h"], fields["dilation_w"])
         op.padding = (fields["pad_top"], fields["pad_left"])
-    if kind in ("temporal_depthwise", "temporal_average"):
+    if kind in check.WITH_SLOTS:
         op.frames = fields["frames"]
-    if kind == "temporal_depthwise":
+    if kind in check.WITH_DILATED_FRAMES:
         op.frame_dilation = fields["frame_dilation"]
     if kind in check.SHIFTS:
-        if kind != "temporal_shift" and version < 3:
+        if kind in check.SHIFTING and version < 3:
             _zero("op", index, fields, "shift_channels")
         op.shift_channels = fields["shift_channels"]
     return op

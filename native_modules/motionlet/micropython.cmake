@@ -31,7 +31,10 @@ if(NOT MOTIONLET_ARCH STREQUAL "portable")
 endif()
 
 add_library(usermod_motionlet INTERFACE)
-target_sources(usermod_motionlet INTERFACE ${MOTIONLET_DIR}/modmotionlet.c ${MOTIONLET_CORE})
+# The headers too, or else a name of Python that is new in one is not found.
+file(GLOB MOTIONLET_BINDING CONFIGURE_DEPENDS ${MOTIONLET_DIR}/binding/*.h)
+target_sources(usermod_motionlet INTERFACE
+    ${MOTIONLET_DIR}/modmotionlet.c ${MOTIONLET_BINDING} ${MOTIONLET_CORE})
 target_include_directories(usermod_motionlet INTERFACE ${MOTIONLET_INCLUDE})
 target_compile_definitions(usermod_motionlet INTERFACE ${MOTIONLET_DEFINITIONS})
 target_link_libraries(usermod INTERFACE usermod_motionlet)
@@ -42,7 +45,7 @@ set_source_files_properties(${MOTIONLET_CORE} PROPERTIES
 # What runs once a model or once an op had better be small.
 set(MOTIONLET_SELDOM ${MOTIONLET_CORE})
 list(FILTER MOTIONLET_SELDOM INCLUDE REGEX
-    "_(chain|conv2d_choice|crc32|frame|keep_shifted|kernels|layer|model|stream)\\.c$")
+    "_(chain|conv2d_choice|crc32|frame|keep_shifted|kernels|lacks|layer|model|op_name)\\.c$|_(run_op|stream|window_rows)\\.c$"
 set_source_files_properties(${MOTIONLET_SELDOM} PROPERTIES
     COMPILE_OPTIONS "-Os;-Wall;-Wextra;-Werror"
 )

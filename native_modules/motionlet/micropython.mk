@@ -23,9 +23,11 @@ CFLAGS_USERMOD += -I$(MOTIONLET_TUNED_DIR) \
     -DMLET_TARGET=MLET_TARGET_$(shell echo $(MOTIONLET_ARCH) | tr a-z A-Z)
 endif
 
+MOTIONLET_BINDING := $(wildcard $(MOTIONLET_DIR)/binding/*.h)
 SRC_USERMOD_C += $(MOTIONLET_DIR)/modmotionlet.c
 SRC_USERMOD_LIB_C += $(MOTIONLET_CORE) $(MOTIONLET_TUNED)
 CFLAGS_USERMOD += -I$(MOTIONLET_DIR)/core
+QSTR_GLOBAL_DEPENDENCIES += $(MOTIONLET_BINDING) # else a name that is new there is not found
 
 $(MOTIONLET_BUILD)/core/%.o $(MOTIONLET_BUILD)/arch/%.o: CFLAGS += $(MOTIONLET_OPT) -Wall -Wextra -Werror
 $(MOTIONLET_BUILD)/arch/%.o: $(MOTIONLET_DIR)/arch/%.c

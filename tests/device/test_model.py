@@ -93,13 +93,24 @@ for name, file in sorted(set(cases)):
     assert abs(model.inputs[0].scale - scale) < 1e-6
     assert abs(model.frames_per_second - 10) < 1e-6
     assert model.target == (0 if file.endswith(name + ".mlet") else motionlet.TARGET)
+    assert model.target_name == ("portable", "cortex_m0plus", "esp32s3")[model.target]
+    assert model.labels is model.labels
+    assert model.inputs[0].pixel_format == pixels.split()[1]
+    assert model.inputs[0].period == 1
     assert model.stream_bytes >= model.arena_bytes + model.state_bytes
     assert model.ops[0].kind == "conv2d"
     given = "{}x{} {}".format(shape[1], shape[0], "INT16" if "thermal" in name else "GRAY8")
     assert repr(one) == "<Stream of {}, {} frames>".format(given, len(clip))
     assert one.scores(None) == one.scores()
     text = repr(model)
-    for part in (name, pixels, "zero point " + str(zero), model.labels[1], "10 frames a second"):
+    for part in (
+        name,
+        pixels,
+        "zero point " + str(zero),
+        model.labels[1],
+        "10 frames a second",
+        model.target_name,
+    ):
         assert part in text, (part, text)
 
     raises(IndexError, "op is {}, must be -1 to".format(ops), stream.tap, clip[0], ops)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mlet_kernels.h"
+#include "mlet_run.h"
 
 enum { DRIVE_FRAMES = 3, DRIVE_MAX_BYTES = 1 << 24 };
 
@@ -63,41 +63,20 @@ static inline void drive_op(const mlet_model_t *model, uint16_t index, drive_ran
     int8_t *b = drive_block(random, in_bytes);
     int8_t *y = drive_block(random, mlet_shape_bytes(layer.out));
     int8_t *state = drive_block(random, state_bytes);
-    void *scratch = drive_block(random, kernels->scratch_bytes(op.code, &layer));
-    mlet_ring_t ring = {state, slot, (uint16_t)(state_bytes / slot), 0};
+    void *scratch = drive_block(random, mlet_scratch_bytes(kernels, op.code, &layer));
+    const uint32_t traits = mlet_traits(op.code);
+    const bool in_place = (traits & MLET_TRAIT_IN_PLACE) != 0;
+    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
+    mlet_buffers_t buffers = {.a = a, .b = two ? b : NULL, .state = state, .scratch = scratch,
+        .rows_done = layer.in.height};
+    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+        buffers.ring = (mlet_ring_t) {state, slot, (uint16_t)(state_bytes / slot), 0};
+    }
     for (int frame = 0; frame < DRIVE_FRAMES; frame++) {
-        switch (op.code) {
-            case MLET_OP_CONV2D:
-                kernels->conv2d(&layer, a, y, scratch);
-                break;
-            case MLET_OP_DEPTHWISE2D:
-                kernels->depthwise2d(&layer, state, a, y, scratch);
-                kernels->keep_shifted(&layer, state, a, layer.in.height);
-                break;
-            case MLET_OP_POINTWISE:
-                kernels->pointwise(&layer, state, a, y, scratch);
-                kernels->keep_shifted(&layer, state, a, layer.in.height);
-                break;
-            case MLET_OP_TEMPORAL_DEPTHWISE:
-                kernels->temporal_depthwise(&layer, &ring, a, frame % 2 ? a : y, scratch);
-                break;
-            case MLET_OP_TEMPORAL_SHIFT:
-                kernels->temporal_shift(&layer, state, a, frame % 2 ? a : y);
-                break;
-            case MLET_OP_ADD:
-                kernels->add(&layer, a, b, frame == 0 ? y : frame == 1 ? a : b);
-                break;
-            case MLET_OP_AVERAGE_POOL:
-                kernels->average_pool(&layer, a, y, scratch);
-                break;
-            case MLET_OP_TEMPORAL_AVERAGE:
-                kernels->temporal_average(&layer, &ring, a, frame % 2 ? a : y, scratch);
-                break;
-            case MLET_OP_DENSE:
-                kernels->dense(&layer, a, y, scratch);
-                break;
-            default:
-                abort(); // an open model has no other
+        // What may work in place does so every other time, and over either input.
+        buffers.y = !in_place || frame == 0 ? y : two && frame == 2 ? b : a;
+        if (mlet_run_op(kernels, op.code, &layer, &buffers) != MLET_OK) {
+            abort();
         }
     }
     void *const blocks[] = {weights, bias, multiplier, shift, a, b, y, state, scratch};

@@ -16,21 +16,12 @@ from host_sdk.format.check import check_graph
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.format.mlet import LIMITS
 from host_sdk.format.normalization import PIXELS, Normalization, sample_range
+from host_sdk.format.operators import OPS
 from host_sdk.pack import chains
 
 INT32_MAX = 2**31 - 1
 STYLES = ("random", "high", "low", "extremes")
-ALL_KINDS = (
-    "conv2d",
-    "depthwise2d",
-    "pointwise",
-    "temporal_depthwise",
-    "temporal_shift",
-    "add",
-    "average_pool",
-    "temporal_average",
-    "dense",
-)
+ALL_KINDS = tuple(OPS)
 zero_points = st.one_of(st.sampled_from([-128, 127, 0]), st.integers(-128, 127))
 sizes = st.integers(1, 9)
 channel_counts = st.integers(1, 20)

@@ -40,7 +40,7 @@ def declared(node):
 
 def test_stub_of_the_module_declares_what_is_there(unix_device):
     stub = names_of((DEVICE / "_motionlet.pyi").read_text())
-    only_in_stub = {"Tensor", "Op", "Buffer", "Shape", "Crop"}
+    only_in_stub = {"Tensor", "Input", "Op", "Buffer", "Shape", "Crop", "Frames"}
     there = ast.literal_eval(unix_device.exec("import _motionlet; print(dir(_motionlet))"))
     assert stub[""] - only_in_stub == {name for name in there if not name.startswith("_")}
     for kind in ("Model", "Stream", "FrameRing"):
@@ -66,7 +66,7 @@ def test_stubs_name_every_attribute(unix_device):
 import motionlet
 model = motionlet.load("/stub.mlet")
 objects = {{"Model": model, "Stream": model.stream(),
-           "Tensor": model.inputs[0], "Op": model.ops[0]}}
+           "Tensor": model.outputs[0], "Input": model.inputs[0], "Op": model.ops[0]}}
 stub = {dict(stub)}
 print([(kind, name) for kind in objects for name in stub[kind]
        if not hasattr(objects[kind], name)])

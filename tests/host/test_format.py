@@ -21,10 +21,13 @@ def test_the_check_sees_a_stale_file(tmp_path):
         "tools/common.py",
         "host_sdk/format/mlet.py",
         "host_sdk/__init__.py",
+        "host_sdk/format/__init__.py",
+        "host_sdk/format/operators.py",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text())
-    for name in ("SPEC.md", "native_modules/motionlet/core/mlet_format.h"):
+    core = "native_modules/motionlet/core/"
+    for name in ("SPEC.md", f"{core}mlet_format.h", f"{core}mlet_operators.h"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text().replace("65535", "65534"))
     command = [sys.executable, tmp_path / "tools/generate_format.py"]

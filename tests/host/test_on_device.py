@@ -6,6 +6,7 @@ Each file is a script for MicroPython that prints OK or raises; Skip when a buil
 for.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,9 @@ def vectors(tmp_path_factory):
     for source in (ROOT / "device/examples").glob("*/*.py"):
         name = f"{source.parent.name}_main.py" if source.stem == "main" else source.name
         shutil.copy(source, dest / name)
+    for number, readme in enumerate(("README.md", "device/README.md")):
+        blocks = re.findall(r"```python\n(.*?)```", (ROOT / readme).read_text(), re.DOTALL)
+        (dest / f"readme_loop_{number}.py").write_text(blocks[0])
     return {path.name: path.read_bytes() for path in sorted(dest.iterdir())}
 
 

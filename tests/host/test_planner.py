@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk.errors import MotionletError
-from host_sdk.format.check import RecordError
+from host_sdk.format.check import IN_PLACE, RecordError
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.pack.planner import check_plan, lifetimes, plan, state_bytes
 
-IN_PLACE = {"temporal_depthwise", "temporal_shift", "temporal_average", "add"}
 scratch_sizes = st.one_of(st.none(), st.integers(0, 300))
 
 

@@ -25,7 +25,7 @@ def scratch_bytes(target):
     def ask(graph, op):
         sources = [graph.tensors[i] for i in op.inputs]
         layer, _ = make_layer(op, sources, graph.tensors[op.output])
-        return kernels.scratch_bytes(fmt.OP_CODES[op.kind], layer)
+        return lib.mlet_scratch_bytes(kernels, fmt.OP_CODES[op.kind], layer)
 
     return ask
 
@@ -77,29 +77,21 @@ def run_layer(op, in_tensors, out_tensor, xs, in_place=False, target="portable")
     state = aligned(lib.mlet_layer_state_bytes(code, layer))
     state[:] = in_tensors[0].zero_point
     slot = -(-in_tensors[0].size // fmt.ALIGN) * fmt.ALIGN
-    scratch = aligned(kernels.scratch_bytes(code, layer))
-    ring = ffi.new("mlet_ring_t *")
-    ring.slots, ring.slot_bytes = pointer(state, "int8_t *"), slot
-    ring.count = len(state) // slot
-    kernel = getattr(kernels, op.kind)
+    scratch = aligned(lib.mlet_scratch_bytes(kernels, code, layer))
+    buffers = ffi.new("mlet_buffers_t *")
+    buffers.state, buffers.scratch = pointer(state, "int8_t *"), pointer(scratch, "void *")
+    buffers.rows_done = in_tensors[0].height
+    if "slots" in fmt.OPS[op.kind].has:
+        buffers.ring.slots, buffers.ring.slot_bytes = buffers.state, slot
+        buffers.ring.count = len(state) // slot
     outputs = []
     for frames in zip(*xs, strict=True):
         frames = [np.array(frame, np.int8, order="C") for frame in frames]
         y = frames[0] if in_place else np.empty(out_tensor.shape, np.int8)
-        x, out, work = (pointer(a, "int8_t *") for a in (frames[0], y, scratch))
-        if op.kind in ("temporal_depthwise", "temporal_average"):
-            status = kernel(layer, ring, x, out, work)
-        elif op.kind == "temporal_shift":
-            status = kernel(layer, pointer(state, "int8_t *"), x, out)
-        elif op.kind in check.SHIFTS:
-            past = pointer(state, "int8_t *")
-            status = kernel(layer, past, x, out, work)
-            status = status or kernels.keep_shifted(layer, past, x, in_tensors[0].height)
-        elif op.kind == "add":
-            status = kernel(layer, x, pointer(frames[1], "int8_t *"), out)
-        else:
-            status = kernel(layer, x, out, work)
-        if status:
+        buffers.a, buffers.y = pointer(frames[0], "int8_t *"), pointer(y, "int8_t *")
+        if len(frames) > 1:
+            buffers.b = pointer(frames[1], "int8_t *")
+        if status := lib.mlet_run_op(kernels, code, layer, buffers):
             raise MotionletError(f"{op.kind}: {STATUS[status]}")
         outputs.append(y.copy())
     del keep

@@ -40,7 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mlet_format.h"
+#include "mlet_config.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,11 +49,6 @@ extern "C" {
 // Motionlet's version; the file format has its own, MLET_FORMAT_VERSION.
 #define MLET_VERSION "0.1.0"
 
-// The layout of weights this build's kernels read, besides the portable one.
-#ifndef MLET_TARGET
-#define MLET_TARGET MLET_TARGET_PORTABLE
-#endif
-
 typedef enum mlet_status {
     MLET_OK = 0,
     MLET_E_ARGUMENT = -1, // a needed pointer is NULL
@@ -61,6 +56,7 @@ typedef enum mlet_status {
     MLET_E_FILE = -3,     // a model file breaks SPEC.md
     MLET_E_MEMORY = -4,   // the memory given is too small or not aligned to MLET_ALIGN
     MLET_E_FRAME = -5,    // a frame's description breaks SPEC.md
+    MLET_E_BUILD = -6,    // a model needs what this build leaves out: see mlet_config.h
 } mlet_status_t;
 
 // Round up to a multiple of MLET_ALIGN.
@@ -120,7 +116,7 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
 // Both checks. What a kernel trusts.
 mlet_status_t mlet_layer_check(uint8_t code, const mlet_layer_t *layer, const char **field);
 
-// Whether an op of this code may have shift_channels.
+// Whether an op of this code, in this build, may have shift_channels.
 bool mlet_may_shift(uint8_t code);
 
 // Bytes of state, a multiple of MLET_ALIGN: `slots` slots of `slot_bytes` each.
@@ -266,9 +262,15 @@ typedef struct mlet_error {
 
 // Check a whole file and describe it in *model. The file must stay where it is, on a multiple of
 // MLET_ALIGN (else MLET_E_MEMORY), as long as the model is used. On MLET_E_FILE, *error (if not
-// NULL) says what is wrong. Nothing in the file is trusted. Takes time of O(bytes).
+// NULL) says what is wrong, and on MLET_E_BUILD, which field asks for what this build lacks: an
+// op's "code", "weight_format" or "rows", an input's "pixel_format", a normalization's "kind".
+// Nothing in the file is trusted. Takes time of O(bytes).
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error);
+
+// What a file asks for that this build lacks, in words, such as "conv2d" or "int4 weights"; *error
+// says where. NULL: nothing. For what mlet_model_open() refused with MLET_E_BUILD.
+const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error);
 
 // Read a record of an open model; the index must be in range.
 mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index);
@@ -287,7 +289,8 @@ static inline const mlet_normalization_t *mlet_model_normalization(const mlet_mo
 // Bytes of its background in the state, an int32 to an element; 0 when it has none.
 uint32_t mlet_model_background_bytes(const mlet_model_t *model);
 
-// The name of an op code in this build, or NULL for a code it does not know.
+// The name of an op code, whether this build has the operator or not; NULL for a code that the
+// format does not know.
 const char *mlet_op_name(uint8_t code);
 
 // ---------------------------------------------------------------------------------------------
@@ -297,6 +300,7 @@ typedef struct mlet_stream {
     const mlet_model_t *model;
     int8_t *arena, *state;
     uint16_t *heads; // ring position of every op
+    uint16_t op;     // the one that failed, if a run did
 } mlet_stream_t;
 
 // Bytes of memory one stream needs: arena, state, ring positions.
@@ -336,6 +340,9 @@ typedef struct mlet_frame {
 
 // Bytes of one frame in memory.
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
+
+// Whether a checked frame of float32 has a NaN in it.
+bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels);
 
 // Check that the frame can become an input of this pixel format (MLET_PIXELS_..., but raw) and
 // shape (1 channel: grey; 3: R, G, B). On MLET_E_FRAME, *field (if not NULL) names what is wrong.

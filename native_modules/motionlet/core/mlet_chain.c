@@ -17,48 +17,12 @@ typedef struct step {
 
 typedef struct chain {
     step_t steps[MLET_LIMIT_MAX_CHAIN];
+    mlet_stream_t *stream;
     const mlet_kernels_t *kernels;
     uint16_t first;
     mlet_hook_t hook;
     void *context;
 } chain_t;
-
-// Rows from the first tap of a window to its last.
-static int32_t reach(uint8_t code, const mlet_layer_t *layer) {
-    switch (code) {
-        case MLET_OP_CONV2D:
-        case MLET_OP_DEPTHWISE2D:
-            return (layer->kernel_h - 1) * layer->dilation_h + 1;
-        case MLET_OP_AVERAGE_POOL:
-            return layer->kernel_h;
-        default:
-            return 1;
-    }
-}
-
-int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer) {
-    const int32_t rows = reach(code, layer);
-    return rows < layer->in.height ? rows : layer->in.height;
-}
-
-void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int32_t *first,
-    int32_t *end, int32_t *above) {
-    *first = row;
-    *above = 0;
-    if (code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D) {
-        *first = row * layer->stride_h - layer->pad_top;
-    } else if (code == MLET_OP_AVERAGE_POOL) {
-        *first = row * layer->stride_h;
-    }
-    *end = *first + reach(code, layer);
-    if (*first < 0) {
-        *above = -*first;
-        *first = 0;
-    }
-    if (*end > layer->in.height) {
-        *end = layer->in.height;
-    }
-}
 
 // Forget the kept rows of a step before `row`.
 static void discard(step_t *step, int32_t row) {
@@ -112,6 +76,7 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
     layer.pad_top = (uint8_t)above;
     const mlet_status_t status = mlet_run_op(chain->kernels, step->op.code, &layer, &buffers);
     if (status != MLET_OK) {
+        chain->stream->op = (uint16_t)(chain->first + index);
         return status;
     }
     step->made = row + 1;
@@ -125,6 +90,7 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
 mlet_status_t mlet_run_chain(
     mlet_stream_t *stream, uint16_t first, uint16_t *last, mlet_hook_t hook, void *context) {
     chain_t chain = {
+        .stream = stream,
         .kernels = mlet_kernels(stream->model->target),
         .first = first,
         .hook = hook,

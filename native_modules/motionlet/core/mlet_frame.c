@@ -24,7 +24,7 @@ static const uint8_t bytes_per_pixel[] = {
 
 // Samples of 16 bits.
 static bool is_wide(const mlet_frame_t *frame) {
-    return frame->format >= MLET_FRAME_INT16;
+    return MLET_WITH_INT16 && frame->format >= MLET_FRAME_INT16;
 }
 
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame) {
@@ -35,6 +35,7 @@ mlet_status_t mlet_frame_check(
     const mlet_frame_t *frame, uint8_t pixel_format, mlet_shape_t shape, const char **field) {
     const uint32_t crop_area = (uint32_t)frame->crop_width * frame->crop_height;
     REQUIRE(frame->format < sizeof(bytes_per_pixel), "format");
+    REQUIRE(MLET_WITH_INT16 || frame->format < MLET_FRAME_INT16, "format");
     REQUIRE(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), "format");
     REQUIRE(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, "width");
     REQUIRE(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, "height");
@@ -53,6 +54,7 @@ mlet_status_t mlet_frame_check(
     return MLET_OK;
 }
 
+#if MLET_WITH_INT16
 // A float32 as a sample, and 32768 more; exact, and without floating point.
 static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
     uint32_t bits;
@@ -73,8 +75,13 @@ static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
     return rounded > 32767 ? 65535 : 32768 + rounded;
 }
 
-static bool has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
-    const uint8_t *end = pixels + mlet_frame_bytes(frame);
+#endif
+
+bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
+    const uint8_t *end = pixels;
+    if (is_wide(frame) && frame->format == MLET_FRAME_FLOAT32) {
+        end += mlet_frame_bytes(frame);
+    }
     for (; pixels < end; pixels += sizeof(float)) {
         uint32_t bits;
         memcpy(&bits, pixels, sizeof(bits));
@@ -89,6 +96,7 @@ static bool has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
 // R, G, B. Samples of 16 bits are 32768 more than they are.
 static void read_pixel(uint8_t format, const uint8_t *pixel, uint32_t channels,
     uint32_t samples_per_unit, uint32_t *value) {
+    (void)samples_per_unit; // only a float has them
     uint32_t v = pixel[0], red, green, blue;
     switch (format) {
         case MLET_FRAME_RGB888:
@@ -106,12 +114,14 @@ static void read_pixel(uint8_t format, const uint8_t *pixel, uint32_t channels,
             blue = v & 31;
             blue = blue << 3 | blue >> 2;
             break;
+        #if MLET_WITH_INT16
         case MLET_FRAME_INT16:
             value[0] = v | (uint32_t)(pixel[1] ^ 0x80) << 8;
             return;
         case MLET_FRAME_FLOAT32:
             value[0] = read_float(pixel, samples_per_unit);
             return;
+        #endif
         default:
             value[0] = value[1] = value[2] = v;
             return;
@@ -138,7 +148,7 @@ static void append(input_t *input, int32_t v) {
         return;
     }
     int32_t u = v - n->offset;
-    if (n->kind == MLET_NORMALIZE_BACKGROUND) {
+    if (MLET_WITH_INT16 && n->kind == MLET_NORMALIZE_BACKGROUND) {
         int32_t *background = input->background++;
         if (*background == NO_FRAME) {
             *background = v * (1 << n->rate);
@@ -224,7 +234,7 @@ mlet_status_t mlet_stream_frame(
     if (stream == NULL || frame == NULL || pixels == NULL) {
         return MLET_E_ARGUMENT;
     }
-    if (frame->format == MLET_FRAME_FLOAT32 && has_nan(frame, pixels)) {
+    if (mlet_frame_has_nan(frame, pixels)) {
         return MLET_E_FRAME;
     }
     const mlet_model_t *model = stream->model;

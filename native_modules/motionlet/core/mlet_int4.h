@@ -4,14 +4,9 @@
 
 #include "mlet.h"
 
-// Whether an op of this code may have such weights: its weights are rows, one to an output channel.
-static inline bool mlet_may_be_int4(uint8_t code) {
-    return code == MLET_OP_CONV2D || code == MLET_OP_POINTWISE || code == MLET_OP_DENSE;
-}
-
-// Whether a layer has.
-static inline bool mlet_is_int4(uint8_t code, const mlet_layer_t *layer) {
-    return mlet_may_be_int4(code) && layer->weight_bits == 4;
+// Whether a layer of an op that may have such weights has them: for the kernels of these ops.
+static inline bool mlet_has_int4(const mlet_layer_t *layer) {
+    return MLET_WITH_INT4 && layer->weight_bits == 4;
 }
 
 // Bytes of a row.

@@ -2,45 +2,65 @@
 
 #if defined(MLET_ALL_TARGETS)
 #define HAS(target) 1
-#elif defined(MLET_LEAN)
-#define HAS(target) (MLET_TARGET == (target))
 #else
-#define HAS(target) ((target) == MLET_TARGET_PORTABLE || MLET_TARGET == (target))
+#define HAS(target) \
+    (MLET_TARGET == (target) || ((target) == MLET_TARGET_PORTABLE && MLET_WITH_PORTABLE))
 #endif
 
 #if HAS(MLET_TARGET_PORTABLE)
+#define PORTABLE(NAME, name, form) MLET_OPERATOR(NAME, form, mlet_##name, NULL)
+
+static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(PORTABLE)};
+
 static const mlet_kernels_t portable = {
-    .conv2d = mlet_conv2d,
-    .depthwise2d = mlet_depthwise2d,
+    .operators = operators,
     .keep_shifted = mlet_keep_shifted,
-    .pointwise = mlet_pointwise,
-    .average_pool = mlet_average_pool,
-    .dense = mlet_dense,
-    .temporal_depthwise = mlet_temporal_depthwise,
-    .temporal_average = mlet_temporal_average,
-    .temporal_shift = mlet_temporal_shift,
-    .add = mlet_add,
-    .scratch_bytes = mlet_layer_scratch_bytes,
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };
 #endif
 
 const mlet_kernels_t *mlet_kernels(uint16_t target) {
-    switch (target) {
-        #if HAS(MLET_TARGET_PORTABLE)
-        case MLET_TARGET_PORTABLE:
-            return &portable;
-        #endif
-        #if HAS(MLET_TARGET_CORTEX_M0PLUS)
-        case MLET_TARGET_CORTEX_M0PLUS:
-            return &mlet_kernels_cortex_m0plus;
-        #endif
-        #if HAS(MLET_TARGET_ESP32S3)
-        case MLET_TARGET_ESP32S3:
-            return &mlet_kernels_esp32s3;
-        #endif
-        default:
-            return NULL;
+    #if HAS(MLET_TARGET_PORTABLE)
+    if (target == MLET_TARGET_PORTABLE) {
+        return &portable;
     }
+    #endif
+    #if HAS(MLET_TARGET_CORTEX_M0PLUS)
+    if (target == MLET_TARGET_CORTEX_M0PLUS) {
+        return &mlet_kernels_cortex_m0plus;
+    }
+    #endif
+    #if HAS(MLET_TARGET_ESP32S3)
+    if (target == MLET_TARGET_ESP32S3) {
+        return &mlet_kernels_esp32s3;
+    }
+    #endif
+    return NULL;
+}
+
+const mlet_operator_t *mlet_operator(uint8_t code) {
+    if (code >= MLET_CODES) {
+        return NULL;
+    }
+    const mlet_operator_t *found = &mlet_kernels(MLET_TARGET)->operators[code];
+    return found->traits != 0 ? found : NULL;
+}
+
+uint32_t mlet_traits(uint8_t code) {
+    const mlet_operator_t *found = mlet_operator(code);
+    return found == NULL ? 0 : found->traits;
+}
+
+uint32_t mlet_scratch_bytes(
+    const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer) {
+    uint32_t (*scratch_bytes)(const mlet_layer_t *) = kernels->operators[code].scratch_bytes;
+    return scratch_bytes == NULL ? 0 : scratch_bytes(layer);
+}
+
+// The portable kernels need none.
+uint32_t mlet_layer_scratch_bytes(uint8_t code, const mlet_layer_t *layer) {
+    (void)code;
+    (void)layer;
+    return 0;
 }

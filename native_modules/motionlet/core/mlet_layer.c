@@ -5,60 +5,41 @@
 
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
-const char *mlet_op_name(uint8_t code) {
-    static const char *const names[] = {
-        [MLET_OP_CONV2D] = "conv2d",
-        [MLET_OP_DEPTHWISE2D] = "depthwise2d",
-        [MLET_OP_POINTWISE] = "pointwise",
-        [MLET_OP_TEMPORAL_DEPTHWISE] = "temporal_depthwise",
-        [MLET_OP_TEMPORAL_SHIFT] = "temporal_shift",
-        [MLET_OP_ADD] = "add",
-        [MLET_OP_AVERAGE_POOL] = "average_pool",
-        [MLET_OP_TEMPORAL_AVERAGE] = "temporal_average",
-        [MLET_OP_DENSE] = "dense",
-    };
-    return code < sizeof(names) / sizeof(names[0]) ? names[code] : NULL;
+bool mlet_may_shift(uint8_t code) {
+    return (mlet_traits(code) & MLET_TRAIT_CHANNELS) != 0;
 }
 
-bool mlet_may_shift(uint8_t code) {
-    return code == MLET_OP_TEMPORAL_SHIFT || code == MLET_OP_DEPTHWISE2D ||
-           code == MLET_OP_POINTWISE;
+static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
+    return (traits & MLET_TRAIT_INT4) != 0 && mlet_has_int4(layer);
 }
 
 // Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
 // 0 for an op without weights. Below 2^36.
-static uint64_t taps(uint8_t code, const mlet_layer_t *layer) {
-    const uint64_t window = (uint64_t)layer->kernel_h * layer->kernel_w;
-    switch (code) {
-        case MLET_OP_CONV2D:
-            return window * layer->in.channels;
-        case MLET_OP_DEPTHWISE2D:
-            return window;
-        case MLET_OP_POINTWISE:
-            return layer->in.channels;
-        case MLET_OP_TEMPORAL_DEPTHWISE:
-            return layer->frames;
-        case MLET_OP_DENSE:
-            return (uint64_t)layer->in.height * layer->in.width * layer->in.channels;
-        default:
-            return 0;
+static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
+    uint64_t count = (traits & MLET_TRAIT_WEIGHTS) != 0;
+    if ((traits & MLET_TRAIT_WINDOW) != 0) {
+        count *= (uint32_t)layer->kernel_h * layer->kernel_w;
     }
+    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+        count *= layer->frames;
+    }
+    if ((traits & MLET_TRAIT_VECTOR) != 0) {
+        count *= (uint32_t)layer->in.height * layer->in.width;
+    }
+    if ((traits & MLET_TRAIT_ROWS) != 0) {
+        count *= layer->in.channels;
+    }
+    return count;
+}
+
+// Frames from one slot to the next that an op takes. Only weights can leave out some.
+static uint32_t frame_step(uint32_t traits, const mlet_layer_t *layer) {
+    return (traits & MLET_TRAIT_WEIGHTS) != 0 ? layer->frame_dilation : 1u;
 }
 
 // Slots of state, one frame of the input each.
-static uint32_t state_slots(uint8_t code, const mlet_layer_t *layer) {
-    switch (code) {
-        case MLET_OP_TEMPORAL_DEPTHWISE:
-            return (layer->frames - 1u) * layer->frame_dilation;
-        case MLET_OP_TEMPORAL_AVERAGE:
-            return layer->frames - 1u;
-        default:
-            return 0;
-    }
-}
-
-static bool same_area(const mlet_layer_t *layer) {
-    return layer->in.height == layer->out.height && layer->in.width == layer->out.width;
+static uint32_t state_slots(uint32_t traits, const mlet_layer_t *layer) {
+    return (traits & MLET_TRAIT_SLOTS) == 0 ? 0 : (layer->frames - 1u) * frame_step(traits, layer);
 }
 
 mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
@@ -70,15 +51,15 @@ mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
     return MLET_OK;
 }
 
-// A window of a convolution reaches into the image; one of a pool lies wholly inside.
-static mlet_status_t check_window(const mlet_layer_t *layer, bool pool, const char **field) {
+// A window reaches into the image; one without padding lies wholly inside.
+static mlet_status_t check_window(uint32_t traits, const mlet_layer_t *layer, const char **field) {
     REQUIRE(layer->kernel_h >= 1, "kernel_h");
     REQUIRE(layer->kernel_w >= 1, "kernel_w");
     REQUIRE(layer->stride_h >= 1, "stride_h");
     REQUIRE(layer->stride_w >= 1, "stride_w");
     int32_t last_row = (layer->out.height - 1) * layer->stride_h;
     int32_t last_column = (layer->out.width - 1) * layer->stride_w;
-    if (pool) {
+    if ((traits & MLET_TRAIT_PADDING) == 0) {
         last_row += layer->kernel_h - 1;
         last_column += layer->kernel_w - 1;
     } else {
@@ -95,7 +76,8 @@ static mlet_status_t check_window(const mlet_layer_t *layer, bool pool, const ch
 }
 
 mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, const char **field) {
-    REQUIRE(mlet_op_name(code) != NULL, "code");
+    const uint32_t traits = mlet_traits(code);
+    REQUIRE(traits != 0, "code");
     mlet_status_t status = mlet_shape_check(layer->in, field);
     if (status == MLET_OK) {
         status = mlet_shape_check(layer->out, field);
@@ -104,86 +86,63 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         return status;
     }
     REQUIRE(layer->act_min <= layer->act_max, "act_min");
-    switch (code) {
-        case MLET_OP_CONV2D:
-            status = check_window(layer, false, field);
-            break;
-        case MLET_OP_DEPTHWISE2D:
-            REQUIRE(layer->in.channels == layer->out.channels, "channels");
-            status = check_window(layer, false, field);
-            break;
-        case MLET_OP_POINTWISE:
-            REQUIRE(layer->in.height == layer->out.height, "height");
-            REQUIRE(layer->in.width == layer->out.width, "width");
-            break;
-        case MLET_OP_DENSE:
-            REQUIRE(layer->out.height == 1, "height");
-            REQUIRE(layer->out.width == 1, "width");
-            break;
-        case MLET_OP_AVERAGE_POOL:
-            REQUIRE(layer->in.channels == layer->out.channels, "channels");
-            status = check_window(layer, true, field);
-            break;
-        default: // the ops that keep the shape
-            REQUIRE(same_area(layer), "height");
-            REQUIRE(layer->in.channels == layer->out.channels, "channels");
-            break;
+    if ((traits & MLET_TRAIT_WINDOW) == 0) {
+        const bool vector = (traits & MLET_TRAIT_VECTOR) != 0;
+        REQUIRE(layer->out.height == (vector ? 1 : layer->in.height), "height");
+        REQUIRE(layer->out.width == (vector ? 1 : layer->in.width), "width");
     }
-    if (status != MLET_OK) {
-        return status;
+    if ((traits & MLET_TRAIT_ROWS) == 0) {
+        REQUIRE(layer->in.channels == layer->out.channels, "channels");
     }
-    if (code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_AVERAGE) {
+    if ((traits & MLET_TRAIT_WINDOW) != 0) {
+        status = check_window(traits, layer, field);
+        if (status != MLET_OK) {
+            return status;
+        }
+    }
+    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+        const int32_t step = (int32_t)frame_step(traits, layer);
         REQUIRE(layer->frames >= 1 && layer->frames <= MLET_LIMIT_MAX_FRAMES, "frames");
+        REQUIRE(step >= 1, "frame_dilation");
+        REQUIRE((layer->frames - 1) * step <= MLET_LIMIT_MAX_SPAN, "frame_dilation");
     }
-    if (code == MLET_OP_TEMPORAL_DEPTHWISE) {
-        const int32_t span = (layer->frames - 1) * layer->frame_dilation;
-        REQUIRE(layer->frame_dilation >= 1, "frame_dilation");
-        REQUIRE(span <= MLET_LIMIT_MAX_SPAN, "frame_dilation");
-    }
-    const uint64_t slots = state_slots(code, layer);
+    const uint64_t slots = state_slots(traits, layer);
     const uint64_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
     REQUIRE(slots * slot_bytes <= MLET_LIMIT_MAX_STATE_BYTES, "frames");
-    if (code == MLET_OP_TEMPORAL_SHIFT) {
-        REQUIRE(layer->shift_channels >= 1, "shift_channels");
+    if ((traits & MLET_TRAIT_CHANNELS) != 0) {
+        const bool may = (traits & MLET_TRAIT_SHIFT) != 0; // else it must
+        REQUIRE(may || layer->shift_channels >= 1, "shift_channels");
         REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
-        REQUIRE(layer->in_zero == layer->out_zero, "zero_point");
+        REQUIRE(!may || layer->shift_channels % 4 == 0, "shift_channels");
     }
-    if (code == MLET_OP_DEPTHWISE2D || code == MLET_OP_POINTWISE) {
-        REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
-        REQUIRE(layer->shift_channels % 4 == 0, "shift_channels");
-    }
-    REQUIRE(taps(code, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
-    if (taps(code, layer) != 0) {
+    REQUIRE((traits & MLET_TRAIT_COPY) == 0 || layer->in_zero == layer->out_zero, "zero_point");
+    REQUIRE(taps(traits, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
+    if ((traits & MLET_TRAIT_WEIGHTS) != 0) {
         const uint8_t bits = layer->weight_bits;
-        REQUIRE(bits == 0 || bits == 8 || mlet_is_int4(code, layer), "weight_format");
+        REQUIRE(bits == 0 || bits == 8 || is_int4(traits, layer), "weight_format");
     }
     return MLET_OK;
 }
 
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
-    return (uint32_t)taps(code, layer);
+    return (uint32_t)taps(mlet_traits(code), layer);
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
-    const uint32_t channels = layer->out.channels;
-    switch (code) {
-        case MLET_OP_TEMPORAL_SHIFT:
-            return (mlet_counts_t) {0, 0, 0, 0};
-        case MLET_OP_ADD:
-            return (mlet_counts_t) {0, 0, 2, 1};
-        case MLET_OP_AVERAGE_POOL:
-        case MLET_OP_TEMPORAL_AVERAGE:
-            return (mlet_counts_t) {0, 0, 1, 1};
-        default: {
-            const uint32_t row = mlet_layer_taps(code, layer);
-            const uint32_t row_bytes = mlet_is_int4(code, layer) ? mlet_int4_bytes(row) : row;
-            return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
-        }
+    const uint32_t traits = mlet_traits(code);
+    if ((traits & MLET_TRAIT_WEIGHTS) != 0) {
+        const uint32_t channels = layer->out.channels;
+        const uint32_t row = (uint32_t)taps(traits, layer);
+        const uint32_t row_bytes = is_int4(traits, layer) ? mlet_int4_bytes(row) : row;
+        return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
     }
+    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
+    const uint32_t scale = two || (traits & MLET_TRAIT_SCALE) != 0;
+    return (mlet_counts_t) {0, 0, two ? 2 : scale, scale};
 }
 
 // Weights of 4 bits are in -7 to 7, and zero where a row has no more.
-static bool is_int4_row(const int8_t *row, uint32_t count) {
+static bool is_row_of_int4(const int8_t *row, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (mlet_int4(row, i) == -8) {
             return false;
@@ -203,7 +162,7 @@ mlet_status_t mlet_layer_check_given(
 
 mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, const char **field) {
     const mlet_counts_t counts = mlet_layer_counts(code, layer);
-    const bool add = code == MLET_OP_ADD;
+    const bool add = (mlet_traits(code) & MLET_TRAIT_TWO_INPUTS) != 0;
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
@@ -223,17 +182,18 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     if (status != MLET_OK) {
         return status;
     }
-    if (mlet_is_int4(code, layer)) {
-        const uint32_t row = mlet_layer_taps(code, layer);
+    const uint32_t traits = mlet_traits(code);
+    const uint32_t row = (uint32_t)taps(traits, layer);
+    if (is_int4(traits, layer)) {
         for (uint32_t o = 0; o < layer->out.channels; o++) {
-            REQUIRE(is_int4_row(layer->weights + o * mlet_int4_bytes(row), row), "weights");
+            REQUIRE(is_row_of_int4(layer->weights + o * mlet_int4_bytes(row), row), "weights");
         }
     } else {
         for (uint32_t i = 0; i < counts.weights; i++) {
             REQUIRE(layer->weights[i] != -128, "weights");
         }
     }
-    const int32_t bias_max = INT32_MAX - 32768 * (int32_t)taps(code, layer);
+    const int32_t bias_max = INT32_MAX - 32768 * (int32_t)row;
     for (uint32_t i = 0; i < counts.bias; i++) {
         REQUIRE(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, "bias");
     }
@@ -250,5 +210,5 @@ uint32_t mlet_layer_state_bytes(uint8_t code, const mlet_layer_t *layer) {
         const uint32_t area = (uint32_t)layer->in.height * layer->in.width;
         return MLET_ROUND_UP(area * layer->shift_channels);
     }
-    return state_slots(code, layer) * MLET_ROUND_UP(mlet_shape_bytes(layer->in));
+    return state_slots(mlet_traits(code), layer) * MLET_ROUND_UP(mlet_shape_bytes(layer->in));
 }

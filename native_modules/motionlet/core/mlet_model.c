@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "mlet_int4.h"
 #include "mlet_run.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -70,7 +69,7 @@ mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
 }
 
 static uint16_t rows_of(const mlet_model_t *model, int32_t op) {
-    return read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS);
+    return MLET_WITH_CHAINS ? read_u16(op_record(model, (uint16_t)op) + MLET_OP_ROWS) : 0;
 }
 
 uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor) {
@@ -440,7 +439,7 @@ static const char *check_op_memory(const mlet_model_t *model, uint16_t index, co
         at_once.in.height = (uint16_t)mlet_rows_needed(op->code, &op->layer); // by row, in a chain
         at_once.out.height = 1;
     }
-    if (op->scratch_bytes < mlet_kernels(model->target)->scratch_bytes(op->code, &at_once)) {
+    if (op->scratch_bytes < mlet_scratch_bytes(mlet_kernels(model->target), op->code, &at_once)) {
         return "scratch_bytes";
     }
     if (op->scratch_offset % MLET_ALIGN != 0 ||
@@ -466,13 +465,15 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     const uint8_t *record = op_record(model, index);
     const uint8_t code = record[MLET_OP_CODE];
     const uint16_t input1 = read_u16(record + MLET_OP_INPUT1);
-    if (mlet_op_name(code) == NULL) {
+    const mlet_operator_t *operator = mlet_operator(code);
+    if (operator == NULL || format_version(model) < operator->since) {
         return "code";
     }
+    const uint32_t traits = operator->traits;
     // int4 came with version 2, for the ops whose weights are rows.
     const uint8_t weights = record[MLET_OP_WEIGHT_FORMAT];
-    const bool int4 =
-        weights == MLET_WEIGHTS_INT4 && mlet_may_be_int4(code) && format_version(model) >= 2;
+    const bool int4 = weights == MLET_WEIGHTS_INT4 && (traits & MLET_TRAIT_INT4) != 0 &&
+                      format_version(model) >= 2;
     if (weights != MLET_WEIGHTS_INT8 && !int4) {
         return "weight_format";
     }
@@ -482,7 +483,8 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (read_u16(record + MLET_OP_INPUT0) >= model->tensor_count) {
         return "input0";
     }
-    if (code == MLET_OP_ADD ? input1 >= model->tensor_count : input1 != MLET_NO_TENSOR) {
+    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
+    if (two ? input1 >= model->tensor_count : input1 != MLET_NO_TENSOR) {
         return "input1";
     }
     if (read_u16(record + MLET_OP_OUTPUT) >= model->tensor_count) {
@@ -501,7 +503,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     mlet_op_t op = read_op(model, index);
     const char *field = NULL;
     // Up to version 2, only temporal_shift could.
-    if (code != MLET_OP_TEMPORAL_SHIFT && op.layer.shift_channels != 0 &&
+    if ((traits & MLET_TRAIT_SHIFT) != 0 && op.layer.shift_channels != 0 &&
         format_version(model) < 3) {
         return "shift_channels";
     }
@@ -509,10 +511,10 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
         return field;
     }
     const uint8_t *in = tensor_record(model, op.input0), *out = tensor_record(model, op.output);
-    if (code == MLET_OP_ADD && !same_shape(op.layer.in, read_shape(tensor_record(model, input1)))) {
+    if (two && !same_shape(op.layer.in, read_shape(tensor_record(model, input1)))) {
         return "input1";
     }
-    if (code == MLET_OP_TEMPORAL_SHIFT &&
+    if ((traits & MLET_TRAIT_COPY) != 0 &&
         read_u32(in + MLET_TENSOR_SCALE) != read_u32(out + MLET_TENSOR_SCALE)) {
         return "scale";
     }
@@ -599,9 +601,7 @@ static uint32_t arena_bytes(const mlet_model_t *model, uint16_t tensor) {
 }
 
 static bool runs_in_chains(uint8_t code) {
-    return code == MLET_OP_CONV2D || code == MLET_OP_DEPTHWISE2D || code == MLET_OP_POINTWISE ||
-           code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_SHIFT ||
-           code == MLET_OP_AVERAGE_POOL;
+    return (mlet_traits(code) & MLET_TRAIT_CHAINS) != 0;
 }
 
 // Rows begin on multiples of 4, in the input, the output and the state.
@@ -612,10 +612,10 @@ static bool rows_are_aligned(const mlet_layer_t *layer) {
     return in % 4 == 0 && out % 4 == 0 && shifted % 4 == 0;
 }
 
-// Whether a depthwise2d that shifts finds every row of its input while it is kept.
+// Whether an op that shifts as it reads windows finds every row of its input while it is kept.
 static bool finds_every_row(const mlet_op_t *op) {
     const mlet_layer_t *layer = &op->layer;
-    if (op->code != MLET_OP_DEPTHWISE2D || layer->shift_channels == 0) {
+    if ((mlet_traits(op->code) & MLET_TRAIT_WINDOW) == 0 || layer->shift_channels == 0) {
         return true;
     }
     int32_t first, end, above;
@@ -665,8 +665,7 @@ static bool may_cover_input(
 
 // Ops that may write their output exactly over an input.
 static bool works_in_place(uint8_t code) {
-    return code == MLET_OP_TEMPORAL_DEPTHWISE || code == MLET_OP_TEMPORAL_SHIFT ||
-           code == MLET_OP_TEMPORAL_AVERAGE || code == MLET_OP_ADD;
+    return (mlet_traits(code) & MLET_TRAIT_IN_PLACE) != 0;
 }
 
 // Whether the op that writes b does so in place of a, and is the last to read a.
@@ -779,14 +778,15 @@ static bool check_plan(const mlet_model_t *model, mlet_error_t *error) {
     return true;
 }
 
-static bool check_file(mlet_model_t *model, mlet_error_t *error) {
+static bool check_frame(mlet_model_t *model, mlet_error_t *error) {
     *error = (mlet_error_t) {"header", 0, check_header(model)};
     if (error->field == NULL) {
         error->field = check_sections(model);
     }
-    if (error->field != NULL) {
-        return false;
-    }
+    return error->field == NULL;
+}
+
+static bool check_records(const mlet_model_t *model, mlet_error_t *error) {
     const struct {
         const char *record;
         uint16_t count;
@@ -823,6 +823,7 @@ static bool check_file(mlet_model_t *model, mlet_error_t *error) {
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error) {
     mlet_error_t ignored;
+    error = error != NULL ? error : &ignored;
     if (model == NULL || file == NULL) {
         return MLET_E_ARGUMENT;
     }
@@ -832,5 +833,11 @@ mlet_status_t mlet_model_open(
     memset(model, 0, sizeof(*model));
     model->file = file;
     model->file_bytes = bytes;
-    return check_file(model, error != NULL ? error : &ignored) ? MLET_OK : MLET_E_FILE;
+    if (!check_frame(model, error)) {
+        return MLET_E_FILE;
+    }
+    if (mlet_model_lacks(model, error) != NULL) {
+        return MLET_E_BUILD;
+    }
+    return check_records(model, error) ? MLET_OK : MLET_E_FILE;
 }

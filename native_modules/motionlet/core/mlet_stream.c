@@ -49,46 +49,6 @@ const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index) {
     return tensor(stream, mlet_model_output(stream->model, index));
 }
 
-// An op that may shift as it reads.
-static mlet_status_t run_shifting(mlet_shifting_kernel_t kernel, const mlet_kernels_t *kernels,
-    const mlet_layer_t *layer, const mlet_buffers_t *buffers) {
-    const int8_t *x = buffers->a;
-    const mlet_status_t status = kernel(layer, buffers->state, x, buffers->y, buffers->scratch);
-    if (status != MLET_OK || layer->shift_channels == 0) {
-        return status;
-    }
-    return kernels->keep_shifted(layer, buffers->state, x, buffers->rows_done);
-}
-
-mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
-    mlet_buffers_t *buffers) {
-    const int8_t *x = buffers->a;
-    int8_t *y = buffers->y;
-    void *scratch = buffers->scratch;
-    switch (code) {
-        case MLET_OP_CONV2D:
-            return kernels->conv2d(layer, x, y, scratch);
-        case MLET_OP_DEPTHWISE2D:
-            return run_shifting(kernels->depthwise2d, kernels, layer, buffers);
-        case MLET_OP_POINTWISE:
-            return run_shifting(kernels->pointwise, kernels, layer, buffers);
-        case MLET_OP_TEMPORAL_DEPTHWISE:
-            return kernels->temporal_depthwise(layer, &buffers->ring, x, y, scratch);
-        case MLET_OP_TEMPORAL_SHIFT:
-            return kernels->temporal_shift(layer, buffers->state, x, y);
-        case MLET_OP_ADD:
-            return kernels->add(layer, x, buffers->b, y);
-        case MLET_OP_AVERAGE_POOL:
-            return kernels->average_pool(layer, x, y, scratch);
-        case MLET_OP_TEMPORAL_AVERAGE:
-            return kernels->temporal_average(layer, &buffers->ring, x, y, scratch);
-        case MLET_OP_DENSE:
-            return kernels->dense(layer, x, y, scratch);
-        default:
-            return MLET_E_FILE; // not in an open model
-    }
-}
-
 mlet_buffers_t mlet_stream_buffers(
     const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index) {
     mlet_buffers_t buffers = {
@@ -99,7 +59,7 @@ mlet_buffers_t mlet_stream_buffers(
         .scratch = stream->arena + op->scratch_offset,
         .rows_done = op->layer.in.height,
     };
-    if (op->code == MLET_OP_TEMPORAL_DEPTHWISE || op->code == MLET_OP_TEMPORAL_AVERAGE) {
+    if ((mlet_traits(op->code) & MLET_TRAIT_SLOTS) != 0) {
         const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(op->layer.in));
         const uint16_t count = (uint16_t)(op->state_bytes / slot_bytes);
         buffers.ring = (mlet_ring_t) {buffers.state, slot_bytes, count, stream->heads[index]};
@@ -115,7 +75,8 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
     mlet_status_t status = MLET_OK;
     for (uint16_t i = 0; i < model->op_count && status == MLET_OK; i++) {
         const mlet_op_t op = mlet_model_op(model, i);
-        if (op.rows > 0) {
+        stream->op = i;
+        if (MLET_WITH_CHAINS && op.rows > 0) {
             status = mlet_run_chain(stream, i, &i, hook, context);
             continue;
         }

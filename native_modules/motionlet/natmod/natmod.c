@@ -44,13 +44,22 @@ static const struct {
     uint8_t name, value;
 } integers[] = {MODULE_INTEGERS(INTEGER)};
 
+// The operators that are linked: a table in the object that is linked from tells of more.
+static mp_obj_t operators(void) {
+    mp_int_t bits = 0;
+    for (uint8_t code = 0; code < MLET_CODES; code++) {
+        bits |= (mp_int_t)(mlet_operator(code) != NULL) << code;
+    }
+    return MP_OBJ_NEW_SMALL_INT(bits);
+}
+
 __attribute__((used)) mp_obj_t mpy_init(
     mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
     natmod_find_types();
     model_type_init();
     stream_type_init();
-    #ifndef MLET_LEAN
+    #if MLET_WITH_KERNELS
     ring_type_init();
     #endif
     mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(MLET_VERSION, sizeof(MLET_VERSION) - 1));
@@ -59,5 +68,6 @@ __attribute__((used)) mp_obj_t mpy_init(
         mp_store_global(
             mp_native_qstr_table[integers[i].name], MP_OBJ_NEW_SMALL_INT(integers[i].value));
     }
+    mp_store_global(MP_QSTR_OPERATORS, operators());
     MP_DYNRUNTIME_INIT_EXIT
 }

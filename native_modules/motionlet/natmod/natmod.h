@@ -1,4 +1,4 @@
-// What modmotionlet.c needs to be built as a native module (.mpy).
+// What the binding needs to be built as a native module (.mpy).
 //
 // A native module is loaded into RAM by a firmware that does not know it. It reaches that firmware
 // through the table mp_fun_table alone; py/dynruntime.h gives most of MicroPython's API in terms of
@@ -9,6 +9,7 @@
 #ifndef MOTIONLET_NATMOD_H
 #define MOTIONLET_NATMOD_H
 
+#include "mlet_config.h"
 #include "py/obj.h"
 
 // ---------------------------------------------------------------------------------------------
@@ -197,6 +198,7 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 #define MICROPY_BEGIN_ATOMIC_SECTION() 0
 #define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
 
+#if MLET_WITH_TRACE
 // ---------------------------------------------------------------------------------------------
 // Time
 
@@ -209,5 +211,6 @@ static mp_uint_t natmod_ticks_us(void) {
     }
     return mp_obj_get_int_truncated(mp_call_function_n_kw(firmware.ticks_us, 0, 0, NULL));
 }
+#endif
 
 #endif

@@ -7,6 +7,8 @@
 #ifndef M0_H
 #define M0_H
 
+#include "mlet_config.h"
+
 // What must be quick runs from RAM: in flash a fetch may miss the cache. The pico-sdk copies this
 // section at start. M0_RAM_CODE opens it in a .S file; in C it goes before a function's definition.
 #ifdef PICO_ON_DEVICE
@@ -19,7 +21,7 @@
 #define M0_RAM_CODE .section M0_RAM_SECTION, "ax", %progbits
 #else
 
-#include "mlet.h"
+#include "mlet_int4.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,7 +41,7 @@ extern "C" {
 
 // Bytes of a row of K weights, one output channel's, in the form of SPEC.md, "Targets".
 static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
-    return layer->weight_bits == 4 ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    return mlet_has_int4(layer) ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
 }
 
 // Is output channel c requantized in the exact kind?
@@ -67,9 +69,12 @@ mlet_status_t m0_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t
 mlet_status_t m0_temporal_average(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 
-// Bytes of scratch these kernels need, a multiple of MLET_ALIGN. Scratch starts on a multiple of
-// MLET_ALIGN.
-uint32_t m0_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
+// Bytes of scratch that these kernels need, where they need any, a multiple of MLET_ALIGN. Scratch
+// starts on a multiple of MLET_ALIGN.
+uint32_t m0_conv2d_scratch_bytes(const mlet_layer_t *layer);
+uint32_t m0_pointwise_scratch_bytes(const mlet_layer_t *layer);
+uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer);
+uint32_t m0_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer);
 
 // What mlet_layer_counts() and mlet_layer_check_arrays() are to the portable form.
 mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer);

@@ -2,6 +2,7 @@
 // the first: one index serves all three maps.
 #ifdef __ARM_ARCH_6M__
 
+#include "m0_add.h"
 #include "m0_asm.h"
 
 MAP_A   .req r0
@@ -22,7 +23,7 @@ SHIFT   .req r12
     PUSH_ALL
 
     mov     T, r0
-    adds    T, #20
+    adds    T, #M0_ADD_OFFSET
     ldmia   T!, {r1-r6} // offset, out_zero, act_min, act_max, shift, count
     mov     OFFSET, r1
     mov     ZERO, r2

@@ -1,4 +1,4 @@
-// What m0_conv2d() and m0_scratch_bytes() share.
+// What m0_conv2d() is made of.
 #ifndef M0_CONV2D_H
 #define M0_CONV2D_H
 

@@ -1,4 +1,4 @@
-// How a convolution is best run: asked once a call, so it had better be small.
+// How a convolution is best run, and in what scratch: asked once a call, so it had better be small.
 #include "m0_conv2d.h"
 #include "m0_matmul.h"
 
@@ -34,7 +34,7 @@ bool m0_conv2d_is_packed(const mlet_layer_t *layer) {
         return false; // no room for outputs that are dropped
     }
     const uint32_t pack = layer->out.width < 4 * block ? 14 : 8;
-    const uint32_t direct = layer->weight_bits == 4 ? 20 : 12;
+    const uint32_t direct = mlet_has_int4(layer) ? 20 : 12;
     const uint32_t taps_inside = inside(layer->kernel_h, layer->in.height)
         * inside(layer->kernel_w, layer->in.width) * layer->in.channels / 16;
     uint32_t packed_tap = pack + 3 * channels, one = channels * (direct * taps_inside + 50);
@@ -43,4 +43,11 @@ bool m0_conv2d_is_packed(const mlet_layer_t *layer) {
         one *= positions;
     }
     return m0_conv2d_taps(layer) * packed_tap < one;
+}
+
+uint32_t m0_conv2d_scratch_bytes(const mlet_layer_t *layer) {
+    // A row of taps for each position of a block, too, and one outside the image.
+    const uint32_t rows = m0_matmul_block(layer) + 1;
+    return m0_matmul_scratch_bytes(layer, m0_conv2d_taps(layer))
+        + MLET_ROUND_UP((uint32_t)layer->kernel_w * layer->in.channels * rows);
 }

@@ -8,6 +8,7 @@
 #ifdef __ARM_ARCH_6M__
 
 #include "m0_asm.h"
+#include "m0_depthwise2d.h"
 
 JOB     .req r0 // walks through the weights and parameters, and back
 X       .req r1 // one tap_row above the tap to read
@@ -84,17 +85,17 @@ MAX     .req lr
     strb    \value, [Y]
     add     Y, Y_STEP
     ldr     T0, [JOB] // row_end
-    subs    JOB, #48
+    subs    JOB, #M0_ROWS3_ROW_END
     cmp     Y, T0
     bne     \next
     .endm
 
 // After a row, with its end in T0. Rows of y follow each other, so Y is right already.
     .macro NEXT_ROW next
-    ldr     T1, [JOB, #60]
+    ldr     T1, [JOB, #M0_ROWS3_Y_ROW]
     adds    T0, T0, T1
-    str     T0, [JOB, #48]
-    ldr     T1, [JOB, #64]
+    str     T0, [JOB, #M0_ROWS3_ROW_END]
+    ldr     T1, [JOB, #M0_ROWS3_END]
     cmp     Y, T1
     bne     \next
     .endm
@@ -102,27 +103,27 @@ MAX     .req lr
     FUNCTION m0_depthwise_rows3
     PUSH_ALL
 
-    ldr     TAP_ROW, [JOB, #68]
+    ldr     TAP_ROW, [JOB, #M0_ROWS3_TAP_ROW]
     lsls    T0, TAP_ROW, #1
     movs    T1, #4
     subs    T1, T1, T0
     mov     COLUMN, T1
-    ldr     T0, [JOB, #72]
+    ldr     T0, [JOB, #M0_ROWS3_Y_COLUMN]
     mov     Y_STEP, T0
-    ldr     T0, [JOB, #76]
+    ldr     T0, [JOB, #M0_ROWS3_ACT_MAX]
     mov     MAX, T0
-    ldr     Y, [JOB, #80]
+    ldr     Y, [JOB, #M0_ROWS3_Y]
 
 .Lrow:
-    ldr     X, [JOB, #52]
-    ldr     T0, [JOB, #56]
+    ldr     X, [JOB, #M0_ROWS3_X]
+    ldr     T0, [JOB, #M0_ROWS3_X_ROW]
     adds    T0, X, T0
-    str     T0, [JOB, #52]
+    str     T0, [JOB, #M0_ROWS3_X]
     subs    X, X, TAP_ROW
     ONE_COLUMN 1
-    subs    JOB, #36
+    subs    JOB, #M0_ROWS3_BIAS
     ONE_COLUMN 2
-    subs    JOB, #36
+    subs    JOB, #M0_ROWS3_BIAS
 
 .Loutput:
     ONE_COLUMN 3
@@ -163,23 +164,23 @@ TAP_ROW .req r8
     mov     r5, r11
     push    {r4, r5}
 
-    ldr     T0, [JOB, #68]
+    ldr     T0, [JOB, #M0_ROWS3_TAP_ROW]
     mov     TAP_ROW, T0
     lsls    T0, T0, #1
-    ldr     T1, [JOB, #84]
+    ldr     T1, [JOB, #M0_ROWS3_X_COLUMN]
     subs    T1, T1, T0
     mov     COLUMN, T1 // from the last row of a window to the first of the next one
-    ldr     T0, [JOB, #72]
+    ldr     T0, [JOB, #M0_ROWS3_Y_COLUMN]
     mov     Y_STEP, T0
-    ldr     T0, [JOB, #76]
+    ldr     T0, [JOB, #M0_ROWS3_ACT_MAX]
     mov     MAX, T0
-    ldr     Y, [JOB, #80]
+    ldr     Y, [JOB, #M0_ROWS3_Y]
 
 .Lrow_apart:
-    ldr     X, [JOB, #52]
-    ldr     T0, [JOB, #56]
+    ldr     X, [JOB, #M0_ROWS3_X]
+    ldr     T0, [JOB, #M0_ROWS3_X_ROW]
     adds    T0, X, T0
-    str     T0, [JOB, #52]
+    str     T0, [JOB, #M0_ROWS3_X]
 
 .Loutput_apart:
     .irp row, 0, 1, 2

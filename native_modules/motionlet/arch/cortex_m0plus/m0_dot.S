@@ -75,6 +75,7 @@
     pop     {r4-r7, pc}
     END_FUNCTION m0_dot4_int8
 
+#if MLET_WITH_INT4
 // Sums in r8 and r9, end of x in r12.
     FUNCTION m0_dot2_int4
     push    {r4-r7, lr}
@@ -134,5 +135,6 @@
     mov     r9, r5
     pop     {r4-r7, pc}
     END_FUNCTION m0_dot2_int4
+#endif
 
 #endif

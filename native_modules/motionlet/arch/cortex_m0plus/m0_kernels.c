@@ -2,18 +2,24 @@
 #include "m0.h"
 #include "mlet_kernels.h"
 
+// Of each operator: its kernel, and the function for its scratch.
+#define M0_CONV2D m0_conv2d, m0_conv2d_scratch_bytes
+#define M0_DEPTHWISE2D m0_depthwise2d, m0_depthwise2d_scratch_bytes
+#define M0_POINTWISE m0_pointwise, m0_pointwise_scratch_bytes
+#define M0_TEMPORAL_DEPTHWISE m0_temporal_depthwise, m0_temporal_depthwise_scratch_bytes
+#define M0_TEMPORAL_SHIFT m0_temporal_shift, NULL
+#define M0_ADD m0_add, NULL
+#define M0_AVERAGE_POOL m0_average_pool, NULL
+#define M0_TEMPORAL_AVERAGE m0_temporal_average, NULL
+#define M0_DENSE m0_dense, NULL
+
+#define M0_OPERATOR(NAME, name, form) MLET_OPERATOR(NAME, form, M0_##NAME)
+
+static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(M0_OPERATOR)};
+
 const mlet_kernels_t mlet_kernels_cortex_m0plus = {
-    .conv2d = m0_conv2d,
-    .depthwise2d = m0_depthwise2d,
+    .operators = operators,
     .keep_shifted = m0_keep_shifted,
-    .pointwise = m0_pointwise,
-    .average_pool = m0_average_pool,
-    .dense = m0_dense,
-    .temporal_depthwise = m0_temporal_depthwise,
-    .temporal_average = m0_temporal_average,
-    .temporal_shift = m0_temporal_shift,
-    .add = m0_add,
-    .scratch_bytes = m0_scratch_bytes,
     .counts = m0_layer_counts,
     .check_arrays = m0_layer_check_arrays,
 };

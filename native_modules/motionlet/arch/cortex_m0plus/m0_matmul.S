@@ -32,15 +32,15 @@
     .endm
 
 // The frame: m0_matmul_t but its weights, y, sums.
-    .equ    X, 0
-    .equ    X_END, 4
-    .equ    ROWS, 8
-    .equ    ROWS_END, 12
-    .equ    ACT_MIN, 16
-    .equ    ACT_MAX, 20
-    .equ    OUT_ZERO, 24
-    .equ    Y_STEP, 28
-    .equ    Y, 32
+    .equ    X, M0_MATMUL_X
+    .equ    X_END, M0_MATMUL_X_END
+    .equ    ROWS, M0_MATMUL_ROWS
+    .equ    ROWS_END, M0_MATMUL_ROWS_END
+    .equ    ACT_MIN, M0_MATMUL_ACT_MIN
+    .equ    ACT_MAX, M0_MATMUL_ACT_MAX
+    .equ    OUT_ZERO, M0_MATMUL_OUT_ZERO
+    .equ    Y_STEP, M0_MATMUL_Y_STEP
+    .equ    Y, M0_MATMUL_WEIGHTS
     .equ    SUMS, 36
     .equ    FRAME_INT8, SUMS + 4 * 4
     .equ    FIRST_END, SUMS + 8 * 4
@@ -209,7 +209,7 @@ row_end:
     ldr     r4, [sp, #Y_STEP]
     mov     r11, r4
     ldr     r7, [sp, #ROWS]
-    adds    r7, #8
+    adds    r7, #M0_ROW_MULTIPLIER
     ldmia   r7!, {r4, r5, r6}       // multiplier, shift, bias
     str     r7, [sp, #ROWS]
     ldr     r7, [sp, #Y]
@@ -298,6 +298,7 @@ to_loop_four: .word   loop_four + 1 - (from + 2)
 to_tail: .word   tail + 1 - (from + 2)
 to_rows_done: .word   rows_done + 1 - (from_end + 2)
 
+#if MLET_WITH_INT4
 // ---------------------------------------------------------------------------------------------
 // void m0_matmul_int4(const m0_matmul_t *job, int8_t *y)
 //
@@ -404,7 +405,7 @@ group4: ldmia   r6!, {r4}
 1:
     mov     r9, r6                  // weights of the next row
     ldr     r7, [sp, #ROWS]
-    adds    r7, #8
+    adds    r7, #M0_ROW_MULTIPLIER
     ldmia   r7!, {r4, r5, r6}       // multiplier, shift, bias
     str     r7, [sp, #ROWS]
     ldr     r7, [sp, #Y_STEP]
@@ -452,5 +453,6 @@ exact4: subs    r5, #M0_ROW_EXACT
     mov     lr, r0
     b       row4_end
     END_FUNCTION m0_matmul_int4
+#endif
 
 #endif

@@ -12,7 +12,26 @@
 
 #define M0_ROW_EXACT 64 // in m0_row_t.shift
 
+#define M0_RUN_BYTES 12 // of an m0_run_t
+
+// Offsets into m0_row_t, for the assembly: it loads runs of them at once.
+#define M0_ROW_START 0
+#define M0_ROW_MULTIPLIER 8
+
+// Offsets into m0_matmul_t, for the assembly.
+#define M0_MATMUL_X 0
+#define M0_MATMUL_X_END 4
+#define M0_MATMUL_ROWS 8
+#define M0_MATMUL_ROWS_END 12
+#define M0_MATMUL_ACT_MIN 16
+#define M0_MATMUL_ACT_MAX 20
+#define M0_MATMUL_OUT_ZERO 24
+#define M0_MATMUL_Y_STEP 28
+#define M0_MATMUL_WEIGHTS 32
+
 #ifndef __ASSEMBLER__
+
+#include "mlet_layout.h"
 
 enum { M0_BLOCK_INT8 = 4, M0_BLOCK_INT4 = 8 };
 
@@ -24,6 +43,12 @@ typedef struct m0_row {
     uint32_t shift;     // single: s; exact: M0_ROW_EXACT + n
     int32_t bias;
 } m0_row_t;
+
+MLET_LAYOUT(m0_row_t, start, M0_ROW_START);
+MLET_LAYOUT(m0_row_t, lanes, M0_ROW_START + 4);
+MLET_LAYOUT(m0_row_t, multiplier, M0_ROW_MULTIPLIER);
+MLET_LAYOUT(m0_row_t, shift, M0_ROW_MULTIPLIER + 4);
+MLET_LAYOUT(m0_row_t, bias, M0_ROW_MULTIPLIER + 8);
 
 // In the order in which m0_matmul.S reads it.
 typedef struct m0_matmul {
@@ -37,13 +62,23 @@ typedef struct m0_matmul {
     const int8_t *weights;     // rows, K padded to 4 (int4: 8)
 } m0_matmul_t;
 
+MLET_LAYOUT(m0_matmul_t, x, M0_MATMUL_X);
+MLET_LAYOUT(m0_matmul_t, x_end, M0_MATMUL_X_END);
+MLET_LAYOUT(m0_matmul_t, rows, M0_MATMUL_ROWS);
+MLET_LAYOUT(m0_matmul_t, rows_end, M0_MATMUL_ROWS_END);
+MLET_LAYOUT(m0_matmul_t, act_min, M0_MATMUL_ACT_MIN);
+MLET_LAYOUT(m0_matmul_t, act_max, M0_MATMUL_ACT_MAX);
+MLET_LAYOUT(m0_matmul_t, out_zero, M0_MATMUL_OUT_ZERO);
+MLET_LAYOUT(m0_matmul_t, y_step, M0_MATMUL_Y_STEP);
+MLET_LAYOUT(m0_matmul_t, weights, M0_MATMUL_WEIGHTS);
+
 // Output channels that are multiplied at once: more would pack the inputs less often, but every one
 // takes 20 bytes of scratch.
 enum { M0_GROUP = 32 };
 
 // Positions in a block.
 static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
-    return layer->weight_bits == 4 ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
+    return mlet_has_int4(layer) ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
 }
 
 // The layer of the group of at most M0_GROUP output channels that begins with `first`.
@@ -72,6 +107,10 @@ typedef struct m0_run {
     uint32_t step;
 } m0_run_t;
 
+MLET_LAYOUT(m0_run_t, n, 0);
+MLET_LAYOUT(m0_run_t, x, 4);
+MLET_LAYOUT(m0_run_t, step, M0_RUN_BYTES - 4);
+
 // Pack two such runs of 4 positions, one after the other; either may have no taps.
 void m0_pack4_runs(uint32_t *words, const m0_run_t runs[2]);
 
@@ -90,7 +129,7 @@ uint32_t m0_matmul_int8_end(void);
 // Pack the taps of a block's m0_matmul_block() inputs; run the block.
 static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
     const int8_t *const *x, uint32_t n, uint32_t rows, int32_t step) {
-    if (layer->weight_bits == 4) {
+    if (mlet_has_int4(layer)) {
         m0_pack8(words, x, n, rows, step);
     } else {
         m0_pack4(words, x, n, rows, step);
@@ -98,7 +137,7 @@ static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
 }
 
 static inline void m0_matmul_run(const mlet_layer_t *layer, const m0_matmul_t *job, int8_t *y) {
-    if (layer->weight_bits == 4) {
+    if (mlet_has_int4(layer)) {
         m0_matmul_int4(job, y);
     } else {
         m0_matmul_int8(job, y);

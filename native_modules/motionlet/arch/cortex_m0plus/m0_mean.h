@@ -3,9 +3,26 @@
 #ifndef M0_MEAN_H
 #define M0_MEAN_H
 
-#include "mlet.h"
+// Offsets into m0_mean_t, for the assembly.
+#define M0_MEAN_NEXT_COLUMN 0
+#define M0_MEAN_HIGH 20
+#define M0_MEAN_LOW 24
+#define M0_MEAN_SHIFT 28
+#define M0_MEAN_X 32
+#define M0_MEAN_ROWS 36
+#define M0_MEAN_COLUMNS 40
+#define M0_MEAN_NEXT_ROW 44
+#define M0_MEAN_PRESENT 48
+#define M0_MEAN_KEPT 52
+#define M0_MEAN_Y 56
+#define M0_MEAN_COUNT 60
 
-// The assembly knows this layout. What moves on with the elements is set anew for each call.
+#ifndef __ASSEMBLER__
+
+#include "mlet.h"
+#include "mlet_layout.h"
+
+// What moves on with the elements is set anew for each call.
 typedef struct m0_mean {
     int32_t next_column; // bytes from a tap to the one beside it
     int32_t zeros, offset, act_min, act_max, high, low; // m0_mean_start()'s own
@@ -18,6 +35,23 @@ typedef struct m0_mean {
     int8_t *y;             // may be `present`; moves on
     uint32_t count;        // elements; counts down
 } m0_mean_t;
+
+MLET_LAYOUT(m0_mean_t, next_column, M0_MEAN_NEXT_COLUMN);
+MLET_LAYOUT(m0_mean_t, zeros, M0_MEAN_NEXT_COLUMN + 4);
+MLET_LAYOUT(m0_mean_t, offset, M0_MEAN_NEXT_COLUMN + 8);
+MLET_LAYOUT(m0_mean_t, act_min, M0_MEAN_NEXT_COLUMN + 12);
+MLET_LAYOUT(m0_mean_t, act_max, M0_MEAN_NEXT_COLUMN + 16);
+MLET_LAYOUT(m0_mean_t, high, M0_MEAN_HIGH);
+MLET_LAYOUT(m0_mean_t, low, M0_MEAN_LOW);
+MLET_LAYOUT(m0_mean_t, shift, M0_MEAN_SHIFT);
+MLET_LAYOUT(m0_mean_t, x, M0_MEAN_X);
+MLET_LAYOUT(m0_mean_t, rows, M0_MEAN_ROWS);
+MLET_LAYOUT(m0_mean_t, columns, M0_MEAN_COLUMNS);
+MLET_LAYOUT(m0_mean_t, next_row, M0_MEAN_NEXT_ROW);
+MLET_LAYOUT(m0_mean_t, present, M0_MEAN_PRESENT);
+MLET_LAYOUT(m0_mean_t, kept, M0_MEAN_KEPT);
+MLET_LAYOUT(m0_mean_t, y, M0_MEAN_Y);
+MLET_LAYOUT(m0_mean_t, count, M0_MEAN_COUNT);
 
 // Prepare for m0_mean_words() on this x, and others that differ by multiples of next_column. False
 // where it is not to be used: a tap is not on a multiple of 4, there are more than 128 of them, or
@@ -34,4 +68,5 @@ void m0_mean_words(m0_mean_t *job);
 // It needs no m0_mean_start().
 void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step);
 
+#endif // __ASSEMBLER__
 #endif

@@ -6,19 +6,20 @@
 #ifdef __ARM_ARCH_6M__
 
 #include "m0_asm.h"
+#include "m0_mean.h"
 
 // In m0_mean_t
-    .equ    HIGH, 20
-    .equ    LOW, 24
-    .equ    SHIFT, 28
-    .equ    X, 32
-    .equ    ROWS, 36
-    .equ    COLUMNS, 40
-    .equ    NEXT_ROW, 44
-    .equ    PRESENT, 48
-    .equ    KEPT, 52
-    .equ    Y, 56
-    .equ    COUNT, 60
+    .equ    HIGH, M0_MEAN_HIGH
+    .equ    LOW, M0_MEAN_LOW
+    .equ    SHIFT, M0_MEAN_SHIFT
+    .equ    X, M0_MEAN_X
+    .equ    ROWS, M0_MEAN_ROWS
+    .equ    COLUMNS, M0_MEAN_COLUMNS
+    .equ    NEXT_ROW, M0_MEAN_NEXT_ROW
+    .equ    PRESENT, M0_MEAN_PRESENT
+    .equ    KEPT, M0_MEAN_KEPT
+    .equ    Y, M0_MEAN_Y
+    .equ    COUNT, M0_MEAN_COUNT
 
 JOB     .req r0
 PX      .req r0

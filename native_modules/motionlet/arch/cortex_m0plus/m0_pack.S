@@ -2,6 +2,7 @@
 #ifdef __ARM_ARCH_6M__
 
 #include "m0_asm.h"
+#include "m0_matmul.h"
 
 // One tap, at r7 of the inputs r3-r6, to the words at r0: r3 + (r4 << 16), then r5 + (r6 << 16).
     .macro PACK_TAP
@@ -60,7 +61,7 @@
     FUNCTION m0_pack4_runs
     push    {r4-r7, lr}
     movs    r2, r1
-    adds    r2, #12
+    adds    r2, #M0_RUN_BYTES
     mov     lr, r2                  // the second run
 1:  mov     r12, r1
     ldmia   r1!, {r2, r3, r7}
@@ -78,6 +79,7 @@
     pop     {r4-r7, pc}
     END_FUNCTION m0_pack4_runs
 
+#if MLET_WITH_INT4
 // void m0_pack8(uint32_t *words, const int8_t *const x[8], uint32_t n, uint32_t rows, int32_t step)
     FUNCTION m0_pack8
     cmp     r2, #0
@@ -118,5 +120,6 @@
     b       6b
 8:  bx      lr
     END_FUNCTION m0_pack8
+#endif
 
 #endif

@@ -67,3 +67,7 @@ M0_RAM_CODE mlet_status_t m0_pointwise(
     }
     return MLET_OK;
 }
+
+uint32_t m0_pointwise_scratch_bytes(const mlet_layer_t *layer) {
+    return m0_matmul_scratch_bytes(layer, layer->in.channels);
+}

@@ -2,6 +2,7 @@
 #ifdef __ARM_ARCH_6M__
 
 #include "m0_asm.h"
+#include "m0_taps.h"
 
 TAP     .req r0
 AT      .req r1 // what every tap's x has moved

@@ -3,14 +3,22 @@
 #ifndef M0_TAPS_H
 #define M0_TAPS_H
 
+// Offsets into m0_taps_t, for the assembly: it loads runs of them at once.
+#define M0_TAPS_TAPS 0
+
+#ifndef __ASSEMBLER__
+
 #include "mlet.h"
+#include "mlet_layout.h"
 
 typedef struct m0_tap {
     const int8_t *x;
     int32_t weight; // times the multiplier
 } m0_tap_t;
 
-// The assembly knows this layout.
+MLET_LAYOUT(m0_tap_t, x, 0);
+MLET_LAYOUT(m0_tap_t, weight, 4);
+
 typedef struct m0_taps {
     const m0_tap_t *taps, *taps_end; // an even number, at least 2
     int32_t bias, act_min, act_max;
@@ -21,6 +29,18 @@ typedef struct m0_taps {
     int32_t x_step; // from one output to the next
     int32_t x_end;  // x_at plus x_step times the number of outputs
 } m0_taps_t;
+
+MLET_LAYOUT(m0_taps_t, taps, M0_TAPS_TAPS);
+MLET_LAYOUT(m0_taps_t, taps_end, M0_TAPS_TAPS + 4);
+MLET_LAYOUT(m0_taps_t, bias, M0_TAPS_TAPS + 8);
+MLET_LAYOUT(m0_taps_t, act_min, M0_TAPS_TAPS + 12);
+MLET_LAYOUT(m0_taps_t, act_max, M0_TAPS_TAPS + 16);
+MLET_LAYOUT(m0_taps_t, shift, M0_TAPS_TAPS + 20);
+MLET_LAYOUT(m0_taps_t, y, M0_TAPS_TAPS + 24);
+MLET_LAYOUT(m0_taps_t, y_step, M0_TAPS_TAPS + 28);
+MLET_LAYOUT(m0_taps_t, x_at, M0_TAPS_TAPS + 32);
+MLET_LAYOUT(m0_taps_t, x_step, M0_TAPS_TAPS + 36);
+MLET_LAYOUT(m0_taps_t, x_end, M0_TAPS_TAPS + 40);
 
 // y = clamp((bias + sum of taps) >> shift), for every output.
 void m0_taps(const m0_taps_t *job);
@@ -45,4 +65,5 @@ static inline m0_tap_t *m0_taps_even(m0_tap_t *taps, uint32_t count) {
     return taps + count;
 }
 
+#endif // __ASSEMBLER__
 #endif

@@ -6,6 +6,7 @@
 #ifdef __ARM_ARCH_6M__
 
 #include "m0_asm.h"
+#include "m0_temporal_depthwise.h"
 
 OLDEST  .req r0
 MIDDLE  .req r1
@@ -27,7 +28,7 @@ MAX     .req lr
     PUSH_ALL
 
     mov     T, r0
-    adds    T, #16
+    adds    T, #M0_TEMPORAL_WEIGHTS
     ldmia   T!, {r1-r6} // weights, bias, act_min, act_max
     mov     W0, r1
     mov     W1, r2

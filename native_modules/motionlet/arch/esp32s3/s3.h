@@ -30,8 +30,13 @@ mlet_status_t s3_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t
 mlet_status_t s3_temporal_average(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 
-// Bytes of scratch these kernels need, a multiple of MLET_ALIGN. Scratch starts on a multiple of
-// MLET_ALIGN.
-uint32_t s3_scratch_bytes(uint8_t code, const mlet_layer_t *layer);
+// Bytes of scratch that these kernels need, where they need any, a multiple of MLET_ALIGN. Scratch
+// starts on a multiple of MLET_ALIGN.
+uint32_t s3_conv2d_scratch_bytes(const mlet_layer_t *layer);
+uint32_t s3_pointwise_scratch_bytes(const mlet_layer_t *layer);
+uint32_t s3_dense_scratch_bytes(const mlet_layer_t *layer);
+// 0 of a layer whose window is too large for the tuned kernel.
+uint32_t s3_depthwise2d_scratch_bytes(const mlet_layer_t *layer);
+uint32_t s3_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer);
 
 #endif

@@ -8,6 +8,10 @@
 
 #define UNIT ((int32_t)sizeof(int16_t))
 
+static uint32_t taps_of(const mlet_layer_t *layer) {
+    return (uint32_t)layer->kernel_h * layer->kernel_w * layer->in.channels;
+}
+
 // Gather the windows of positions (i, j) to (i, j + n - 1), one behind the other.
 static void gather(const mlet_layer_t *layer, const s3_matmul_t *matmul, const int8_t *x,
     int32_t i, int32_t j, int32_t n, int16_t *to) {
@@ -50,8 +54,7 @@ mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, v
     if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const uint32_t taps = (uint32_t)layer->kernel_h * layer->kernel_w * layer->in.channels;
-    const s3_matmul_t matmul = s3_matmul_begin(layer, taps, scratch);
+    const s3_matmul_t matmul = s3_matmul_begin(layer, taps_of(layer), scratch);
     const int32_t width = layer->out.width, block = (int32_t)matmul.positions;
     int32_t filled = 0;
     for (int32_t i = 0; i < layer->out.height; i++) {
@@ -67,4 +70,8 @@ mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, v
         }
     }
     return MLET_OK;
+}
+
+uint32_t s3_conv2d_scratch_bytes(const mlet_layer_t *layer) {
+    return s3_matmul_bytes(layer, taps_of(layer));
 }

@@ -1,4 +1,5 @@
 #include "s3.h"
+#include "s3_matmul.h"
 
 mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL) {
@@ -9,4 +10,8 @@ mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, vo
     vector.in = (mlet_shape_t) {1, 1, (uint16_t)mlet_shape_bytes(layer->in)};
     vector.shift_channels = 0; // which dense does not have
     return s3_pointwise(&vector, NULL, x, y, scratch);
+}
+
+uint32_t s3_dense_scratch_bytes(const mlet_layer_t *layer) {
+    return s3_matmul_bytes(layer, mlet_shape_bytes(layer->in));
 }

@@ -9,7 +9,6 @@
 
 #include "s3.h"
 #include "s3_dots.h"
-#include "s3_depthwise2d.h"
 #include "s3_spread.h"
 #include "mlet_source.h"
 
@@ -59,7 +58,7 @@ static uint32_t weights_bytes(const shape_t *shape) {
     return s3_bytes(shape->channels * (uint32_t)shape->turns * shape->window);
 }
 
-uint32_t s3_depthwise2d_bytes(const mlet_layer_t *layer) {
+uint32_t s3_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
     const shape_t shape = shape_of(layer);
     return is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
 }

@@ -20,6 +20,7 @@
 #ifndef __ASSEMBLER__
 
 #include "mlet.h"
+#include "mlet_layout.h"
 
 // Some channels at some positions. x and weights start on multiples of 4, and so do the steps. The
 // routine loads, but does not use, 4 bytes behind the last product's x and weight.
@@ -32,6 +33,18 @@ typedef struct s3_dots {
     uint32_t quads;                      // products of a sum, in groups of 4; at least 1
     s3_output_t output;
 } s3_dots_t;
+
+MLET_LAYOUT(s3_dots_t, x, S3_DOTS_X);
+MLET_LAYOUT(s3_dots_t, weights, S3_DOTS_WEIGHTS);
+MLET_LAYOUT(s3_dots_t, y, S3_DOTS_Y);
+MLET_LAYOUT(s3_dots_t, channels, S3_DOTS_CHANNELS);
+MLET_LAYOUT(s3_dots_t, outputs, S3_DOTS_OUTPUTS);
+MLET_LAYOUT(s3_dots_t, x_step, S3_DOTS_X_STEP);
+MLET_LAYOUT(s3_dots_t, y_step, S3_DOTS_Y_STEP);
+MLET_LAYOUT(s3_dots_t, x_channel, S3_DOTS_X_CHANNEL);
+MLET_LAYOUT(s3_dots_t, weights_channel, S3_DOTS_WEIGHTS_CHANNEL);
+MLET_LAYOUT(s3_dots_t, quads, S3_DOTS_QUADS);
+MLET_LAYOUT(s3_dots_t, output, S3_DOTS_OUTPUT);
 
 // y[i][c] from bias[c] and the sum over e of x[c][i][e] * weights[c][e]. Changes the job. The
 // channels must be s3_is_high().

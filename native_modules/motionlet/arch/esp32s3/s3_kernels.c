@@ -2,18 +2,24 @@
 #include "mlet_kernels.h"
 #include "s3.h"
 
+// Of each operator: its kernel, and the function for its scratch.
+#define S3_CONV2D s3_conv2d, s3_conv2d_scratch_bytes
+#define S3_DEPTHWISE2D s3_depthwise2d, s3_depthwise2d_scratch_bytes
+#define S3_POINTWISE s3_pointwise, s3_pointwise_scratch_bytes
+#define S3_TEMPORAL_DEPTHWISE s3_temporal_depthwise, s3_temporal_depthwise_scratch_bytes
+#define S3_TEMPORAL_SHIFT s3_temporal_shift, NULL
+#define S3_ADD s3_add, NULL
+#define S3_AVERAGE_POOL s3_average_pool, NULL
+#define S3_TEMPORAL_AVERAGE s3_temporal_average, NULL
+#define S3_DENSE s3_dense, s3_dense_scratch_bytes
+
+#define S3_OPERATOR(NAME, name, form) MLET_OPERATOR(NAME, form, S3_##NAME)
+
+static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(S3_OPERATOR)};
+
 const mlet_kernels_t mlet_kernels_esp32s3 = {
-    .conv2d = s3_conv2d,
-    .depthwise2d = s3_depthwise2d,
+    .operators = operators,
     .keep_shifted = mlet_keep_shifted,
-    .pointwise = s3_pointwise,
-    .average_pool = s3_average_pool,
-    .dense = s3_dense,
-    .temporal_depthwise = s3_temporal_depthwise,
-    .temporal_average = s3_temporal_average,
-    .temporal_shift = s3_temporal_shift,
-    .add = s3_add,
-    .scratch_bytes = s3_scratch_bytes,
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };

@@ -17,7 +17,6 @@
 #define S3_OUTPUT_ZERO_TWICE 12
 #define S3_OUTPUT_ACT_MIN 16
 #define S3_OUTPUT_ACT_MAX 20
-#define S3_OUTPUT_BYTES 24
 
 #ifdef __ASSEMBLER__
 
@@ -42,6 +41,7 @@
 #else
 
 #include "mlet.h"
+#include "mlet_layout.h"
 
 // How the channels of a job are requantized: arrays from its first channel on.
 typedef struct s3_output {
@@ -50,6 +50,13 @@ typedef struct s3_output {
     int32_t zero_twice; // 2 * zero + 1
     int32_t act_min, act_max;
 } s3_output_t;
+
+MLET_LAYOUT(s3_output_t, bias, S3_OUTPUT_BIAS);
+MLET_LAYOUT(s3_output_t, multiplier, S3_OUTPUT_MULTIPLIER);
+MLET_LAYOUT(s3_output_t, shift, S3_OUTPUT_SHIFT);
+MLET_LAYOUT(s3_output_t, zero_twice, S3_OUTPUT_ZERO_TWICE);
+MLET_LAYOUT(s3_output_t, act_min, S3_OUTPUT_ACT_MIN);
+MLET_LAYOUT(s3_output_t, act_max, S3_OUTPUT_ACT_MAX);
 
 // For the channels from `first` on.
 static inline s3_output_t s3_output(const mlet_layer_t *layer, uint32_t first) {

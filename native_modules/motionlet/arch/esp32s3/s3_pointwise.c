@@ -31,3 +31,7 @@ mlet_status_t s3_pointwise(
     }
     return MLET_OK;
 }
+
+uint32_t s3_pointwise_scratch_bytes(const mlet_layer_t *layer) {
+    return s3_matmul_bytes(layer, layer->in.channels);
+}

@@ -15,6 +15,7 @@
 #ifndef __ASSEMBLER__
 
 #include "mlet.h"
+#include "mlet_layout.h"
 
 // to[r][i] = from[r][i] - zero, for r < rows and i < n.
 typedef struct s3_spread {
@@ -26,6 +27,15 @@ typedef struct s3_spread {
     int32_t to_step; // bytes from one number to the next
     int32_t zero;
 } s3_spread_t;
+
+MLET_LAYOUT(s3_spread_t, from, S3_SPREAD_FROM);
+MLET_LAYOUT(s3_spread_t, to, S3_SPREAD_TO);
+MLET_LAYOUT(s3_spread_t, n, S3_SPREAD_N);
+MLET_LAYOUT(s3_spread_t, rows, S3_SPREAD_ROWS);
+MLET_LAYOUT(s3_spread_t, from_row, S3_SPREAD_FROM_ROW);
+MLET_LAYOUT(s3_spread_t, to_row, S3_SPREAD_TO_ROW);
+MLET_LAYOUT(s3_spread_t, to_step, S3_SPREAD_TO_STEP);
+MLET_LAYOUT(s3_spread_t, zero, S3_SPREAD_ZERO);
 
 void s3_spread(const s3_spread_t *job);
 

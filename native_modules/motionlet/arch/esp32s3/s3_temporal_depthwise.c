@@ -31,7 +31,7 @@ static uint32_t weights_bytes(const mlet_layer_t *layer) {
     return s3_bytes(layer->in.channels * s3_padded(layer->frames));
 }
 
-uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer) {
+uint32_t s3_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer) {
     return are_few(layer) ? 0 : inputs_bytes(layer) + weights_bytes(layer); // few: where they lie
 }
 

@@ -21,6 +21,7 @@
 #ifndef __ASSEMBLER__
 
 #include "mlet.h"
+#include "mlet_layout.h"
 
 // Two or three taps, all channels at all positions; each map is [positions][channels].
 typedef struct s3_temporal {
@@ -36,10 +37,20 @@ typedef struct s3_temporal {
     s3_output_t output; // all channels s3_is_high()
 } s3_temporal_t;
 
-void s3_temporal_taps(const s3_temporal_t *job);
+MLET_LAYOUT(s3_temporal_t, oldest, S3_TEMPORAL_OLDEST);
+MLET_LAYOUT(s3_temporal_t, middle, S3_TEMPORAL_MIDDLE);
+MLET_LAYOUT(s3_temporal_t, x, S3_TEMPORAL_X);
+MLET_LAYOUT(s3_temporal_t, y, S3_TEMPORAL_Y);
+MLET_LAYOUT(s3_temporal_t, positions, S3_TEMPORAL_POSITIONS);
+MLET_LAYOUT(s3_temporal_t, channels, S3_TEMPORAL_CHANNELS);
+MLET_LAYOUT(s3_temporal_t, weights, S3_TEMPORAL_WEIGHTS);
+MLET_LAYOUT(s3_temporal_t, middle_weights, S3_TEMPORAL_MIDDLE_WEIGHTS);
+MLET_LAYOUT(s3_temporal_t, middle_mask, S3_TEMPORAL_MIDDLE_MASK);
+MLET_LAYOUT(s3_temporal_t, last_weights, S3_TEMPORAL_LAST_WEIGHTS);
+MLET_LAYOUT(s3_temporal_t, in_zero, S3_TEMPORAL_IN_ZERO);
+MLET_LAYOUT(s3_temporal_t, output, S3_TEMPORAL_OUTPUT);
 
-// Bytes of scratch.
-uint32_t s3_temporal_depthwise_bytes(const mlet_layer_t *layer);
+void s3_temporal_taps(const s3_temporal_t *job);
 
 #endif // __ASSEMBLER__
 #endif

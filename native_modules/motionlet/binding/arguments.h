@@ -1,0 +1,237 @@
+// Arguments: one table for all functions that take a layer or a frame.
+#ifndef MOTIONLET_BINDING_ARGUMENTS_H
+#define MOTIONLET_BINDING_ARGUMENTS_H
+
+#include "values.h"
+
+// What is called. Those before CALL_CONV3D are operators.
+enum {
+    #if MLET_WITH_KERNELS
+    CALL_CONV2D, CALL_DEPTHWISE2D, CALL_POINTWISE, CALL_TEMPORAL_DEPTHWISE, CALL_TEMPORAL_SHIFT,
+    CALL_ADD, CALL_AVERAGE_POOL, CALL_TEMPORAL_AVERAGE, CALL_DENSE, CALL_CONV3D, CALL_RESIZE,
+    #endif
+    CALL_STREAM,
+    CALLS
+};
+
+typedef struct {
+    mlet_layer_t layer;
+    mlet_frame_t frame;
+    mp_obj_t x, x1, past, weights, bias, multiplier, shift; // MP_OBJ_NULL when not given
+    mp_obj_t spatial, temporal, pointwise, weight_bits, out;
+    uint32_t given; // one bit to an argument
+} call_t;
+
+// In the order in which they are taken when given by position, up to CROP.
+enum {
+    #if MLET_WITH_KERNELS
+    X, X1, PAST, WEIGHTS, BIAS, MULTIPLIER, SHIFT, SPATIAL, TEMPORAL, POINTWISE,
+    #endif
+    WIDTH, HEIGHT, FORMAT, CROP,
+    #if MLET_WITH_KERNELS
+    OUT, SHAPE, OUT_SHAPE, KERNEL, STRIDE, DILATION, PAD, FRAMES, FRAME_DILATION, SHIFT_CHANNELS,
+    WEIGHT_BITS, IN_ZERO, IN1_ZERO, OUT_ZERO, ACT_MIN, ACT_MAX,
+    #endif
+    ARGUMENTS
+};
+
+typedef struct {
+    char name[15];
+    uint8_t offset; // in call_t
+    uint8_t kind;
+    uint8_t count; // values; an integer given for two counts for both
+    uint32_t calls; // which calls take it
+} argument_t;
+
+enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
+
+#define BIT(index) (UINT32_C(1) << (index))
+#if !MLET_WITH_KERNELS
+#define FRAME BIT(CALL_STREAM)
+#else
+#define WINDOW (BIT(CALL_CONV2D) | BIT(CALL_DEPTHWISE2D))
+#define ROWS (BIT(CALL_CONV2D) | BIT(CALL_POINTWISE) | BIT(CALL_DENSE))
+#define WEIGHTED (WINDOW | ROWS | BIT(CALL_TEMPORAL_DEPTHWISE))
+#define AVERAGE (BIT(CALL_AVERAGE_POOL) | BIT(CALL_TEMPORAL_AVERAGE))
+#define SCALED (WEIGHTED | AVERAGE | BIT(CALL_ADD))
+#define RING (BIT(CALL_TEMPORAL_DEPTHWISE) | BIT(CALL_TEMPORAL_AVERAGE) | BIT(CALL_CONV3D))
+#define CONV3D BIT(CALL_CONV3D)
+#define LAYER (SCALED | BIT(CALL_TEMPORAL_SHIFT) | CONV3D)
+#define FRAME (BIT(CALL_STREAM) | BIT(CALL_RESIZE))
+#endif
+
+#define ARGUMENT(name, field, kind, count, calls) \
+    {name, offsetof(call_t, field), kind, count, calls}
+
+static const argument_t arguments[ARGUMENTS] = {
+    [WIDTH] = ARGUMENT("width", frame.width, POSITIVE16, 1, FRAME),
+    [HEIGHT] = ARGUMENT("height", frame.height, POSITIVE16, 1, FRAME),
+    [FORMAT] = ARGUMENT("format", frame.format, UINT8, 1, FRAME),
+    [CROP] = ARGUMENT("crop", frame.crop_x, UINT16, 4, FRAME),
+    #if MLET_WITH_KERNELS
+    [X] = ARGUMENT("x", x, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
+    [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
+    [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | BIT(CALL_RESIZE)),
+    [X1] = ARGUMENT("x1", x1, OBJECT, 1, BIT(CALL_ADD)),
+    [PAST] = ARGUMENT("past", past, OBJECT, 1, RING | BIT(CALL_TEMPORAL_SHIFT)),
+    [WEIGHTS] = ARGUMENT("weights", weights, OBJECT, 1, WEIGHTED),
+    [BIAS] = ARGUMENT("bias", bias, OBJECT, 1, WEIGHTED),
+    [MULTIPLIER] = ARGUMENT("multiplier", multiplier, OBJECT, 1, SCALED),
+    [SHIFT] = ARGUMENT("shift", shift, OBJECT, 1, SCALED),
+    [SPATIAL] = ARGUMENT("spatial", spatial, OBJECT, 1, CONV3D),
+    [TEMPORAL] = ARGUMENT("temporal", temporal, OBJECT, 1, CONV3D),
+    [POINTWISE] = ARGUMENT("pointwise", pointwise, OBJECT, 1, CONV3D),
+    [OUT_SHAPE] = ARGUMENT(
+        "out_shape", layer.out, POSITIVE16, 3, WINDOW | BIT(CALL_AVERAGE_POOL)),
+    [KERNEL] = ARGUMENT("kernel", layer.kernel_h, POSITIVE8, 2, WINDOW | BIT(CALL_AVERAGE_POOL)),
+    [STRIDE] = ARGUMENT("stride", layer.stride_h, POSITIVE8, 2, WINDOW | BIT(CALL_AVERAGE_POOL)),
+    [DILATION] = ARGUMENT("dilation", layer.dilation_h, POSITIVE8, 2, WINDOW),
+    [PAD] = ARGUMENT("pad", layer.pad_top, UINT8, 2, WINDOW),
+    [FRAMES] = ARGUMENT(
+        "frames", layer.frames, POSITIVE16, 1,
+        BIT(CALL_TEMPORAL_DEPTHWISE) | BIT(CALL_TEMPORAL_AVERAGE)),
+    [FRAME_DILATION] = ARGUMENT(
+        "frame_dilation", layer.frame_dilation, POSITIVE16, 1, BIT(CALL_TEMPORAL_DEPTHWISE)),
+    [SHIFT_CHANNELS] = ARGUMENT(
+        "shift_channels", layer.shift_channels, POSITIVE16, 1, BIT(CALL_TEMPORAL_SHIFT)),
+    [WEIGHT_BITS] = ARGUMENT("weight_bits", weight_bits, OBJECT, 1, ROWS),
+    [IN_ZERO] = ARGUMENT("in_zero", layer.in_zero, INT8, 1, SCALED),
+    [IN1_ZERO] = ARGUMENT("in1_zero", layer.in1_zero, INT8, 1, BIT(CALL_ADD)),
+    [OUT_ZERO] = ARGUMENT("out_zero", layer.out_zero, INT8, 1, SCALED),
+    [ACT_MIN] = ARGUMENT("act_min", layer.act_min, INT8, 1, SCALED),
+    [ACT_MAX] = ARGUMENT("act_max", layer.act_max, INT8, 1, SCALED),
+    #endif
+};
+
+#if MLET_WITH_KERNELS
+// The op code of a call of one operator.
+static uint8_t op_code(uint8_t id) {
+    static const uint8_t codes[] = {
+        [CALL_CONV2D] = MLET_OP_CONV2D,
+        [CALL_DEPTHWISE2D] = MLET_OP_DEPTHWISE2D,
+        [CALL_POINTWISE] = MLET_OP_POINTWISE,
+        [CALL_TEMPORAL_DEPTHWISE] = MLET_OP_TEMPORAL_DEPTHWISE,
+        [CALL_TEMPORAL_SHIFT] = MLET_OP_TEMPORAL_SHIFT,
+        [CALL_ADD] = MLET_OP_ADD,
+        [CALL_AVERAGE_POOL] = MLET_OP_AVERAGE_POOL,
+        [CALL_TEMPORAL_AVERAGE] = MLET_OP_TEMPORAL_AVERAGE,
+        [CALL_DENSE] = MLET_OP_DENSE,
+    };
+    return codes[id];
+}
+#endif
+
+static const char *call_name(uint8_t id) {
+    #if MLET_WITH_KERNELS
+    if (id < CALL_CONV3D) {
+        return mlet_op_name(op_code(id));
+    }
+    if (id != CALL_STREAM) {
+        return id == CALL_RESIZE ? "resize" : "conv3d_separable";
+    }
+    #endif
+    return "stream";
+}
+
+static bool takes(uint8_t id, size_t argument) {
+    MP_STATIC_ASSERT(CALLS <= 32);
+    return arguments[argument].calls & BIT(id);
+}
+
+// Those before WIDTH have no default.
+static bool is_needed(size_t argument) {
+    #if !MLET_WITH_KERNELS
+    return false;
+    #else
+    return argument < WIDTH;
+    #endif
+}
+
+static bool given(const call_t *call, size_t argument) {
+    return call->given & BIT(argument);
+}
+
+static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t value) {
+    const argument_t *argument = &arguments[index];
+    uint8_t *at = (uint8_t *)call + argument->offset;
+    if (given(call, index)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is given twice"),
+            call_name(id), argument->name);
+    }
+    if (value == mp_const_none && !is_needed(index)) {
+        return;
+    }
+    call->given |= BIT(index);
+    if (argument->kind == OBJECT) {
+        *(mp_obj_t *)(void *)at = value;
+        return;
+    }
+    size_t n = 1;
+    mp_obj_t *values = &value;
+    if (mp_obj_is_type(value, &mp_type_tuple) || mp_obj_is_type(value, &mp_type_list)) {
+        mp_obj_get_array(value, &n, &values);
+    }
+    if (n != argument->count && (n != 1 || argument->count != 2)) {
+        raise_count(call_name(id), argument->name, n, "values", argument->count);
+    }
+    const bool wide = argument->kind >= UINT16;
+    const bool positive = argument->kind == POSITIVE8 || argument->kind == POSITIVE16;
+    const mp_int_t min = argument->kind == INT8 ? -128 : positive ? 1 : 0;
+    const mp_int_t max = argument->kind == INT8 ? 127 : wide ? 65535 : 255;
+    for (size_t i = 0; i < argument->count; i++) {
+        const mp_int_t v = get_int(&mp_type_ValueError, call_name(id), argument->name,
+            values[n == 1 ? 0 : i], min, max);
+        if (wide) {
+            ((uint16_t *)(void *)at)[i] = (uint16_t)v;
+        } else {
+            at[i] = (uint8_t)v;
+        }
+    }
+}
+
+// Fill *call with the arguments of a call, and with defaults that need no other argument. A stage
+// of conv3d_separable is given by keywords only, and without the arguments in `without`.
+static void parse_arguments(call_t *call, uint8_t id, uint32_t without, size_t n_args,
+    const mp_obj_t *args, const mp_map_t *keywords) {
+    memset(call, 0, sizeof(*call));
+    mlet_layer_t *layer = &call->layer;
+    layer->stride_h = layer->stride_w = layer->dilation_h = layer->dilation_w = 1;
+    layer->frame_dilation = 1;
+    layer->act_min = -128;
+    layer->act_max = 127;
+
+    size_t used = 0;
+    for (size_t i = 0; i <= CROP && used < n_args; i++) {
+        if (takes(id, i)) {
+            store_argument(call, id, i, args[used++]);
+        }
+    }
+    if (used < n_args) {
+        mp_raise_msg_varg(&mp_type_TypeError,
+            MP_ERROR_TEXT("%s: takes %u arguments by position, not %u"), call_name(id),
+            (unsigned)used, (unsigned)n_args);
+    }
+    for (size_t slot = 0; slot < keywords->alloc; slot++) {
+        if (!mp_map_slot_is_filled(keywords, slot)) {
+            continue;
+        }
+        const char *name = mp_obj_str_get_str(keywords->table[slot].key);
+        size_t i = 0;
+        while (i < ARGUMENTS
+            && (!takes(id, i) || (without & BIT(i)) || strcmp(name, arguments[i].name) != 0)) {
+            i++;
+        }
+        if (i == ARGUMENTS) {
+            mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: takes no argument '%s'"),
+                call_name(id), name);
+        }
+        store_argument(call, id, i, keywords->table[slot].value);
+    }
+    for (size_t i = 0; i < ARGUMENTS && is_needed(i); i++) {
+        if (takes(id, i) && !given(call, i) && !(without & BIT(i))) {
+            raise_missing(call_name(id), arguments[i].name);
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,126 @@
+// What looks into a stream while it pushes: checksums, times, copies.
+#ifndef MOTIONLET_BINDING_TRACE_H
+#define MOTIONLET_BINDING_TRACE_H
+
+#include "stream.h"
+
+static mlet_status_t trace_hook(
+    void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
+    uint32_t *crcs = context;
+    crcs[op] = mlet_crc32(crcs[op], output, bytes);
+    return MLET_OK;
+}
+
+// A writable array of `needed` uint32 values.
+static uint32_t *get_uint32s(const char *who, const char *what, mp_obj_t array, size_t needed) {
+    size_t n;
+    uint32_t *items = buffer_items(who, what, array, MP_BUFFER_RW, 'i', &n);
+    require_count(who, what, n, needed);
+    if ((uintptr_t)items % sizeof(uint32_t) != 0) {
+        mp_raise_msg_varg(
+            &mp_type_ValueError, MP_ERROR_TEXT("%s: %s is not aligned to 4 bytes"), who, what);
+    }
+    return items;
+}
+
+static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in) {
+    stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    const mlet_model_t *model = stream_model(self);
+    const size_t count = (size_t)model->input_count + model->op_count;
+    uint32_t *crcs = get_uint32s("trace", "crcs", crcs_in, count);
+    const by_input_t given = one_or_several(&frame);
+    stream_begin(self, &given);
+    memset(crcs, 0, count * sizeof(uint32_t)); // and so stay those of what does not run
+    for (uint16_t i = 0; i < model->input_count; i++) {
+        if (mlet_stream_due(&self->stream, i)) {
+            crcs[i] = mlet_crc32(
+                0, mlet_stream_input(&self->stream, i), mlet_shape_bytes(self->inputs[i].shape));
+        }
+    }
+    return stream_finish(self, trace_hook, crcs + model->input_count);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(stream_trace_obj, stream_trace);
+
+typedef struct {
+    uint32_t *times;
+    mp_uint_t begin;
+} profile_t;
+
+static mlet_status_t profile_hook(
+    void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
+    (void)output;
+    (void)bytes;
+    profile_t *profile = context;
+    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & TICKS_MASK;
+    profile->begin = mp_hal_ticks_us();
+    return MLET_OK;
+}
+
+static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
+    stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    const uint16_t ops = stream_model(self)->op_count;
+    profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
+    mp_hal_ticks_us(); // raises now if there is no clock
+    const by_input_t given = one_or_several(&frame);
+    stream_begin(self, &given);
+    memset(profile.times, 0, ops * sizeof(uint32_t));
+    profile.begin = mp_hal_ticks_us();
+    return stream_finish(self, profile_hook, &profile);
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(stream_profile_obj, stream_profile);
+
+typedef struct {
+    mp_int_t op;
+    int8_t *values;
+    uint32_t done;
+} tap_t;
+
+static mlet_status_t tap_hook(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
+    tap_t *tap = context;
+    if (op == tap->op) { // whole, or row by row
+        memcpy(tap->values + tap->done, output, bytes);
+        tap->done += bytes;
+    }
+    return MLET_OK;
+}
+
+static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
+    stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
+    const mlet_model_t *model = stream_model(self);
+    const mp_int_t op = get_int(
+        &mp_type_IndexError, "tap", "op", op_in, -model->input_count, model->op_count - 1);
+    const uint16_t input = (uint16_t)(-1 - op);
+    mlet_shape_t shape;
+    uint32_t period;
+    if (op < 0) {
+        shape = self->inputs[input].shape;
+        period = mlet_model_period(model, input);
+    } else {
+        const mlet_op_t record = mlet_model_op(model, (uint16_t)op);
+        shape = record.layer.out;
+        period = 1; // SHIM record.period
+    }
+    if (next_due(self->frames, period) != self->frames) {
+        mp_raise_msg_varg(&mp_type_ValueError,
+            MP_ERROR_TEXT("tap: op %d is due at frame %u, not at frame %u"), (int)op,
+            next_due(self->frames, period), (unsigned)self->frames);
+    }
+    const uint32_t bytes = mlet_shape_bytes(shape);
+    tap_t tap = {op, allocate("tap", bytes), 0};
+    const mp_obj_t copy = int8_view(tap.values, 0, bytes, true);
+    const by_input_t given = one_or_several(&frame);
+    stream_begin(self, &given);
+    if (op < 0) {
+        memcpy(tap.values, mlet_stream_input(&self->stream, input), bytes);
+    }
+    stream_finish(self, tap_hook, &tap);
+    return copy;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
+
+#define TRACE_METHODS(METHOD)                   \
+    METHOD(MP_QSTR_trace, stream_trace_obj)     \
+    METHOD(MP_QSTR_profile, stream_profile_obj) \
+    METHOD(MP_QSTR_tap, stream_tap_obj)
+
+#endif
