@@ -396,9 +396,7 @@ def main():
     args = parser.parse_args()
 
     logging.disable(logging.CRITICAL)  # the emulator's own words; ours are more to the point
-    uf2 = args.uf2 or find_image(args.board)
-    if not uf2.exists():
-        raise MotionletError(f"{uf2}: no such file")
+    uf2 = find_image(args.board, given=args.uf2)
     for path in (args.romfs, args.littlefs):
         if path and not path.exists():
             raise MotionletError(f"{path}: no such file")

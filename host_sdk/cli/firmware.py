@@ -39,7 +39,7 @@ def build(board, user_modules, variant, clean):
 @click.option(
     "--image",
     type=click.Path(path_type=Path),
-    help="Default: what `build` made, or the package has.",
+    help="Default: what was built.",
 )
 @click.option("--drive", type=click.Path(path_type=Path), help="Drive of a Pico in BOOTSEL mode.")
 @variant_option

@@ -81,7 +81,7 @@ class UnixDevice(Device):
         self._process = None
         if sys.platform == "win32":
             raise MotionletError(f"{self.name} runs on Linux and macOS, not on Windows: use WSL")
-        self._program = Path(program or find_image("unix", name="micropython"))
+        self._program = find_image("unix", name="micropython", given=program)
         if fresh:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._romfs = self._directory / "romfs.img"

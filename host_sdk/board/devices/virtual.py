@@ -42,7 +42,7 @@ class VirtualPico(SerialDevice):
         self._process = None
         self._transport = None
         flash = flash or paths.build() / "virtual" / f"{board}.flash"
-        uf2 = uf2 or find_image(board)
+        uf2 = find_image(board, given=uf2)
         make_folder(os.path.dirname(os.path.abspath(flash)))
         if fresh:
             with contextlib.suppress(FileNotFoundError):
