@@ -65,7 +65,7 @@ RISCV_PACKAGES = ["gcc-riscv64-unknown-elf", "picolibc-riscv64-unknown-elf", *UN
 RP2040_UF2_FAMILY = 0xE48BFF56
 
 # Variables of the caller's environment that change a build.
-ENVIRONMENT = ("CFLAGS_EXTRA", "MOTIONLET_ARCH")
+ENVIRONMENT = ("CFLAGS_EXTRA", "MOTIONLET_ARCH", "MOTIONLET_CONFIG")
 
 # The unix port, with what needs libraries beyond libc left out.
 UNIX_OPTIONS = {
@@ -275,9 +275,7 @@ def _output(*command):
 
 def _hash_of_configuration(target):
     """A hash over what, if it changes, asks for a build from clean."""
-    environment = [
-        f"{name}={os.environ.get(name, '')}" for name in ("CFLAGS_EXTRA", "MOTIONLET_ARCH")
-    ]
+    environment = [f"{name}={os.environ.get(name, '')}" for name in ENVIRONMENT]
     return digest(
         target.name,
         str(target.variant),
@@ -396,8 +394,9 @@ def _module_options(target):
     if target.user_c_modules:
         files = [path / "micropython.cmake" for path in target.user_c_modules]
         options["USER_C_MODULES"] = ";".join(map(str, files))
-    if "MOTIONLET_ARCH" in os.environ:
-        options["MOTIONLET_ARCH"] = os.environ["MOTIONLET_ARCH"]
+    for name in ("MOTIONLET_ARCH", "MOTIONLET_CONFIG"):
+        if name in os.environ:
+            options[name] = ";".join(os.environ[name].split())
     return options
 
 

@@ -196,6 +196,13 @@ def compile_object(name, key):
     return path
 
 
+def _link_ready(name):
+    """Put modules beside the objects of an architecture, for where nothing can be linked."""
+    for configuration, selection in native_module.CONFIGURATIONS.items():
+        linked = native_module.link(name, selection, OBJECTS)
+        write_atomically(OBJECTS / name / f"{configuration}.mpy", linked.mpy)
+
+
 def _hash_of_inputs(name, tree, command):
     version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
     tools = (Path(__file__), CORE, tree / "tools/mpy_ld.py")
@@ -353,6 +360,8 @@ def main():
         if args.object or args.objects:
             for key in [args.object] if args.object else keys():
                 compile_object(name, key)
+            if args.objects:
+                _link_ready(name)
         else:
             build(name, "full" if args.full else "core")
 

@@ -117,6 +117,9 @@ def operators_text():
     lines += ["", "// ... and for those that are built in."]
     built = [f"MLET_IF_{kind.upper()}({row})" for kind, row in rows.items()]
     lines.append("#define MLET_BUILT_OPERATORS(X) \\\n    " + " \\\n    ".join(built))
+    traits = [f"MLET_IF_{name}(| MLET_TRAITS_{name})" for name in map(str.upper, fmt.OPS)]
+    lines += ["", "// All the traits that an operator in this build has."]
+    lines.append("#define MLET_BUILT_TRAITS \\\n    (0 " + " \\\n    ".join(traits) + ")")
     return "\n".join([*lines, "", "#endif", ""])
 
 

@@ -21,6 +21,7 @@ from host_sdk.board.romfs import build_romfs
 from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import MHZ
 from host_sdk.errors import MotionletError
+from host_sdk.format.check import WITH_SCALE
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.pack import mlet_file, planner, targets
@@ -86,7 +87,7 @@ def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fie
     elif kind == "add":
         op.inputs = [0, 0]
         op.multiplier, op.shift = np.array([3 << 20, 1 << 21], np.int32), np.array([22], np.uint8)
-    elif kind != "temporal_shift":
+    elif kind in WITH_SCALE:
         op.multiplier, op.shift = quantize_multipliers([1 / (op.frames * np.prod(op.kernel))])
     graph.ops = [op]
     return Case(name, graph)

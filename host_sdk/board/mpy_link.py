@@ -71,8 +71,10 @@ def places(data, name):
     """Return [(section, first byte, bytes)]: where the constants that C names `name` lie in an
     ELF file's `data`. GCC adds to a name that several files have.
     """
-    from elftools.elf.elffile import ELFFile
-
+    try:
+        from elftools.elf.elffile import ELFFile
+    except ImportError as error:
+        raise MotionletError(f"cannot link here: {error}") from None
     elf = ELFFile(io.BytesIO(data))
     return [
         (elf.get_section(symbol["st_shndx"]).name, symbol["st_value"], symbol["st_size"])

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from host_sdk.format.operators import having
+
 
 def without_dead_taps(graph):
     """Return a graph of the same outputs whose kernels have no outer rows of taps that are dead.
@@ -19,7 +21,7 @@ def without_dead_taps(graph):
 
 
 def _trimmed(graph, op):
-    if op.kind not in ("conv2d", "depthwise2d"):
+    if op.kind not in having("weights", "padding"):
         return op
     source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
     first, end = np.transpose(

@@ -3,7 +3,7 @@
 import numpy as np
 
 from host_sdk.errors import MotionletError
-from host_sdk.format.check import WITH_ROWS, check_graph
+from host_sdk.format.check import COPIES, WITH_ROWS, WITH_SCALE, check_graph
 from host_sdk.format.graph import Graph, Op, Tensor
 from host_sdk.format.mlet import LIMITS
 from host_sdk.format.weights import reachable_sums, weight_rows
@@ -18,7 +18,7 @@ def make_tensors(ops, frames, ranges):
     tensors = [frames]
     for op, (low, high) in zip(ops, ranges, strict=True):
         source = tensors[op.inputs[0]]
-        if op.kind == "temporal_shift":
+        if op.kind in COPIES:
             scale, zero_point = source.scale, source.zero_point
         else:
             scale, zero_point = scale_and_zero_point(low, high)
@@ -76,7 +76,7 @@ def _quantize_op(op, graph, output, bits):
     elif op.kind == "add":
         m_a, m_b, n = quantize_add(*(x.scale / target.scale for x in inputs))
         result.multiplier, result.shift = np.array([m_a, m_b], np.int32), np.array([n], np.uint8)
-    elif op.kind != "temporal_shift":  # an average
+    elif op.kind in WITH_SCALE:  # an average
         factor = inputs[0].scale / (target.scale * op.averaged)
         result.multiplier, result.shift = quantize_multipliers(factor)
     return result

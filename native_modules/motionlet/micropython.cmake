@@ -1,8 +1,9 @@
 # Motionlet as a MicroPython user C module, for ports that build with CMake (rp2, esp32).
 #
-#   MOTIONLET_ARCH  "portable", or the name of a directory in arch/ whose kernels are built in too;
-#                   a model packed for that target runs on them, others on the portable ones.
-#   MOTIONLET_OPT   how to optimise the core.
+#   MOTIONLET_ARCH    "portable", or the name of a directory in arch/ whose kernels are built in too;
+#                     a model packed for that target runs on them, others on the portable ones.
+#   MOTIONLET_OPT     how to optimise the core.
+#   MOTIONLET_CONFIG  what of core/mlet_config.h to define: MLET_CONFIG_CORE;MLET_WITH_INT4=1 ...
 
 # A board's mpconfigboard.cmake may set them, or cmake's command line.
 if(NOT DEFINED MOTIONLET_ARCH)
@@ -36,7 +37,7 @@ file(GLOB MOTIONLET_BINDING CONFIGURE_DEPENDS ${MOTIONLET_DIR}/binding/*.h)
 target_sources(usermod_motionlet INTERFACE
     ${MOTIONLET_DIR}/modmotionlet.c ${MOTIONLET_BINDING} ${MOTIONLET_CORE})
 target_include_directories(usermod_motionlet INTERFACE ${MOTIONLET_INCLUDE})
-target_compile_definitions(usermod_motionlet INTERFACE ${MOTIONLET_DEFINITIONS})
+target_compile_definitions(usermod_motionlet INTERFACE ${MOTIONLET_DEFINITIONS} ${MOTIONLET_CONFIG})
 target_link_libraries(usermod INTERFACE usermod_motionlet)
 
 set_source_files_properties(${MOTIONLET_CORE} PROPERTIES

@@ -1,8 +1,9 @@
 # Motionlet as a MicroPython user C module, for ports that build with make (unix, qemu, stm32).
 #
-#   MOTIONLET_ARCH  "portable", or the name of a directory in arch/ whose kernels are built in too;
-#                   a model packed for that target runs on them, others on the portable ones.
-#   MOTIONLET_OPT   how to optimise the core.
+#   MOTIONLET_ARCH    "portable", or the name of a directory in arch/ whose kernels are built in too;
+#                     a model packed for that target runs on them, others on the portable ones.
+#   MOTIONLET_OPT     how to optimise the core.
+#   MOTIONLET_CONFIG  what of core/mlet_config.h to define: MLET_CONFIG_CORE, MLET_WITH_INT4=1 ...
 
 MOTIONLET_ARCH ?= portable
 MOTIONLET_OPT ?= -O2
@@ -26,7 +27,7 @@ endif
 MOTIONLET_BINDING := $(wildcard $(MOTIONLET_DIR)/binding/*.h)
 SRC_USERMOD_C += $(MOTIONLET_DIR)/modmotionlet.c
 SRC_USERMOD_LIB_C += $(MOTIONLET_CORE) $(MOTIONLET_TUNED)
-CFLAGS_USERMOD += -I$(MOTIONLET_DIR)/core
+CFLAGS_USERMOD += -I$(MOTIONLET_DIR)/core $(addprefix -D,$(MOTIONLET_CONFIG))
 QSTR_GLOBAL_DEPENDENCIES += $(MOTIONLET_BINDING) # else a name that is new there is not found
 
 $(MOTIONLET_BUILD)/core/%.o $(MOTIONLET_BUILD)/arch/%.o: CFLAGS += $(MOTIONLET_OPT) -Wall -Wextra -Werror

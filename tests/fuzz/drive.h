@@ -65,11 +65,11 @@ static inline void drive_op(const mlet_model_t *model, uint16_t index, drive_ran
     int8_t *state = drive_block(random, state_bytes);
     void *scratch = drive_block(random, mlet_scratch_bytes(kernels, op.code, &layer));
     const uint32_t traits = mlet_traits(op.code);
-    const bool in_place = (traits & MLET_TRAIT_IN_PLACE) != 0;
-    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
+    const bool in_place = MLET_IS(traits, IN_PLACE);
+    const bool two = MLET_IS(traits, TWO_INPUTS);
     mlet_buffers_t buffers = {.a = a, .b = two ? b : NULL, .state = state, .scratch = scratch,
         .rows_done = layer.in.height};
-    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+    if (MLET_IS(traits, SLOTS)) {
         buffers.ring = (mlet_ring_t) {state, slot, (uint16_t)(state_bytes / slot), 0};
     }
     for (int frame = 0; frame < DRIVE_FRAMES; frame++) {

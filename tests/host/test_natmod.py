@@ -21,14 +21,16 @@ from qemu import BOARDS, QemuDevice, need_program
 from test_on_device import SCRIPTS, run, vectors  # noqa: F401 (a fixture)
 
 from host_sdk import paths
-from host_sdk.board import install
+from host_sdk.board import install, native_module
 from host_sdk.board.deploy import deploy
 from host_sdk.board.devices import open_device
 from host_sdk.board.devices.mpremote_port import SerialDevice
-from host_sdk.board.remote import Remote, RemoteStream
+from host_sdk.board.remote import Remote, RemoteStream, require_module
 from host_sdk.board.verify import verify
 from host_sdk.cli import on_device
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.golden import Stream
+from host_sdk.pack import mlet_file, planner
 from host_sdk.pack.packing import pack_for
 
 ROOT = paths.repository()
@@ -45,26 +47,28 @@ PICO_SCRIPTS = [
     for script in SCRIPTS
     if THOROUGH or script.stem in ("test_load", "test_model", "test_no_alloc", "test_thermal")
 ]
-# Bytes of a module: it takes as much of the heap, and more (device/README.md).
-LIMITS = {arch: 32 * 1024 for arch in build_natmod.ARCHITECTURES} | {"xtensawin": 24 * 1024}
 
 
-def package_folder(arch):
-    """Build the package of an architecture; skip where its compiler is missing."""
+def need_compiler(arch):
+    """Skip where the compiler of an architecture is missing."""
     wanted = build_natmod.ARCHITECTURES[arch]
     if arch == "xtensawin":
         toolchains.need_xtensa()
     elif shutil.which(wanted.compiler) is None:
         pytest.skip(f"no {wanted.compiler}: apt-get install {' '.join(wanted.packages)}")
-    try:
-        return install.build_package(arch)
-    except MotionletError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
-def package_files(arch):
-    """{path: bytes} of a package, as it lies in /lib."""
-    return install.read_package(package_folder(arch), arch).files
+def package_folder(arch, configuration="core"):
+    """Build the package of an architecture; skip where its compiler is missing."""
+    need_compiler(arch)
+    build_natmod.build(arch, configuration, quiet=True)
+    return build_natmod.directory(arch, configuration)
+
+
+def full_package(arch):
+    """{path: bytes} of the package with everything, as it lies in /lib."""
+    need_compiler(arch)
+    return install.make_package(arch, "full").files
 
 
 @pytest.fixture(scope="session")
@@ -102,8 +106,9 @@ def test_a_package_is_what_mip_reads(arch):
         assert (folder / source).stat().st_size > 0
     package = install.read_package(folder, arch)
     sizes = json.loads((folder / "size.json").read_text())
-    assert len(package.files[install.MODULE]) == sizes["mpy_bytes"] <= LIMITS[arch]
+    assert len(package.files[install.MODULE]) == sizes["mpy_bytes"]
     assert sizes["bss_bytes"] < 512
+    assert package.files == install.make_package(arch).files
 
 
 def test_a_variable_with_an_initial_value_is_named(tmp_path):
@@ -169,7 +174,7 @@ def test_a_compiler_that_is_missing_is_named_with_its_package(tmp_path):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_on_the_unix_port(unix_stock, vectors, script):  # noqa: F811
-    install.install(unix_stock)
+    install.install(unix_stock, wanted="full")
     if not unix_stock.eval("'vectors' in __import__('os').listdir('/')"):
         for name, data in vectors.items():
             unix_stock.write_file(f"/vectors/{name}", data)
@@ -180,11 +185,11 @@ def test_on_the_unix_port(unix_stock, vectors, script):  # noqa: F811
 def qemu_board(request, build_firmware, vectors, tiny, tmp_path_factory):  # noqa: F811
     board = BOARDS[request.param]
     need_program(board)
-    files = package_files(board.arch)
+    files = full_package(board.arch)
     build_firmware(request.param)
     elf = paths.build() / "firmware" / request.param / "firmware.elf"
     content = {**vectors, **{f"lib/{path}": data for path, data in files.items()}}
-    content["tiny.mlet"] = pack_for(tiny[0], build_natmod.ARCHITECTURES[board.arch].target)
+    content["tiny.mlet"] = pack_for(tiny[0], native_module.target_of(board.arch))
     with QemuDevice(request.param, elf, content, tmp_path_factory.mktemp("qemu")) as device:
         yield device
 
@@ -207,7 +212,7 @@ def test_a_model_on_qemu_gives_what_the_golden_model_gives(qemu_board, tiny):
 def stock_pico(stock_firmware, vectors, tmp_path_factory):  # noqa: F811
     """A Pico with MicroPython's own firmware, the package in /lib and the vectors in /vectors."""
     folder = tmp_path_factory.mktemp("pico")
-    files = {f"/lib/{path}": data for path, data in package_files("armv6m").items()}
+    files = {f"/lib/{path}": data for path, data in full_package("armv6m").items()}
     files.update({f"/vectors/{name}": data for name, data in vectors.items()})
     littlefs_image(files, folder / "lfs")
     options = {"flash": folder / "flash", "littlefs": folder / "lfs"}
@@ -223,9 +228,8 @@ def test_on_the_virtual_pico(stock_pico, script):
 
 @pytest.mark.slow
 def test_a_model_on_a_stock_pico_gives_what_the_golden_model_gives(stock_pico, tiny):
-    done = install.install(stock_pico)  # all is there: it is only tried
+    done = install.install(stock_pico, wanted="full")  # all is there: it is only tried
     assert (done.arch, done.bytes) == ("armv6m", 0)
-    assert 30_000 < done.ram_bytes < 36_000
     deployed = deploy(stock_pico, tiny[1], "model.mlet")
     assert (deployed.where, deployed.target) == ("files", "cortex_m0plus")
     assert differing_bytes(stock_pico, deployed.path, tiny[0]) == 0
@@ -262,13 +266,131 @@ def test_mpremote_mip_installs_the_package_where_there_is_room(stock_firmware, t
             assert install.install(again).bytes == 0
 
 
+# Made for models
+
+MADE_FOR = {
+    "tiny_tsm": {"conv2d", "temporal_shift", "add"},
+    "tiny_separable": {"temporal_depthwise", "temporal_average"},
+    "tiny_shifting": {"depthwise2d", "pointwise"},
+    "tiny_int4": {"conv2d"},
+    "tiny_thermal": {"conv2d"},
+}
+
+
+def frames_for(graph, count=4):
+    rng = np.random.default_rng(5)
+    shape = (count, *graph.tensors[graph.inputs[0]].shape)
+    if graph.pixel_format == "int16":
+        return rng.integers(1800, 2600, shape).astype(np.int16)
+    return rng.integers(0, 256, shape).astype(np.uint8)
+
+
+def answers_as_golden(device, graph, name="model.mlet"):
+    """Deploy a model, push frames, and compare its answers with the golden model's."""
+    data = mlet_file.pack(graph, planner.plan(graph))
+    path = deploy(device, data, name, where="files").path
+    remote, golden = RemoteStream(device, path, graph), Stream(graph)
+    for frame in frames_for(graph):
+        golden.push(frame)
+        assert remote.push(frame)[0] == golden.output().ravel().tolist()
+
+
+@pytest.fixture
+def made_for(unix_stock, make_vectors):
+    """`make(name)`: put the module made for a model of make_vectors.py onto the unix port."""
+
+    def make(name):
+        graph = getattr(make_vectors, name)()
+        done = install.install(unix_stock, wanted=[graph])
+        return graph, done
+
+    return make
+
+
+@pytest.mark.parametrize("name", MADE_FOR)
+def test_a_module_made_for_a_model_runs_it(unix_stock, made_for, name):
+    graph, _ = made_for(name)
+    module = require_module(unix_stock)
+    assert module["operators"] == {op.kind for op in graph.ops}
+    assert MADE_FOR[name] <= module["operators"]
+    assert ("int4" in module["groups"]) == (name == "tiny_int4")
+    assert ("int16" in module["groups"]) == (name == "tiny_thermal")
+    answers_as_golden(unix_stock, graph)
+
+
+def test_a_module_made_for_several_models_runs_all(unix_stock, make_vectors):
+    graphs = [make_vectors.tiny_tsm(), make_vectors.tiny_int4()]
+    install.install(unix_stock, wanted=graphs)
+    for graph in graphs:
+        answers_as_golden(unix_stock, graph)
+
+
+def test_the_default_module_runs_what_networks_have(unix_stock, make_vectors):
+    install.install(unix_stock)
+    for make in (make_vectors.tiny_tsm, make_vectors.tiny_separable, make_vectors.tiny_shifting):
+        answers_as_golden(unix_stock, make())
+
+
+def test_a_model_that_needs_more_than_the_module_has_is_refused(unix_stock, made_for, make_vectors):
+    made_for("tiny_separable")
+    before = unix_stock.exec("import os; print(os.listdir('/'))")
+    for make, what in (
+        (make_vectors.tiny_tsm, "temporal_shift and add"),
+        (make_vectors.tiny_int4, "4-bit weights"),
+        (make_vectors.tiny_thermal, "16-bit inputs and backgrounds"),
+    ):
+        data = mlet_file.pack(make(), planner.plan(make()))
+        with pytest.raises(MotionletError) as caught:
+            deploy(unix_stock, data, "refused.mlet", where="files")
+        assert str(caught.value) == (
+            f"the model needs {what}, which the module on {unix_stock.name} lacks: install one "
+            "that is made for it (`host_sdk install --for MODEL`), or the full one (`--full`)"
+        )
+    assert unix_stock.exec("import os; print(os.listdir('/'))") == before
+
+
+def test_a_module_refuses_by_name_what_it_has_not(unix_stock, made_for, make_vectors):
+    made_for("tiny_separable")
+    for make, words in (
+        (make_vectors.tiny_tsm, r"op \d+: temporal_shift"),
+        (make_vectors.tiny_int4, r"op \d+: int4 weights"),
+    ):
+        graph = make()
+        data = mlet_file.pack(graph, planner.plan(graph, chains=False))
+        unix_stock.write_file("/refused.mlet", data)
+        message = rf"ValueError: /refused.mlet: {words} is not in this build \(install the full"
+        with pytest.raises(DeviceError, match=message):
+            unix_stock.exec("import motionlet\nmotionlet.load('/refused.mlet')")
+
+
+def test_a_module_that_cannot_look_into_layers_is_told(unix_stock, made_for):
+    graph, _ = made_for("tiny_separable")
+    data = mlet_file.pack(graph, planner.plan(graph))
+    path = deploy(unix_stock, data, "model.mlet", where="files").path
+    with pytest.raises(MotionletError, match="does not show what each layer gives: `host_sdk inst"):
+        differing_bytes(unix_stock, path, graph)
+
+
+@pytest.mark.slow
+def test_a_module_made_for_a_model_runs_it_on_a_stock_pico(stock_firmware, make_vectors, tmp_path):
+    graph = make_vectors.tiny_separable()
+    package = install.make_package("armv6m", [graph])
+    littlefs_image({f"/lib/{path}": data for path, data in package.files.items()}, tmp_path / "lfs")
+    options = {"flash": tmp_path / "flash", "littlefs": tmp_path / "lfs"}
+    with open_device("virtual", board="RPI_PICO", **options) as pico:
+        done = install.install(pico, wanted=[graph])
+        assert done.bytes == 0
+        assert len(package.files[install.MODULE]) <= done.ram_bytes < package.ram_bytes + 3000
+        answers_as_golden(pico, graph)
+
+
 # Installing
 
 
 def test_what_is_there_is_not_written_again_and_works(unix_stock, tiny):
-    first = install.install(unix_stock)
+    first = install.install(unix_stock, wanted="full")
     seen = []
-    again = install.install(unix_stock, progress=lambda *count: seen.append(count))
+    again = install.install(unix_stock, progress=lambda *count: seen.append(count), wanted="full")
     assert (again.arch, again.bytes, seen) == ("x64", 0, [])
     assert again.version == first.version
     deployed = deploy(unix_stock, tiny[1], "model.mlet", where="files")
@@ -346,7 +468,7 @@ def test_every_processor_gets_a_module_it_can_run(number, arch):
 
 def test_an_architecture_without_a_package_is_named():
     with pytest.raises(MotionletError, match=r"no package for x86: .*choose from"):
-        install.build_package("x86")
+        install.make_package("x86")
 
 
 def test_a_package_for_another_processor_is_refused(unix_stock):

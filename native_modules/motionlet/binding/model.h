@@ -97,6 +97,15 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }
 
+static RAISES void raise_lacks(const mlet_model_t *model) {
+    mlet_error_t error;
+    const char *what = mlet_model_lacks(model, &error);
+    mp_raise_msg_varg(&mp_type_ValueError,
+        MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
+                      "firmware that has it)"),
+        error.record, error.index, what);
+}
+
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
     if (strcmp(error->field, "format_version") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
@@ -135,7 +144,14 @@ static mp_obj_t model_make_new(
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;
     mlet_error_t error = {"header", 0, "total_bytes"};
-    if (bytes > UINT32_MAX || mlet_model_open(&self->model, usable, bytes, &error) != MLET_OK) {
+    mlet_status_t status = MLET_E_FILE;
+    if (bytes <= UINT32_MAX) {
+        status = mlet_model_open(&self->model, usable, bytes, &error);
+    }
+    if (status == MLET_E_BUILD) {
+        raise_lacks(&self->model);
+    }
+    if (status != MLET_OK) {
         raise_model(&error, usable);
     }
     self->labels = new_tuple_of(self->model.label_count, new_label, &self->model);

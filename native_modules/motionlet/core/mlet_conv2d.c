@@ -6,7 +6,7 @@ mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y,
     if (layer == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;
     }
-    const bool int4 = mlet_has_int4(layer);
+    const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t taps = (uint32_t)layer->kernel_h * layer->kernel_w * layer->in.channels;
     const uint32_t kernel_bytes = int4 ? mlet_int4_bytes(taps) : taps;
 

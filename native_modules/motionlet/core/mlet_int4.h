@@ -4,10 +4,9 @@
 
 #include "mlet.h"
 
-// Whether a layer of an op that may have such weights has them: for the kernels of these ops.
-static inline bool mlet_has_int4(const mlet_layer_t *layer) {
-    return MLET_WITH_INT4 && layer->weight_bits == 4;
-}
+// Whether a layer has them, of an op that may: for the kernels of these ops.
+#define MLET_HAS_INT4(layer) (MLET_WITH_INT4_OPERATORS && (layer)->weight_bits == 4)
+#define MLET_WITH_INT4_OPERATORS (MLET_WITH_INT4 && (MLET_BUILT_TRAITS & MLET_TRAIT_INT4) != 0)
 
 // Bytes of a row.
 static inline uint32_t mlet_int4_bytes(uint32_t count) {

@@ -14,7 +14,7 @@ static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(PORTA
 
 static const mlet_kernels_t portable = {
     .operators = operators,
-    .keep_shifted = mlet_keep_shifted,
+    .keep_shifted = MLET_IF_SHIFTING(mlet_keep_shifted),
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };

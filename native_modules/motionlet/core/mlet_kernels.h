@@ -25,6 +25,20 @@ typedef union mlet_kernel {
         const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
 } mlet_kernel_t;
 
+// Declare a kernel, by its form. mlet.h says what the arguments are.
+#define MLET_DECLARE_plain(name) \
+    mlet_status_t name(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+#define MLET_DECLARE_shift(name) \
+    mlet_status_t name(const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, \
+        void *scratch);
+#define MLET_DECLARE_slots(name) \
+    mlet_status_t name(const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, \
+        void *scratch);
+#define MLET_DECLARE_channels(name) \
+    mlet_status_t name(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+#define MLET_DECLARE_two_inputs(name) \
+    mlet_status_t name(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
+
 // One operator, as one target runs it.
 typedef struct mlet_operator {
     mlet_kernel_t run;
@@ -59,6 +73,13 @@ const mlet_operator_t *mlet_operator(uint8_t code);
 
 // Its traits; 0 if this build has none.
 uint32_t mlet_traits(uint8_t code);
+
+// Whether a trait is among them. Where no operator in this build has it, compilers see that, and
+// leave out what is for those that have.
+#define MLET_IS(traits, TRAIT) (((traits) & MLET_BUILT_TRAITS & MLET_TRAIT_##TRAIT) != 0)
+
+// For a table: nothing else needs it.
+#define MLET_IF_SHIFTING(function) (MLET_IS(MLET_TRAIT_SHIFT, SHIFT) ? (function) : NULL)
 
 // Bytes of scratch that an op needs on a target, a multiple of MLET_ALIGN.
 uint32_t mlet_scratch_bytes(

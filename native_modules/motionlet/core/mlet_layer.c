@@ -6,27 +6,27 @@
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
 bool mlet_may_shift(uint8_t code) {
-    return (mlet_traits(code) & MLET_TRAIT_CHANNELS) != 0;
+    return MLET_IS(mlet_traits(code), CHANNELS);
 }
 
 static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
-    return (traits & MLET_TRAIT_INT4) != 0 && mlet_has_int4(layer);
+    return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
 // Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
 // 0 for an op without weights. Below 2^36.
 static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
-    uint64_t count = (traits & MLET_TRAIT_WEIGHTS) != 0;
-    if ((traits & MLET_TRAIT_WINDOW) != 0) {
+    uint64_t count = MLET_IS(traits, WEIGHTS);
+    if (MLET_IS(traits, WINDOW)) {
         count *= (uint32_t)layer->kernel_h * layer->kernel_w;
     }
-    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+    if (MLET_IS(traits, SLOTS)) {
         count *= layer->frames;
     }
-    if ((traits & MLET_TRAIT_VECTOR) != 0) {
+    if (MLET_IS(traits, VECTOR)) {
         count *= (uint32_t)layer->in.height * layer->in.width;
     }
-    if ((traits & MLET_TRAIT_ROWS) != 0) {
+    if (MLET_IS(traits, ROWS)) {
         count *= layer->in.channels;
     }
     return count;
@@ -34,12 +34,12 @@ static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
 
 // Frames from one slot to the next that an op takes. Only weights can leave out some.
 static uint32_t frame_step(uint32_t traits, const mlet_layer_t *layer) {
-    return (traits & MLET_TRAIT_WEIGHTS) != 0 ? layer->frame_dilation : 1u;
+    return MLET_IS(traits, WEIGHTS) ? layer->frame_dilation : 1u;
 }
 
 // Slots of state, one frame of the input each.
 static uint32_t state_slots(uint32_t traits, const mlet_layer_t *layer) {
-    return (traits & MLET_TRAIT_SLOTS) == 0 ? 0 : (layer->frames - 1u) * frame_step(traits, layer);
+    return !MLET_IS(traits, SLOTS) ? 0 : (layer->frames - 1u) * frame_step(traits, layer);
 }
 
 mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
@@ -59,7 +59,7 @@ static mlet_status_t check_window(uint32_t traits, const mlet_layer_t *layer, co
     REQUIRE(layer->stride_w >= 1, "stride_w");
     int32_t last_row = (layer->out.height - 1) * layer->stride_h;
     int32_t last_column = (layer->out.width - 1) * layer->stride_w;
-    if ((traits & MLET_TRAIT_PADDING) == 0) {
+    if (!MLET_IS(traits, PADDING)) {
         last_row += layer->kernel_h - 1;
         last_column += layer->kernel_w - 1;
     } else {
@@ -86,21 +86,21 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         return status;
     }
     REQUIRE(layer->act_min <= layer->act_max, "act_min");
-    if ((traits & MLET_TRAIT_WINDOW) == 0) {
-        const bool vector = (traits & MLET_TRAIT_VECTOR) != 0;
+    if (!MLET_IS(traits, WINDOW)) {
+        const bool vector = MLET_IS(traits, VECTOR);
         REQUIRE(layer->out.height == (vector ? 1 : layer->in.height), "height");
         REQUIRE(layer->out.width == (vector ? 1 : layer->in.width), "width");
     }
-    if ((traits & MLET_TRAIT_ROWS) == 0) {
+    if (!MLET_IS(traits, ROWS)) {
         REQUIRE(layer->in.channels == layer->out.channels, "channels");
     }
-    if ((traits & MLET_TRAIT_WINDOW) != 0) {
+    if (MLET_IS(traits, WINDOW)) {
         status = check_window(traits, layer, field);
         if (status != MLET_OK) {
             return status;
         }
     }
-    if ((traits & MLET_TRAIT_SLOTS) != 0) {
+    if (MLET_IS(traits, SLOTS)) {
         const int32_t step = (int32_t)frame_step(traits, layer);
         REQUIRE(layer->frames >= 1 && layer->frames <= MLET_LIMIT_MAX_FRAMES, "frames");
         REQUIRE(step >= 1, "frame_dilation");
@@ -109,15 +109,15 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     const uint64_t slots = state_slots(traits, layer);
     const uint64_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
     REQUIRE(slots * slot_bytes <= MLET_LIMIT_MAX_STATE_BYTES, "frames");
-    if ((traits & MLET_TRAIT_CHANNELS) != 0) {
-        const bool may = (traits & MLET_TRAIT_SHIFT) != 0; // else it must
+    if (MLET_IS(traits, CHANNELS)) {
+        const bool may = MLET_IS(traits, SHIFT); // else it must
         REQUIRE(may || layer->shift_channels >= 1, "shift_channels");
         REQUIRE(layer->shift_channels <= layer->in.channels, "shift_channels");
         REQUIRE(!may || layer->shift_channels % 4 == 0, "shift_channels");
     }
-    REQUIRE((traits & MLET_TRAIT_COPY) == 0 || layer->in_zero == layer->out_zero, "zero_point");
+    REQUIRE(!MLET_IS(traits, COPY) || layer->in_zero == layer->out_zero, "zero_point");
     REQUIRE(taps(traits, layer) <= MLET_LIMIT_MAX_TAPS, "taps");
-    if ((traits & MLET_TRAIT_WEIGHTS) != 0) {
+    if (MLET_IS(traits, WEIGHTS)) {
         const uint8_t bits = layer->weight_bits;
         REQUIRE(bits == 0 || bits == 8 || is_int4(traits, layer), "weight_format");
     }
@@ -130,14 +130,14 @@ uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t traits = mlet_traits(code);
-    if ((traits & MLET_TRAIT_WEIGHTS) != 0) {
+    if (MLET_IS(traits, WEIGHTS)) {
         const uint32_t channels = layer->out.channels;
         const uint32_t row = (uint32_t)taps(traits, layer);
         const uint32_t row_bytes = is_int4(traits, layer) ? mlet_int4_bytes(row) : row;
         return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
     }
-    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
-    const uint32_t scale = two || (traits & MLET_TRAIT_SCALE) != 0;
+    const bool two = MLET_IS(traits, TWO_INPUTS);
+    const uint32_t scale = two || MLET_IS(traits, SCALE);
     return (mlet_counts_t) {0, 0, two ? 2 : scale, scale};
 }
 
@@ -162,7 +162,7 @@ mlet_status_t mlet_layer_check_given(
 
 mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, const char **field) {
     const mlet_counts_t counts = mlet_layer_counts(code, layer);
-    const bool add = (mlet_traits(code) & MLET_TRAIT_TWO_INPUTS) != 0;
+    const bool add = MLET_IS(mlet_traits(code), TWO_INPUTS);
     const int32_t multiplier_min = add ? 0 : MLET_LIMIT_MULTIPLIER_MIN;
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;

@@ -472,7 +472,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     const uint32_t traits = operator->traits;
     // int4 came with version 2, for the ops whose weights are rows.
     const uint8_t weights = record[MLET_OP_WEIGHT_FORMAT];
-    const bool int4 = weights == MLET_WEIGHTS_INT4 && (traits & MLET_TRAIT_INT4) != 0 &&
+    const bool int4 = weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4) &&
                       format_version(model) >= 2;
     if (weights != MLET_WEIGHTS_INT8 && !int4) {
         return "weight_format";
@@ -483,7 +483,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (read_u16(record + MLET_OP_INPUT0) >= model->tensor_count) {
         return "input0";
     }
-    const bool two = (traits & MLET_TRAIT_TWO_INPUTS) != 0;
+    const bool two = MLET_IS(traits, TWO_INPUTS);
     if (two ? input1 >= model->tensor_count : input1 != MLET_NO_TENSOR) {
         return "input1";
     }
@@ -503,7 +503,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     mlet_op_t op = read_op(model, index);
     const char *field = NULL;
     // Up to version 2, only temporal_shift could.
-    if ((traits & MLET_TRAIT_SHIFT) != 0 && op.layer.shift_channels != 0 &&
+    if (MLET_IS(traits, SHIFT) && op.layer.shift_channels != 0 &&
         format_version(model) < 3) {
         return "shift_channels";
     }
@@ -514,7 +514,7 @@ static const char *check_op(const mlet_model_t *model, uint16_t index) {
     if (two && !same_shape(op.layer.in, read_shape(tensor_record(model, input1)))) {
         return "input1";
     }
-    if ((traits & MLET_TRAIT_COPY) != 0 &&
+    if (MLET_IS(traits, COPY) &&
         read_u32(in + MLET_TENSOR_SCALE) != read_u32(out + MLET_TENSOR_SCALE)) {
         return "scale";
     }
@@ -601,7 +601,7 @@ static uint32_t arena_bytes(const mlet_model_t *model, uint16_t tensor) {
 }
 
 static bool runs_in_chains(uint8_t code) {
-    return (mlet_traits(code) & MLET_TRAIT_CHAINS) != 0;
+    return MLET_IS(mlet_traits(code), CHAINS);
 }
 
 // Rows begin on multiples of 4, in the input, the output and the state.
@@ -615,7 +615,7 @@ static bool rows_are_aligned(const mlet_layer_t *layer) {
 // Whether an op that shifts as it reads windows finds every row of its input while it is kept.
 static bool finds_every_row(const mlet_op_t *op) {
     const mlet_layer_t *layer = &op->layer;
-    if ((mlet_traits(op->code) & MLET_TRAIT_WINDOW) == 0 || layer->shift_channels == 0) {
+    if (!MLET_IS(mlet_traits(op->code), WINDOW) || layer->shift_channels == 0) {
         return true;
     }
     int32_t first, end, above;
@@ -665,7 +665,7 @@ static bool may_cover_input(
 
 // Ops that may write their output exactly over an input.
 static bool works_in_place(uint8_t code) {
-    return (mlet_traits(code) & MLET_TRAIT_IN_PLACE) != 0;
+    return MLET_IS(mlet_traits(code), IN_PLACE);
 }
 
 // Whether the op that writes b does so in place of a, and is the last to read a.

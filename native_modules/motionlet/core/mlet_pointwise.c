@@ -34,7 +34,7 @@ mlet_status_t mlet_pointwise(
     const uint32_t out_channels = layer->out.channels;
     const uint32_t shifted = layer->shift_channels; // a multiple of 4: whole bytes of a row
     const uint32_t own = in_channels - shifted;
-    const bool int4 = mlet_has_int4(layer);
+    const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t row_bytes = int4 ? mlet_int4_bytes(in_channels) : in_channels;
     const uint32_t shifted_bytes = int4 ? shifted / 2 : shifted;
     const int8_t *row = layer->weights;

@@ -10,20 +10,20 @@ mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mle
     int8_t *y = buffers->y;
     void *scratch = buffers->scratch;
     // The forms, in the order in which OPS has them.
-    if ((op->traits & MLET_TRAIT_TWO_INPUTS) != 0) {
+    if (MLET_IS(op->traits, TWO_INPUTS)) {
         return op->run.two_inputs(layer, x, buffers->b, y);
     }
-    if ((op->traits & MLET_TRAIT_SLOTS) != 0) {
+    if (MLET_IS(op->traits, SLOTS)) {
         return op->run.slots(layer, &buffers->ring, x, y, scratch);
     }
-    if ((op->traits & MLET_TRAIT_SHIFT) != 0) {
+    if (MLET_IS(op->traits, SHIFT)) {
         const mlet_status_t status = op->run.shift(layer, buffers->state, x, y, scratch);
         if (status != MLET_OK || layer->shift_channels == 0) {
             return status;
         }
         return kernels->keep_shifted(layer, buffers->state, x, buffers->rows_done);
     }
-    if ((op->traits & MLET_TRAIT_CHANNELS) != 0) {
+    if (MLET_IS(op->traits, CHANNELS)) {
         return op->run.channels(layer, buffers->state, x, y);
     }
     return op->run.plain(layer, x, y, scratch);

@@ -59,7 +59,7 @@ mlet_buffers_t mlet_stream_buffers(
         .scratch = stream->arena + op->scratch_offset,
         .rows_done = op->layer.in.height,
     };
-    if ((mlet_traits(op->code) & MLET_TRAIT_SLOTS) != 0) {
+    if (MLET_IS(mlet_traits(op->code), SLOTS)) {
         const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(op->layer.in));
         const uint16_t count = (uint16_t)(op->state_bytes / slot_bytes);
         buffers.ring = (mlet_ring_t) {buffers.state, slot_bytes, count, stream->heads[index]};

@@ -2,10 +2,10 @@
 
 // Rows from the first tap of a window to its last.
 static int32_t reach(uint32_t traits, const mlet_layer_t *layer) {
-    if ((traits & MLET_TRAIT_WINDOW) == 0) {
+    if (!MLET_IS(traits, WINDOW)) {
         return 1;
     }
-    const int32_t dilation = (traits & MLET_TRAIT_PADDING) != 0 ? layer->dilation_h : 1;
+    const int32_t dilation = MLET_IS(traits, PADDING) ? layer->dilation_h : 1;
     return (layer->kernel_h - 1) * dilation + 1;
 }
 
@@ -19,8 +19,8 @@ void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int3
     const uint32_t traits = mlet_traits(code);
     *first = row;
     *above = 0;
-    if ((traits & MLET_TRAIT_WINDOW) != 0) {
-        *first = row * layer->stride_h - ((traits & MLET_TRAIT_PADDING) != 0 ? layer->pad_top : 0);
+    if (MLET_IS(traits, WINDOW)) {
+        *first = row * layer->stride_h - (MLET_IS(traits, PADDING) ? layer->pad_top : 0);
     }
     *end = *first + reach(traits, layer);
     if (*first < 0) {

@@ -22,6 +22,7 @@
 #else
 
 #include "mlet_int4.h"
+#include "mlet_kernels.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,7 +42,7 @@ extern "C" {
 
 // Bytes of a row of K weights, one output channel's, in the form of SPEC.md, "Targets".
 static inline uint32_t m0_row_bytes(const mlet_layer_t *layer, uint32_t taps) {
-    return mlet_has_int4(layer) ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
+    return MLET_HAS_INT4(layer) ? (taps + 7) / 8 * 4 : (taps + 3) / 4 * 4;
 }
 
 // Is output channel c requantized in the exact kind?
@@ -52,22 +53,12 @@ static inline bool m0_is_exact(const mlet_layer_t *layer, int32_t c) {
 // Does any window of a layer reach beyond the image?
 bool m0_has_border(const mlet_layer_t *layer);
 
-mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_pointwise(
-    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_depthwise2d(
-    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_temporal_depthwise(
-    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_temporal_shift(
-    const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
+// m0_conv2d() and so on: the kernels of all operators.
+#define M0_DECLARE(NAME, name, form) MLET_DECLARE_##form(m0_##name)
+MLET_OPERATORS(M0_DECLARE)
+
 mlet_status_t m0_keep_shifted(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
-mlet_status_t m0_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
-mlet_status_t m0_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t m0_temporal_average(
-    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
 
 // Bytes of scratch that these kernels need, where they need any, a multiple of MLET_ALIGN. Scratch
 // starts on a multiple of MLET_ALIGN.

@@ -34,7 +34,7 @@ bool m0_conv2d_is_packed(const mlet_layer_t *layer) {
         return false; // no room for outputs that are dropped
     }
     const uint32_t pack = layer->out.width < 4 * block ? 14 : 8;
-    const uint32_t direct = mlet_has_int4(layer) ? 20 : 12;
+    const uint32_t direct = MLET_HAS_INT4(layer) ? 20 : 12;
     const uint32_t taps_inside = inside(layer->kernel_h, layer->in.height)
         * inside(layer->kernel_w, layer->in.width) * layer->in.channels / 16;
     uint32_t packed_tap = pack + 3 * channels, one = channels * (direct * taps_inside + 50);

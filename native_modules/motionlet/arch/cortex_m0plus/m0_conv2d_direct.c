@@ -26,7 +26,7 @@ static int32_t row_sum(const int8_t *row, uint32_t bytes, bool int4) {
 // none lies outside, x counts as it is.
 void m0_conv2d_direct(
     mlet_layer_t *group, const int8_t *x, int8_t *y, uint32_t y_step, int32_t *zeros) {
-    const bool int4 = mlet_has_int4(group);
+    const bool int4 = MLET_HAS_INT4(group);
     const uint32_t row_bytes = m0_row_bytes(group, m0_conv2d_taps(group));
     if (!m0_has_border(group)) {
         group->in_zero = 0;

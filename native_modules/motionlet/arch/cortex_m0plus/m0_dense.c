@@ -58,7 +58,7 @@ mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, vo
         return MLET_E_ARGUMENT;
     }
     const uint32_t taps = mlet_shape_bytes(layer->in);
-    if (mlet_has_int4(layer)) {
+    if (MLET_HAS_INT4(layer)) {
         dense_int4(layer, x, y, taps);
     } else {
         dense_int8(layer, x, y, taps);

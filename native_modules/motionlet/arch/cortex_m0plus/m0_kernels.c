@@ -1,6 +1,5 @@
 // What the runner and the loader use for files whose target is cortex_m0plus.
 #include "m0.h"
-#include "mlet_kernels.h"
 
 // Of each operator: its kernel, and the function for its scratch.
 #define M0_CONV2D m0_conv2d, m0_conv2d_scratch_bytes
@@ -19,7 +18,7 @@ static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(M0_OP
 
 const mlet_kernels_t mlet_kernels_cortex_m0plus = {
     .operators = operators,
-    .keep_shifted = m0_keep_shifted,
+    .keep_shifted = MLET_IF_SHIFTING(m0_keep_shifted),
     .counts = m0_layer_counts,
     .check_arrays = m0_layer_check_arrays,
 };

@@ -1,14 +1,13 @@
 // The arrays of a layer in this target's form: how long they are, and whether a kernel can use
 // them. A forged file may make a kernel compute nonsense, never leave its buffers.
 #include "m0.h"
-#include "mlet_kernels.h"
 #include "mlet_require.h"
 
 #define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
 // dense reads four rows at once, as they are interleaved.
 static bool is_interleaved(uint32_t traits, const mlet_layer_t *layer) {
-    return (traits & MLET_TRAIT_VECTOR) != 0 && !mlet_has_int4(layer);
+    return MLET_IS(traits, VECTOR) && !MLET_HAS_INT4(layer);
 }
 
 mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
@@ -16,7 +15,7 @@ mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t traits = mlet_traits(code);
     const uint32_t taps = mlet_layer_taps(code, layer);
     const uint32_t channels = layer->out.channels;
-    if ((traits & MLET_TRAIT_ROWS) == 0) {
+    if (!MLET_IS(traits, ROWS)) {
         return counts;
     }
     if (is_interleaved(traits, layer)) {
@@ -51,7 +50,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
         return mlet_layer_check_scales(code, layer, field);
     }
     const uint32_t traits = mlet_traits(code);
-    const bool int4 = (traits & MLET_TRAIT_INT4) != 0 && mlet_has_int4(layer);
+    const bool int4 = MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
     for (uint32_t i = 0; i < counts.weights; i++) {
         const uint8_t w = (uint8_t)layer->weights[i];
         REQUIRE(int4 ? (w & 15) != 8 && w >> 4 != 8 : w != 0x80, "weights");
@@ -59,7 +58,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
     // The canonical bound with the zero point's share moved into the bias: |S| <= 16256 K.
     const int32_t bias_max = INT32_MAX - 16512 * (int32_t)taps;
     const bool may_run =
-        (traits & MLET_TRAIT_ROWS) != 0 && !int4 && !is_interleaved(traits, layer);
+        MLET_IS(traits, ROWS) && !int4 && !is_interleaved(traits, layer);
     for (uint32_t o = 0; o < layer->out.channels; o++) {
         const bool single = (layer->shift[o] & M0_SINGLE) != 0;
         const int32_t bias = layer->bias[o];

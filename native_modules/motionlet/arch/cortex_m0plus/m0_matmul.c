@@ -48,7 +48,7 @@ uint32_t *m0_matmul_begin(
     // the groups' end.
     const uint32_t groups = (taps + 1) / 4;
     const uint32_t tail = taps > groups * 4 ? 1 : 0;
-    if (mlet_has_int4(group)) {
+    if (MLET_HAS_INT4(group)) {
         job->x_end = words + padded_taps(taps) * 4;
     } else {
         job->x_end = words + groups * 8 - tail;

@@ -78,7 +78,7 @@ enum { M0_GROUP = 32 };
 
 // Positions in a block.
 static inline uint32_t m0_matmul_block(const mlet_layer_t *layer) {
-    return mlet_has_int4(layer) ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
+    return MLET_HAS_INT4(layer) ? M0_BLOCK_INT4 : M0_BLOCK_INT8;
 }
 
 // The layer of the group of at most M0_GROUP output channels that begins with `first`.
@@ -129,7 +129,7 @@ uint32_t m0_matmul_int8_end(void);
 // Pack the taps of a block's m0_matmul_block() inputs; run the block.
 static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
     const int8_t *const *x, uint32_t n, uint32_t rows, int32_t step) {
-    if (mlet_has_int4(layer)) {
+    if (MLET_HAS_INT4(layer)) {
         m0_pack8(words, x, n, rows, step);
     } else {
         m0_pack4(words, x, n, rows, step);
@@ -137,7 +137,7 @@ static inline void m0_matmul_pack(const mlet_layer_t *layer, uint32_t *words,
 }
 
 static inline void m0_matmul_run(const mlet_layer_t *layer, const m0_matmul_t *job, int8_t *y) {
-    if (mlet_has_int4(layer)) {
+    if (MLET_HAS_INT4(layer)) {
         m0_matmul_int4(job, y);
     } else {
         m0_matmul_int8(job, y);

@@ -4,7 +4,7 @@
 
 void m0_matmul_one(
     const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y) {
-    const bool int4 = mlet_has_int4(layer);
+    const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *w = layer->weights;
     for (uint32_t o = 0; o < layer->out.channels; o++, w += row_bytes) {

@@ -14,21 +14,11 @@
 #ifndef MLET_S3_H
 #define MLET_S3_H
 
-#include "mlet.h"
+#include "mlet_kernels.h"
 
-mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_pointwise(
-    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_depthwise2d(
-    const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_temporal_depthwise(
-    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_temporal_shift(const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y);
-mlet_status_t s3_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y);
-mlet_status_t s3_average_pool(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
-mlet_status_t s3_temporal_average(
-    const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch);
+// s3_conv2d() and so on: the kernels of operators.
+#define S3_DECLARE(NAME, name, form) MLET_DECLARE_##form(s3_##name)
+MLET_OPERATORS(S3_DECLARE)
 
 // Bytes of scratch that these kernels need, where they need any, a multiple of MLET_ALIGN. Scratch
 // starts on a multiple of MLET_ALIGN.

@@ -1,5 +1,4 @@
 // What the runner and the loader use for files whose target is esp32s3.
-#include "mlet_kernels.h"
 #include "s3.h"
 
 // Of each operator: its kernel, and the function for its scratch.
@@ -19,7 +18,7 @@ static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(S3_OP
 
 const mlet_kernels_t mlet_kernels_esp32s3 = {
     .operators = operators,
-    .keep_shifted = mlet_keep_shifted,
+    .keep_shifted = MLET_IF_SHIFTING(mlet_keep_shifted),
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };

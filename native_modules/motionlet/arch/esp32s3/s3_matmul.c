@@ -52,7 +52,7 @@ static void widen_int4(const int8_t *from, uint32_t n, int16_t *to) {
 
 void s3_matmul_run(
     const mlet_layer_t *layer, const s3_matmul_t *matmul, uint32_t positions, int8_t *y) {
-    const bool int4 = mlet_has_int4(layer);
+    const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t row_bytes = int4 ? mlet_int4_bytes(matmul->taps) : matmul->taps;
     const int32_t padded_bytes = (int32_t)(matmul->padded * sizeof(int16_t));
     const int8_t *row = layer->weights;
