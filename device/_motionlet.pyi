@@ -152,8 +152,7 @@ class Model:
             model.stream((160, 120, GRAY8), None)
             model.stream(image=(160, 120, GRAY8))
 
-        Raises MemoryError that names the bytes needed and
-        those in the largest free block.
+        Raises MemoryError that names the bytes needed and those in the largest free block.
         """
 
 class Stream:

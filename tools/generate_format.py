@@ -29,6 +29,12 @@ TYPES = {
     "f": "float32",
 }
 
+TITLES = {
+    "input": "Input record of versions 1 to 3",
+    "input4": "Input record of version 4",
+    "normalization": "Normalization record of version 3",
+}
+
 
 def c_defines():
     """Return [(name, value)] of every constant of the format, for C."""
@@ -154,7 +160,10 @@ def codes(title, mapping):
 
 def spec_tables():
     limits = ", ".join(f"{name} {value}" for name, value in fmt.LIMITS.items())
-    parts = [table(f"{name.capitalize()} record", fields) for name, fields in fmt.RECORDS.items()]
+    parts = [
+        table(TITLES.get(name, name.capitalize() + " record"), fields)
+        for name, fields in fmt.RECORDS.items()
+    ]
     parts += [
         operators_table(),
         codes("Targets", fmt.TARGETS),

@@ -20,7 +20,9 @@ uint8[], tensor int8[H][W][C], padded likewise.
 `<model>.mlet`, a whole model, `<model>_m0.mlet` and `<model>_s3.mlet`, the same packed for the
 Cortex-M0+ and the ESP32-S3, and `<model>.trace`, what they compute: magic "MTRC", uint16 frames,
 uint16 ops, uint32 bytes of a frame; then for each frame its bytes (samples, as a camera of the
-input's size gives them), and the CRC-32 (uint32) of the input tensor and of every op's output.
+input's size gives them), and the CRC-32 (uint32) of the input tensor and of every op's output. Of
+several inputs there are the frames of those that are due, and CRC-32s of all, 0 for what does not
+run at this frame.
 
 `damage.vec`: magic "MDMG", uint16 0, uint16 number of cases. Each is a way to spoil tiny_tsm.mlet:
 uint8 length and ASCII text of what the error must name ("op 3: weights_offset"), uint32 length of
@@ -42,7 +44,7 @@ sys.path.insert(0, str(ROOT))
 from host_sdk import golden  # noqa: E402
 from host_sdk.format import mlet as fmt  # noqa: E402
 from host_sdk.format.check import RecordError, array_shapes, check_graph  # noqa: E402
-from host_sdk.format.graph import Graph, Op, Tensor  # noqa: E402
+from host_sdk.format.graph import Graph, Input, Op, Tensor  # noqa: E402
 from host_sdk.format.normalization import PIXELS, Normalization, to_samples  # noqa: E402
 from host_sdk.pack import mlet_file, targets  # noqa: E402
 from host_sdk.pack.planner import plan  # noqa: E402
@@ -182,14 +184,14 @@ def one_op(rng, kind, source, target, fields, edge):
     zeros = zeros or tuple(int(z) for z in rng.integers(-40, 41, 3))
     if kind == "temporal_shift":
         zeros = (zeros[0], zeros[1], zeros[0])
-    graph = Graph(pixel_format="raw", inputs=[0])
+    graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors.append(Tensor("x", *source, 0.5, zeros[0]))
     if kind == "add":
         graph.tensors.append(Tensor("x2", *source, 0.5, zeros[1]))
-        graph.inputs.append(1)
+        graph.inputs.append(Input(1, "raw"))
     output = len(graph.tensors)
     graph.tensors.append(Tensor("y", *target, 0.5, zeros[2]))
-    op = Op(kind, kind, list(graph.inputs), output, **fields)
+    op = Op(kind, kind, list(range(output)), output, **fields)
     graph.ops.append(op)
     graph.outputs.append(output)
     parameters(rng, graph, op, edge)
@@ -327,7 +329,7 @@ THERMAL_CASES = [
 def thermal_vectors(frames=3):
     rng = np.random.default_rng(101)
     graph = tiny_thermal()
-    shape, normalization = graph.tensors[0].shape, graph.normalization
+    shape, normalization = graph.input_tensor.shape, graph.input.normalization
     out = bytearray(struct.pack("<4sHH", b"MTHM", frames, len(THERMAL_CASES)))
     for name, (width, height), crop in THERMAL_CASES:
         celsius = rng.normal(22, 1, (frames, height * width)).astype("<f4")
@@ -353,10 +355,16 @@ class Builder:
 
     def __init__(self, seed, shape, labels, pixel_format="gray8", normalization=PIXELS):
         self.rng = np.random.default_rng(seed)
-        self.graph = Graph(labels=labels, frames_per_second=10.0, inputs=[0])
-        self.graph.pixel_format, self.graph.normalization = pixel_format, normalization
+        self.graph = Graph(labels=labels, frames_per_second=10.0)
+        self.input("input", shape, pixel_format, normalization)
+
+    def input(self, name, shape, pixel_format="gray8", normalization=PIXELS, period=1):
+        """Append an input, before the first op."""
+        index = len(self.graph.inputs)
+        self.graph.inputs.append(Input(index, pixel_format, normalization, period))
         numbers = normalization.scale, normalization.zero_point
-        self.graph.tensors.append(Tensor("input", *shape, *numbers))
+        self.graph.tensors.append(Tensor(name, *shape, *numbers))
+        return index
 
     def add(self, kind, inputs, shape, edge=None, **fields):
         """Append an op; return the index of its output."""
@@ -442,28 +450,56 @@ def tiny_thermal():
     return net.finish(net.add("dense", [time], (1, 1, 2)))
 
 
+def tiny_two_rates():
+    """A picture at every frame, temperatures at every third; an answer at every second."""
+    net = Builder(5, (8, 8, 1), ["empty", "cold", "warm"])
+    normalization = Normalization.background(2, rate=2, sample_type="int16")
+    heat = net.input("heat", (4, 4, 1), "int16", normalization, period=3)
+    slow = {"period": 3, "group": 1}
+    warm = net.add("conv2d", [heat], (4, 4, 4), kernel=(3, 3), padding=(1, 1), **slow)
+    warm = net.add("temporal_depthwise", [warm], (4, 4, 4), frames=2, **slow)
+    stem = net.add("conv2d", [0], (4, 4, 4), "relu", kernel=(3, 3), stride=(2, 2))
+    seen = net.add("temporal_shift", [stem], (4, 4, 4), shift_channels=2)
+    both = net.add("add", [seen, warm], (4, 4, 4))
+    pooled = net.add("average_pool", [both], (1, 1, 4), kernel=(4, 4))
+    mean = net.add("temporal_average", [pooled], (1, 1, 4), frames=3, period=2)
+    return net.finish(net.add("dense", [mean], (1, 1, 3), period=2))
+
+
 MODELS = {
     "tiny_tsm": tiny_tsm,
     "tiny_separable": tiny_separable,
     "tiny_int4": tiny_int4,
     "tiny_thermal": tiny_thermal,
+    "tiny_two_rates": tiny_two_rates,
 }
 
 
 def trace(graph, frames):
+    """Return the contents of a .trace of so many frames."""
     rng = np.random.default_rng(len(graph.ops))
-    shape = (frames, *graph.tensors[0].shape)
-    if graph.pixel_format == "int16":
-        clip = (2200 + rng.normal(0, 120, shape)).astype("<i2")
-        clip.flat[::97] = rng.choice([-(2**15), 2**15 - 1], clip.flat[::97].size)
-    else:
-        clip = rng.integers(0, 256, shape).astype(np.uint8)
-    tensors = graph.normalization.run(clip)
+    clips = []
+    for given in graph.inputs:
+        shape = (-(-frames // given.period), *graph.tensors[given.tensor].shape)
+        if given.pixel_format == "int16":
+            clip = (2200 + rng.normal(0, 120, shape)).astype("<i2")
+            clip.flat[::97] = rng.choice([-(2**15), 2**15 - 1], clip.flat[::97].size)
+        else:
+            clip = rng.integers(0, 256, shape).astype(np.uint8)
+        clips.append(clip)
+    tensors = [x.normalization.run(clip) for x, clip in zip(graph.inputs, clips, strict=True)]
     outputs = golden.run_clip(graph, tensors)
-    out = bytearray(struct.pack("<4sHHI", b"MTRC", frames, len(graph.ops), clip[0].nbytes))
+    size = sum(clip[0].nbytes for clip in clips)
+    out = bytearray(struct.pack("<4sHHI", b"MTRC", frames, len(graph.ops), size))
     for t in range(frames):
-        crcs = [zlib.crc32(values[t].tobytes()) for values in (tensors, *outputs)]
-        out += clip[t].tobytes() + struct.pack(f"<{len(crcs)}I", *crcs)
+        crcs = []
+        for given, clip, values in zip(graph.inputs, clips, tensors, strict=True):
+            at, due = t // given.period, t % given.period == 0
+            out += clip[at].tobytes() if due else b""
+            crcs.append(zlib.crc32(values[at].tobytes()) if due else 0)
+        for op, values in zip(graph.ops, outputs, strict=True):
+            crcs.append(0 if t % op.period else zlib.crc32(values[t].tobytes()))
+        out += struct.pack(f"<{len(crcs)}I", *crcs)
     return bytes(out)
 
 
@@ -479,6 +515,7 @@ DAMAGE = [
     ("header", 0, "crc32", 12345),
     ("header", 0, "label_count", 2),
     ("header", 0, "reserved0", 1),
+    ("header", 0, "tensor_count", 9),
     ("header", 0, "tensors_offset", 0),
     ("header", 0, "ops_offset", 0xFFFFFFFC),
     ("header", 0, "data_offset", 84),

@@ -29,7 +29,7 @@ KERNELS = (*OP_CODES, "keep_shifted")  # the names of their functions, without t
 # What calls through pointers may reach, by the names of the functions; None: only the user's own.
 _ANY_KERNEL = rf"(mlet|m0|s3)_({'|'.join(KERNELS)})"
 POINTERS = {
-    "mlet_model_open": r"check_(tensor|input|normalization|output|op)",
+    "mlet_check_file": r"check_(tensor|input|normalization|output|op|label_count|label)",
     "check_op": r"(mlet|m0|s3)_layer_(counts|check_arrays)",
     "mlet_scratch_bytes": rf"(mlet|m0|s3)_({'|'.join(OP_CODES)})_scratch_bytes",
     "mlet_run_op": _ANY_KERNEL,

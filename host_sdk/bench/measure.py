@@ -22,7 +22,7 @@ from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import MHZ
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import WITH_SCALE
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.pack import mlet_file, planner, targets
 from host_sdk.pack.packing import pack_for, plan_for
@@ -71,7 +71,7 @@ def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fie
     `exact` gives it multipliers of 31 bits, which none but imported models have.
     """
     rng = np.random.default_rng(0)
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor("x", *shape, 1.0, 3), Tensor("y", *out_shape, 1.0, 3)]
     op = Op(kind, name, [0], 1, **fields)
     channels = out_shape[2]
@@ -191,6 +191,66 @@ def small_cases():
     ]
 
 
+def rare_cases():
+    """Return what networks of the families seldom have: `cost_model` shall know all counters.
+
+    They are timed on the targets that count only, and in no table of BENCHMARKS.md.
+    """
+    cube, small, odd = (8, 8, 16), (3, 3, 24), (12, 12, 7)
+    return [
+        _window("conv3x3_9x7x2_2", "conv2d", (9, 7, 2), 2, 3),
+        _window("conv5x5_6x6x1_1", "conv2d", (6, 6, 1), 1, 5),
+        _window("conv3x3d2_6x6x4_1", "conv2d", (6, 6, 4), 1, 3, 1, 2),
+        _window("conv3x3_2x2x4_32", "conv2d", (2, 2, 4), 32, 3),
+        _window("conv3x3_2x1x9_40", "conv2d", (2, 1, 9), 40, 3),
+        _window("conv3x3_int4_9x9x2_1", "conv2d", (9, 9, 2), 1, 3, weight_bits=4),
+        _window("conv3x3_int4_2x2x4_32", "conv2d", (2, 2, 4), 32, 3, weight_bits=4),
+        _window("conv3x3d2_12x14x8_8", "conv2d", (12, 14, 8), 8, 3, 1, 2),
+        _window("conv3x3_int4_12x14x6_10", "conv2d", (12, 14, 6), 10, 3, weight_bits=4),
+        _window("depthwise5x5_3x3x24", "depthwise2d", small, 24, 5),
+        _window("depthwise5x5_4x4x7", "depthwise2d", (4, 4, 7), 7, 5),
+        _window("depthwise3x3_exact_8x8x16", "depthwise2d", cube, 16, 3, exact=True),
+        _window("depthwise3x3_12x12x7", "depthwise2d", odd, 7, 3),
+        _window("depthwise5x5s2_12x12x7", "depthwise2d", odd, 7, 5, 2),
+        _one_op(
+            "pointwise_int4_1x3_64_9", "pointwise", (1, 3, 64), (1, 3, 9), (9, 64), weight_bits=4
+        ),
+        _one_op(
+            "pointwise_int4_6x6_20_12", "pointwise", (6, 6, 20), (6, 6, 12), (12, 20), weight_bits=4
+        ),
+        _one_op(
+            "shift_pointwise_1x2_32_9",
+            "pointwise",
+            (1, 2, 32),
+            (1, 2, 9),
+            (9, 32),
+            shift_channels=8,
+        ),
+        _window("shift4_depthwise3x3_8x8x16", "depthwise2d", cube, 16, 3, shift_channels=4),
+        _one_op("shift20_5x5x24", "temporal_shift", (5, 5, 24), (5, 5, 24), shift_channels=20),
+        _one_op(
+            "temporal3_exact_8x8x16",
+            "temporal_depthwise",
+            cube,
+            cube,
+            (3, 16),
+            frames=3,
+            exact=True,
+        ),
+        _one_op("temporal9_3x3x24", "temporal_depthwise", small, small, (9, 24), frames=9),
+        _one_op("dense_105_6", "dense", (5, 7, 3), (1, 1, 6), (6, 105)),
+        _one_op("dense_int4_100_9", "dense", (1, 1, 100), (1, 1, 9), (9, 100), weight_bits=4),
+        _one_op("dense_int4_45_2", "dense", (3, 3, 5), (1, 1, 2), (2, 45), weight_bits=4),
+        _one_op("average3x3_12x12x7", "average_pool", odd, (4, 4, 7), kernel=(3, 3), stride=(3, 3)),
+        _one_op("average_all_12x12x8", "average_pool", (12, 12, 8), (1, 1, 8), kernel=(12, 12)),
+        _one_op(
+            "average3x3_9x9x4", "average_pool", (9, 9, 4), (3, 3, 4), kernel=(3, 3), stride=(3, 3)
+        ),
+        _one_op("average8_frames_5x3x7", "temporal_average", (5, 3, 7), (5, 3, 7), frames=8),
+        _one_op("average2_frames_8x8x16", "temporal_average", cube, cube, frames=2),
+    ]
+
+
 def demo_case():
     """Return the demo's network with its initial weights: cycles do not depend on training."""
     from host_sdk.bench import demo
@@ -254,20 +314,15 @@ def random_network(network, frame_shape, classes, options, seed=0):
     return quantize(model, noise, method="minmax", equalize=False, correct_bias=False)
 
 
-def plan_case(case, target):
-    """Return the memory plan of a case's model on a target."""
-    return plan_for(case.graph, target)[1]
-
-
 def pack_case(case, target):
     """Return the case's model as bytes."""
     return pack_for(case.graph, target)
 
 
 def random_frame(graph, rng):
-    """Return a frame for the graph's first input [H, W, C]: 8-bit pixels, or int8 if it is raw."""
-    bits = rng.integers(0, 256, graph.tensors[graph.inputs[0]].shape).astype(np.uint8)
-    return bits.view(np.int8) if graph.pixel_format == "raw" else bits
+    """Return a frame for the graph's only input [H, W, C]: 8-bit pixels, or int8 if it is raw."""
+    bits = rng.integers(0, 256, graph.input_tensor.shape).astype(np.uint8)
+    return bits.view(np.int8) if graph.input.pixel_format == "raw" else bits
 
 
 # Prints what a model's object takes of the heap, and what a stream of it does: the least of three
@@ -310,10 +365,13 @@ def rows_of(case, target, device_name, unit, figures):
     Rows are {case, impl, device, unit: figure, macs, scratch_bytes, array_bytes}, what
     benchmarks.json holds: the model's, and with `per_layer` one for each layer, named "case/layer",
     while the model's has its file_bytes, and its arena_bytes with chains and with whole maps, too.
-    Rows of layers have "kernel" and "work": see `cost_model`.
+    Rows of layers have "work", on targets that count it: see `cost_model.work_of`.
     """
     common = {"impl": target, "device": device_name}
     graph, plan = plan_for(case.graph, target)
+    data = mlet_file.pack(graph, plan, target)
+    counts = target in cost_model.TARGETS
+    work = [{"work": w} for w in cost_model.work_of(data)] if counts else [{}] * len(graph.ops)
     arrays = [_array_bytes(graph, op, target) for op in graph.ops]
     whole = {
         "case": case.name,
@@ -324,10 +382,10 @@ def rows_of(case, target, device_name, unit, figures):
         "array_bytes": sum(arrays),
     }
     if not case.per_layer:
-        return [whole | _work(graph, plan, 0, target)]
+        return [whole | work[0]]
     flat = planner.plan(graph, targets.scratch_bytes(target), chains=False)
     whole |= {"arena_bytes": plan.arena_bytes, "arena_bytes_whole_maps": flat.arena_bytes}
-    whole |= {"file_bytes": len(mlet_file.pack(graph, plan, target))}
+    whole |= {"file_bytes": len(data)}
     return [whole] + [
         {
             "case": f"{case.name}/{op.name}",
@@ -336,7 +394,7 @@ def rows_of(case, target, device_name, unit, figures):
             "macs": case.graph.macs(case.graph.ops[index]),
             "scratch_bytes": plan.scratch_sizes[index],
             "array_bytes": arrays[index],
-            **_work(graph, plan, index, target),
+            **work[index],
         }
         for index, op in enumerate(graph.ops)
     ]
@@ -348,12 +406,29 @@ def _array_bytes(graph, op, target):
     return sum(array.nbytes for array in arrays.values() if array is not None)
 
 
-def _work(graph, plan, index, target):
-    """Return what `cost_model` learns from in a layer's row."""
-    if target not in cost_model.TARGETS:
-        return {}
-    kernel, counts = cost_model.work(graph, plan, index)
-    return {"kernel": kernel, "work": counts}
+def recount(rows, on_case=None):
+    """Return `rows` with what their layers do counted anew, none measured.
+
+    `on_case(name)` is called for each case. Raises MotionletError when a case is no longer the
+    model that was measured.
+    """
+    stored = {_key(row): row for row in rows}
+    devices = {row["device"] for row in rows if "cycles" in row}
+    for case in [*all_cases(), *design_cases(), *rare_cases()]:
+        if on_case:
+            on_case(case.name)
+        for target in cost_model.TARGETS:
+            for row in rows_of(case, target, None, "cycles", [0] * len(case.graph.ops)):
+                for device in devices:
+                    known = stored.get(_key(row | {"device": device}))
+                    if known is None:
+                        continue
+                    if any(known[n] != row[n] for n in ("macs", "scratch_bytes", "array_bytes")):
+                        raise MotionletError(f"{row['case']} is another now: run `host_sdk bench`")
+                    known.pop("work", None)
+                    known.pop("kernel", None)
+                    known |= {"work": row["work"]} if "work" in row else {}
+    return rows
 
 
 def unit_of(row):
@@ -440,7 +515,8 @@ def run(spec, progress=None):
 def _runs(tuned):
     """Return [(case, target)] of what is to be timed on a device."""
     cases = [*all_cases(), *design_cases()]
-    return [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
+    runs = [(case, target) for case in cases for target in dict.fromkeys(("portable", tuned))]
+    return runs + [(case, tuned) for case in rare_cases() if tuned in cost_model.TARGETS]
 
 
 def _batches(runs):

@@ -33,23 +33,29 @@ STREAM = """
 import array, time, motionlet
 _model = motionlet.load({path!r}, in_ram={in_ram})
 _stream = _model.stream()
-_crcs = array.array('I', [0] * (len(_model.ops) + 1))
+_crcs = array.array('I', [0] * (len(_model.inputs) + len(_model.ops)))
 _times = array.array('I', [0] * len(_model.ops))
 _can_trace = hasattr(_stream, 'trace')
+def _frames(texts):
+    if isinstance(texts, tuple):
+        return tuple([text and _unpack(text) for text in texts])
+    return _unpack(texts)
 def _trace(text):
-    _stream.trace(_unpack(text), _crcs)
+    _stream.trace(_frames(text), _crcs)
     print(json.dumps(list(_crcs)))
 def _tap(text, op):
-    print(json.dumps(binascii.b2a_base64(_stream.tap(_unpack(text), op)).decode()))
+    print(json.dumps(binascii.b2a_base64(_stream.tap(_frames(text), op)).decode()))
 def _push(text):
-    frame = _unpack(text)
+    frame = _frames(text)
+    if not isinstance(frame, tuple):
+        frame = (frame,)
     gc.collect()
     begin = time.ticks_us()
-    scores = _stream.push(frame)
+    scores = _stream.push(*frame)
     took = time.ticks_diff(time.ticks_us(), begin)
     print(json.dumps((list(scores), took)))
 def _profile(text, repeats, untimed):
-    frame = _unpack(text)
+    frame = _frames(text)
     total = [0] * len(_times)
     for turn in range(untimed + repeats):
         _stream.profile(frame, _times)
@@ -126,7 +132,7 @@ class Remote:
 class RemoteStream:
     """One stream of a deployed model. Frames are samples [H, W, C] of the input's size and type.
 
-    For a raw input they are int8.
+    For a raw input they are int8. Of several inputs, they are a list, None for one that is not due.
     """
 
     def __init__(self, device, path, graph, in_ram=False):
@@ -136,6 +142,9 @@ class RemoteStream:
         self._can_trace = self._remote.json(STREAM.format(path=path, in_ram=in_ram))
 
     def _text(self, frame):
+        if isinstance(frame, list):
+            texts = ["None" if one is None else self._text(one) for one in frame]
+            return f"({', '.join(texts)},)"
         frame = np.asarray(frame)
         return self._remote.packed(frame.astype(frame.dtype.newbyteorder("<")).tobytes())
 
@@ -158,14 +167,20 @@ class RemoteStream:
         return logits, microseconds
 
     def trace(self, frame):
-        """Run one frame; return the CRC-32 of the input and of every op's output."""
+        """Run one frame; return the CRC-32 of every input and of every op's output.
+
+        It is 0 for those that do not run at this frame.
+        """
         return self._looking(f"_trace({self._text(frame)})")
 
     def tap(self, frame, op):
-        """Run one frame; return the output of op `op` (-1: the input), int8 [H, W, C]."""
+        """Run one frame; return the output of op `op`, int8 [H, W, C].
+
+        -1 is the first input, -2 the second. It has to run at this frame.
+        """
         data = base64.b64decode(self._looking(f"_tap({self._text(frame)}, {op})"))
         graph = self.graph
-        tensor = graph.tensors[graph.inputs[0] if op < 0 else graph.ops[op].output]
+        tensor = graph.tensors[-1 - op if op < 0 else graph.ops[op].output]
         return np.frombuffer(data, np.int8).reshape(tensor.shape)
 
     def profile(self, frame, repeats, untimed=1):

@@ -28,13 +28,13 @@ from host_sdk.files import make_folder, write
 def devices(as_json):
     """List the boards attached, and what else can be used as a device."""
     from host_sdk.board.devices import find_bootsel_drives, list_devices
+    from host_sdk.board.images import image_path
 
     boards = list_devices()
     drives = [str(drive) for drive in find_bootsel_drives()]
-    built = paths.build() / "firmware"
     programs = {
-        "virtual": (built / "MOTIONLET_PICO/firmware.uf2").exists(),
-        "unix": (built / "unix/micropython").exists(),
+        "virtual": image_path("MOTIONLET_PICO").exists(),
+        "unix": image_path("unix", name="micropython").exists(),
     }
     if as_json:
         records = [dataclasses.asdict(board) for board in boards]
@@ -46,9 +46,14 @@ def devices(as_json):
         console.print(f"{drive}  RP2040 in its bootloader: `host_sdk firmware flash`")
     if not boards and not drives:
         console.print("no board attached; the virtual Pico is the default")
-    commands = {"virtual": "make firmware", "unix": "host_sdk firmware build --board unix"}
+    how = {
+        "virtual": "not built yet: `host_sdk firmware build`",
+        "unix": "not built yet: `host_sdk firmware build --board unix`",
+    }
+    if paths.checkout() is None:
+        how = dict.fromkeys(how, "not in this package: a checkout of Motionlet builds it")
     for name, ready in programs.items():
-        console.print(f"{name}  {'ready' if ready else f'not built yet: `{commands[name]}`'}")
+        console.print(f"{name}  {'ready' if ready else how[name]}")
 
 
 def _open(spec):
@@ -155,17 +160,56 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
         console.print(f'{done.bytes:,} bytes on {done.device}: motionlet.load("{done.path}")')
 
 
-def _clip(path, graph, frames):
-    """Return the clip of a command as samples of the input's size [T, H, W, C]."""
+def _clip(path, graph, frames, given=None):
+    """Return a clip for an input, by default the only one, as samples of its size [T, H, W, C].
+
+    `frames`: at most so many of the model's, of which an input of period n takes every n-th.
+    """
     from host_sdk.data import clip_files, clips
 
+    given = given or graph.input
     if path is None:
-        return clips.to_input(graph, clips.noise_clip(graph, frames or 8))
+        count = -(-(frames or 8) // given.period)
+        return clips.to_input(graph, clips.noise_clip(graph, count, given=given), given)
     if path.suffix.lower() in clip_files.VIDEO_SUFFIXES:
-        clip = clip_files.read_video(path, graph)
+        clip = clip_files.read_video(path, graph, given)
     else:
-        clip = clips.load_clip(path, graph.normalization.samples_per_unit)
-    return clips.to_input(graph, clip[:frames] if frames else clip)
+        clip = clips.load_clip(path, given.normalization.samples_per_unit)
+    return clips.to_input(graph, clip[: -(-frames // given.period)] if frames else clip, given)
+
+
+def _clips(words, graph, frames):
+    """Return clips for all inputs, cut to one duration; of one input, its clip.
+
+    `words` are the paths of a command, NAME=PATH where there are several inputs. An input without
+    one gets noise.
+    """
+    names = graph.input_names
+    paths = dict.fromkeys(names)
+    for word in words:
+        name, _, path = word.rpartition("=") if len(names) > 1 else (names[0], "", word)
+        if name not in paths:
+            wanted = ", ".join(f"{known}=FILE" for known in names)
+            raise MotionletError(f"--clip {word}: the model has {len(names)} inputs; give {wanted}")
+        if paths[name] is not None:
+            raise MotionletError(f"--clip {word}: input {name!r} has one already")
+        paths[name] = Path(path)
+    if len(names) == 1:
+        return _clip(paths[names[0]], graph, frames)
+    found = [
+        _clip(path, graph, frames, given) if path else None
+        for path, given in zip(paths.values(), graph.inputs, strict=True)
+    ]
+    lasts = [
+        len(clip) * period
+        for clip, period in zip(found, graph.input_periods, strict=True)
+        if clip is not None
+    ]
+    lasts = min([*lasts, *([frames] if frames else [])], default=8)
+    return [
+        _clip(None, graph, lasts, given) if clip is None else clip[: -(-lasts // given.period)]
+        for clip, given in zip(found, graph.inputs, strict=True)
+    ]
 
 
 @contextlib.contextmanager
@@ -181,31 +225,46 @@ def _deployed(spec, model, data, graph, path):
         yield RemoteStream(device, path, graph)
 
 
-STREAMING = (
-    model_argument,
-    device_option,
-    click.option(
-        "--clip",
-        type=click.Path(dir_okay=False, path_type=Path),
-        help="A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 "
-        "or temperatures; default: noise.",
-    ),
-    click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
-    click.option("--path", help="The model on the device, when it is deployed already."),
-    json_option,
+CLIP_HELP = (
+    "A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 or "
+    "temperatures; default: noise."
+)
+clip_option = click.option(
+    "--clip", type=click.Path(dir_okay=False, path_type=Path), help=CLIP_HELP
+)
+clips_option = click.option(
+    *("--clip", "clips"),
+    multiple=True,
+    metavar="[NAME=]FILE",
+    help=f"{CLIP_HELP} Of several inputs, one to each, by its name.",
 )
 
 
-def streaming_options(command):
-    """Give a command what it takes to stream a clip through a model on a device."""
-    for option in reversed(STREAMING):
-        command = option(command)
-    return command
+def streaming_options(clip):
+    """Return what gives a command all it takes to stream through a model on a device.
+
+    `clip` is its option for clips.
+    """
+    options = (
+        model_argument,
+        device_option,
+        clip,
+        click.option("--frames", type=click.IntRange(1), help="At most so many frames."),
+        click.option("--path", help="The model on the device, when it is deployed already."),
+        json_option,
+    )
+
+    def with_options(command):
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 @click.command()
-@streaming_options
-def verify(model, spec, clip, frames, path, as_json):
+@streaming_options(clips_option)
+def verify(model, spec, clips, frames, path, as_json):
     """Compare a device with the golden model, bit for bit, on every layer of every frame.
 
     The model is deployed first unless --path says where it is. `--device cffi` checks the C core
@@ -214,7 +273,7 @@ def verify(model, spec, clip, frames, path, as_json):
     from host_sdk.board import verify as verifying
 
     data, graph = read_model(model)
-    inputs = _clip(clip, graph, frames)
+    inputs = _clips(clips, graph, frames)
     with contextlib.ExitStack() as stack:
         if spec == "cffi":
             target = verifying.NativeTarget(data)
@@ -251,7 +310,7 @@ def _print_report(report):
 
 
 @click.command()
-@streaming_options
+@streaming_options(clip_option)
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
     data, graph = read_model(model)
@@ -282,8 +341,9 @@ def bench(spec, as_json):
     from host_sdk.bench import measure as benching
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
-    from host_sdk.cost.benchmarks import stored_path, stored_rows
+    from host_sdk.cost.benchmarks import stored_rows
 
+    paths.repository("bench, which rewrites BENCHMARKS.md,")
     rows = []
     if spec in ("auto", "virtual"):
         build_firmware("MOTIONLET_PICO")
@@ -304,11 +364,10 @@ def bench(spec, as_json):
     text = benching.json_of(table)
     make_folder(paths.build() / "bench")
     write(paths.build() / "bench/bench.json", text.encode())
-    write(stored_path(), text.encode())
-    write(stored_path().with_name("BENCHMARKS.md"), bench_report.markdown(table).encode())
+    tables = bench_report.keep(table)
     if as_json:
         print(text)
         return
-    click.echo(bench_report.markdown(table))
+    click.echo(tables)
     for line in benching.describe_changes(old, rows):
         console.print(line)

@@ -9,7 +9,7 @@ def describe(data):
 
     Of each layer, "weights" is their count, "weight_bits" 8 or 4 (0: it has none), and "rows" how
     many rows of its output it keeps when it runs row by row with the next layer, else 0;
-    "shift_channels" of its input come from the previous frame.
+    "shift_channels" of its input come from the previous frame. It runs at every "period"-th frame.
     """
     graph, plan, info = mlet_file.read(data)
     layers = []
@@ -28,6 +28,8 @@ def describe(data):
                 "state_bytes": plan.state_sizes[index],
                 "scratch_bytes": plan.scratch_sizes[index],
                 "rows": plan.rows[index],
+                "period": op.period,
+                "group": op.group,
             }
         )
     tensors = [
@@ -44,17 +46,25 @@ def describe(data):
         "target": info.target,
         "bytes": info.total_bytes,
         "crc32": f"{info.crc32:08x}",
-        "inputs": [tensors[i] for i in graph.inputs],
+        "inputs": [
+            {
+                **tensors[given.tensor],
+                "pixel_format": given.pixel_format,
+                "normalization": (
+                    None if given.pixel_format == "raw" else str(given.normalization)
+                ),
+                "background_bytes": background_bytes(graph, given),
+                "period": given.period,
+            }
+            for given in graph.inputs
+        ],
         "outputs": [tensors[i] for i in graph.outputs],
-        "pixel_format": graph.pixel_format,
-        "normalization": None if graph.pixel_format == "raw" else str(graph.normalization),
-        "background_bytes": background_bytes(graph),
         "frames_per_second": graph.frames_per_second,
         "labels": graph.labels,
         "layers": layers,
         "parameters": graph.parameters,
         "macs_per_frame": graph.macs_per_frame,
-        "input_bytes": sum(graph.tensors[i].size for i in graph.inputs),
+        "input_bytes": sum(graph.tensors[given.tensor].size for given in graph.inputs),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "stream_bytes": plan.stream_bytes,
@@ -76,14 +86,17 @@ def print_table(console, description):
         "rows": [
             _rows(before, layer["rows"]) for before, layer in zip(rows_before, layers, strict=False)
         ],
+        "period": [str(layer["period"]) for layer in layers],
+        "group": [str(layer["group"]) for layer in layers],
         "MACs": _numbers(layers, "macs"),
         "weights": _numbers(layers, "weights"),
         "bits": _numbers(layers, "weight_bits"),
         "arena": [f"{layer['arena_offset']:,}" for layer in layers],
         "state": _numbers(layers, "state_bytes"),
     }
-    if "4" not in columns["bits"]:
-        del columns["bits"]
+    for title, usual in (("bits", "8"), ("period", "1"), ("group", "0")):
+        if {*columns[title]} <= {usual, ""}:
+            del columns[title]
     columns = {title: cells for title, cells in columns.items() if any(cells)}
     table = Table(box=None, header_style="bold", pad_edge=False, collapse_padding=True)
     for title in columns:
@@ -96,6 +109,8 @@ def print_table(console, description):
     console.print()
     if "shift" in columns:
         console.print("shift: so many channels of the input come from the frame before")
+    if "period" in columns:
+        console.print("period: a layer runs at every so many frames, and keeps its output between")
     if "rows" in columns:
         console.print("layers joined by ┐ ┤ ┘ run row by row, and keep only so many rows between")
     console.print(
@@ -103,20 +118,25 @@ def print_table(console, description):
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
         f"CRC {d['crc32']})"
     )
+    whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
-        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the input's "
+        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the {whose} "
         f"{d['input_bytes']:,} bytes) + state {d['state_bytes']:,}, "
         f"in all {d['stream_bytes']:,} bytes"
     )
-    rate = f", {d['frames_per_second']:g} frames a second" if d["frames_per_second"] else ""
     for tensor in d["inputs"]:
+        name = f" {tensor['name']}" if len(d["inputs"]) > 1 else ""
+        rate = d["frames_per_second"] / tensor["period"]
+        rate = f", {rate:g} frames a second" if rate else ""
+        often = f", every {tensor['period']} frames" if tensor["period"] > 1 else ""
         console.print(
-            f"input {d['pixel_format']} {_shape(tensor['shape'])}, scale {tensor['scale']:.6g}, "
-            f"zero point {tensor['zero_point']}{rate}"
+            f"input{name} {tensor['pixel_format']} {_shape(tensor['shape'])}, scale "
+            f"{tensor['scale']:.6g}, zero point {tensor['zero_point']}{often}{rate}"
         )
-    if d["normalization"]:
-        state = f" ({d['background_bytes']:,} bytes of state)" if d["background_bytes"] else ""
-        console.print(f"normalization {d['normalization']}{state}")
+        if tensor["normalization"]:
+            kept = tensor["background_bytes"]
+            state = f" ({kept:,} bytes of state)" if kept else ""
+            console.print(f"normalization {tensor['normalization']}{state}")
     for tensor in d["outputs"]:
         console.print(
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "

@@ -104,18 +104,21 @@ def read_frames(path, info, form):
     return np.stack(out)
 
 
-def read_video(path, graph):
+def read_video(path, graph, given=None):
     """Return a video's frames as a model would be shown them, uint8 [F, H, W, C].
 
-    They are of the size of the input of `graph`, and as many a second as it is made for, or as the
-    video has if the graph does not say. Raises MotionletError naming the file.
+    They are of the size of an `Input` of `graph`, by default the only one, and as many a second as
+    it is made for, or as the video has if the graph does not say. Raises MotionletError naming the
+    file.
     """
-    shape = graph.tensors[graph.inputs[0]].shape
+    given = given or graph.input
+    shape = graph.tensors[given.tensor].shape
     try:
-        if graph.pixel_format not in ("gray8", "rgb888"):
-            raise MotionletError(f"holds pictures; the model takes {graph.pixel_format} samples")
+        if given.pixel_format not in ("gray8", "rgb888"):
+            raise MotionletError(f"holds pictures; the model takes {given.pixel_format} samples")
         info = inspect_clip(path)
-        return read_frames(path, info, FrameForm(graph.frames_per_second or info.fps, shape))
+        rate = (graph.frames_per_second or info.fps) / given.period
+        return read_frames(path, info, FrameForm(rate, shape))
     except MotionletError as error:
         raise MotionletError(f"{path}: {error}") from None
 

@@ -41,15 +41,17 @@ def load_clip(path, samples_per_unit=HUNDREDTHS):
     return content
 
 
-def noise_clip(graph, frames=8, seed=0):
-    """Return smooth noise for the graph's input: a clip to verify with when none is given.
+def noise_clip(graph, frames=8, seed=0, given=None):
+    """Return smooth noise for an input: a clip to verify with when none is given.
 
-    It spans what the normalization lets through, and a little more.
+    `given` is the `Input`, by default the only one. The noise spans what the normalization lets
+    through, and a little more.
     """
-    height, width, channels = graph.tensors[graph.inputs[0]].shape
+    given = given or graph.input
+    height, width, channels = graph.tensors[given.tensor].shape
     kind, low, span = np.uint8, 0, 256
-    if graph.pixel_format != "raw":
-        normalization = graph.normalization
+    if given.pixel_format != "raw":
+        normalization = given.normalization
         kind = normalization.sample_type
         span = 2 + int(255 * 2**normalization.shift / normalization.multiplier)
         low = normalization.offset
@@ -59,14 +61,16 @@ def noise_clip(graph, frames=8, seed=0):
     return coarse.astype(kind).repeat(4, axis=1).repeat(4, axis=2)[:, :height, :width]
 
 
-def to_input(graph, clip):
-    """Return a clip [T, h, w, C] as samples of the size of the graph's input, [T, H, W, C].
+def to_input(graph, clip, given=None):
+    """Return a clip [T, h, w, C] as samples of the size of an input, [T, H, W, C].
 
-    A frame of another size is resized by area, as the device does it (SPEC.md section 3). For a
-    raw input, uint8 becomes int8 as it is. Raises MotionletError when the clip does not fit.
+    `given` is the `Input`, by default the only one. A frame of another size is resized by area, as
+    the device does it (SPEC.md section 3). For a raw input, uint8 becomes int8 as it is. Raises
+    MotionletError when the clip does not fit.
     """
-    tensor = graph.tensors[graph.inputs[0]]
-    if graph.pixel_format == "raw":
+    given = given or graph.input
+    tensor = graph.tensors[given.tensor]
+    if given.pixel_format == "raw":
         if clip.shape[1:] != tensor.shape:
             raise MotionletError(
                 f"the clip's frames are {list(clip.shape[1:])}, the model takes raw "
@@ -78,9 +82,9 @@ def to_input(graph, clip):
     if source is None or (source == "int16" and channels != 1):
         wanted = "1 is" if clip.dtype == np.int16 else "1 or 3 are"
         raise MotionletError(f"the clip has {channels} channels; {wanted} needed")
-    if sample_type(source) != graph.normalization.sample_type:
+    if sample_type(source) != given.normalization.sample_type:
         raise MotionletError(
-            f"the clip holds {clip.dtype}, the model takes {graph.normalization.sample_type}"
+            f"the clip holds {clip.dtype}, the model takes {given.normalization.sample_type}"
         )
     if clip.shape[1:] == tensor.shape:
         return clip

@@ -37,6 +37,7 @@ def costs(graph):
 
 def _on_target(graph, target):
     graph, plan = plan_for(graph, target)
+    data = mlet_file.pack(graph, plan, target)
     arena = [
         {"name": tensor.name, "offset": offset, "bytes": size, "first": first, "last": last}
         for tensor, offset, size, (first, last) in zip(
@@ -59,24 +60,25 @@ def _on_target(graph, target):
         for op, offset, size in zip(graph.ops, plan.state_offsets, plan.state_sizes, strict=True)
         if size
     ]
-    if kept := planner.background_bytes(graph):
-        offset = plan.background_offset
-        state.append({"name": "input's background", "offset": offset, "bytes": kept})
+    for given, offset in zip(graph.inputs, plan.background_offsets, strict=True):
+        if kept := planner.background_bytes(graph, given):
+            whose = "input" if len(graph.inputs) == 1 else graph.tensors[given.tensor].name
+            state.append({"name": f"{whose}'s background", "offset": offset, "bytes": kept})
     return {
-        "model_bytes": len(mlet_file.pack(graph, plan, target)),
+        "model_bytes": len(data),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
-        "cycles": _estimated_cycles(graph, plan, target),
+        "cycles": _estimated_cycles(data, target),
         "arena": arena,
         "state": state,
     }
 
 
-def _estimated_cycles(graph, plan, target):
+def _estimated_cycles(data, target):
     board = load_board(BOARD)
     if target != board.target:
         return None
     try:
-        return cost_model_of(board).layers(graph, plan).round().tolist()
+        return cost_model_of(board).layers(data).round().tolist()
     except MotionletError:  # an op, or a board, that was never measured
         return None

@@ -4,13 +4,11 @@ Every error is a `RecordError` that names the record, its index and the field as
 """
 
 import math
-from collections import Counter
 
 import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.mlet import LIMITS, PIXEL_FORMATS
-from host_sdk.format.normalization import PIXELS
 from host_sdk.format.operators import OPS, having
 
 INT32_MAX = 2**31 - 1
@@ -38,7 +36,7 @@ class RecordError(MotionletError):
     `record` is "header", "tensor", "input", "normalization", "output", "label" or "op", `index`
     its number among its kind, `field` the field's name in the file. Some rules are about more than
     one field: then `field` is an array ("bias"), a dimension of an op's output ("height"), an op's
-    "taps", or a tensor's "writers".
+    "taps" or "arrays", or "live" of a tensor.
     """
 
     def __init__(self, record, index, field, message):
@@ -52,8 +50,9 @@ def check_graph(graph):
     check_counts(graph)
     for index, tensor in enumerate(graph.tensors):
         check_tensor(index, tensor)
-    check_inputs(graph, [graph.pixel_format])
+    check_inputs(graph)
     check_order(graph)
+    check_periods(graph)
     for index, op in enumerate(graph.ops):
         check_layer(graph, index, op)
         check_parameters(graph, index, op)
@@ -67,9 +66,17 @@ def check_counts(graph):
         if not least <= count <= most:
             field = f"{name[:-1]}_count"
             raise RecordError("header", 0, field, f"{count} is not in {least} to {most}")
+    check_tensor_count(len(graph.tensors), len(graph.inputs), len(graph.ops))
     if not (math.isfinite(graph.frames_per_second) and graph.frames_per_second >= 0):
         message = f"{graph.frames_per_second} is not a rate; 0 means not stated"
         raise RecordError("header", 0, "frames_per_second", message)
+
+
+def check_tensor_count(tensors, inputs, ops):
+    """Check that there is one tensor to each input and each op."""
+    if tensors != inputs + ops:
+        message = f"{tensors}; {inputs} inputs and {ops} ops have {inputs + ops}"
+        raise RecordError("header", 0, "tensor_count", message)
 
 
 def check_tensor(index, tensor):
@@ -91,63 +98,84 @@ def check_tensor(index, tensor):
         wrong("scale", f"{tensor.scale} is not a finite number above 0 in float32")
 
 
-def check_inputs(graph, pixel_formats):
-    """Check inputs, outputs and labels. `pixel_formats`: of the inputs; those left out are raw."""
+def check_inputs(graph):
+    """Check inputs, outputs and labels."""
+    for index, given in enumerate(graph.inputs):
+        if given.tensor != index:
+            message = f"{given.tensor}; the tensor of input {index} has index {index}"
+            raise RecordError("input", index, "tensor", message)
+        _check_pixel_format(graph, index)
     count = len(graph.tensors)
-    for record, tensors in (("input", graph.inputs), ("output", graph.outputs)):
-        for index, tensor in enumerate(tensors):
-            if not 0 <= tensor < count:
-                message = f"{tensor} is not the index of one of {count} tensors"
-                raise RecordError(record, index, "tensor", message)
-    for index, pixel_format in enumerate(pixel_formats):
-        if pixel_format not in PIXEL_FORMATS:
-            known = ", ".join(PIXEL_FORMATS)
-            message = f"{pixel_format!r} is not known; there are {known}"
-            raise RecordError("input", index, "pixel_format", message)
-        tensor = graph.tensors[graph.inputs[index]]
-        if pixel_format == "raw":
-            continue
-        normalization = PIXELS if index else graph.normalization
-        wanted = PIXEL_CHANNELS[pixel_format], normalization.zero_point
-        if (tensor.channels, tensor.zero_point) != wanted:
-            message = (
-                f"{pixel_format} has {wanted[0]} channels and zero point {wanted[1]}, the tensor "
-                f"has {tensor.channels} and {tensor.zero_point}"
-            )
-            raise RecordError("input", index, "pixel_format", message)
-        if (pixel_format == "int16") != (normalization.sample_type == "int16"):
-            message = f"{pixel_format}, with a normalization of {normalization.sample_type}"
-            raise RecordError("input", index, "pixel_format", message)
+    for index, tensor in enumerate(graph.outputs):
+        if not 0 <= tensor < count:
+            message = f"{tensor} is not the index of one of {count} tensors"
+            raise RecordError("output", index, "tensor", message)
     channels = graph.tensors[graph.outputs[0]].channels
     if graph.labels and len(graph.labels) != channels:
         message = f"{len(graph.labels)} labels for {channels} channels of the first output"
         raise RecordError("header", 0, "label_count", message)
 
 
+def _check_pixel_format(graph, index):
+    """Check that an input's tensor is what its pixel format and normalization make."""
+
+    def wrong(message):
+        raise RecordError("input", index, "pixel_format", message)
+
+    given, tensor = graph.inputs[index], graph.tensors[index]
+    if given.pixel_format not in PIXEL_FORMATS:
+        known = ", ".join(PIXEL_FORMATS)
+        wrong(f"{given.pixel_format!r} is not known; there are {known}")
+    if given.pixel_format == "raw":
+        return
+    wanted = PIXEL_CHANNELS[given.pixel_format], given.normalization.zero_point
+    if (tensor.channels, tensor.zero_point) != wanted:
+        wrong(
+            f"{given.pixel_format} has {wanted[0]} channels and zero point {wanted[1]}, the tensor "
+            f"has {tensor.channels} and {tensor.zero_point}"
+        )
+    if (given.pixel_format == "int16") != (given.normalization.sample_type == "int16"):
+        sample_type = given.normalization.sample_type
+        wrong(f"{given.pixel_format}, with a normalization of {sample_type}")
+
+
 def check_order(graph):
-    """Check that every tensor is written once, and before it is read."""
-    count, writers = len(graph.tensors), Counter(graph.inputs)
+    """Check that every op writes the tensor of its place, and reads only earlier ones."""
     for index, op in enumerate(graph.ops):
         if op.kind not in OPS:
             raise RecordError("op", index, "code", f"{op.kind!r} is not an op")
+        own = len(graph.inputs) + index
+        if op.output != own:
+            message = f"{op.output}; behind {len(graph.inputs)} inputs, op {index} writes {own}"
+            raise RecordError("op", index, "output", message)
         wanted = OPS[op.kind].inputs
         if len(op.inputs) != wanted:
             message = f"{op.kind} has {wanted} inputs, not {len(op.inputs)}"
             raise RecordError("op", index, "input1", message)
-        named = {f"input{place}": tensor for place, tensor in enumerate(op.inputs)}
-        for field, tensor in {**named, "output": op.output}.items():
-            if not 0 <= tensor < count:
-                message = f"{tensor} is not the index of one of {count} tensors"
-                raise RecordError("op", index, field, message)
-        for field, tensor in named.items():
-            if not writers[tensor]:
-                message = f"tensor {tensor} is read before it is written"
-                raise RecordError("op", index, field, message)
-        writers[op.output] += 1
-    for tensor in range(count):
-        if writers[tensor] != 1:
-            message = f"written by {writers[tensor]} inputs and ops; a tensor is written once"
-            raise RecordError("tensor", tensor, "writers", message)
+        for place, tensor in enumerate(op.inputs):
+            if not 0 <= tensor < own:
+                message = f"tensor {tensor} is not one that is written before"
+                raise RecordError("op", index, f"input{place}", message)
+
+
+def check_periods(graph):
+    """Check periods, the cycle in which all of them begin anew, and groups."""
+    most, cycle = LIMITS["max_period"], 1
+    writers = [("input", *pair) for pair in enumerate(graph.inputs)]
+    for record, index, writer in writers + [("op", *pair) for pair in enumerate(graph.ops)]:
+        if not 1 <= writer.period <= most:
+            message = f"{writer.period} is not in 1 to {most}"
+            raise RecordError(record, index, "period", message)
+        cycle = math.lcm(cycle, writer.period)
+        if cycle > LIMITS["max_cycle"]:
+            message = (
+                f"{writer.period}; with the periods before, all begin anew after {cycle} frames, "
+                f"at most {LIMITS['max_cycle']} are possible"
+            )
+            raise RecordError(record, index, "period", message)
+        if record == "op" and not 0 <= writer.group <= LIMITS["max_group"]:
+            message = f"{writer.group} is not in 0 to {LIMITS['max_group']}"
+            raise RecordError(record, index, "group", message)
 
 
 def array_shapes(graph, op):

@@ -64,20 +64,56 @@ class Op:
     frame_dilation: int = 1
     shift_channels: int = 0  # of the ops that shift
     weight_bits: int = 8  # 4: weights in -7 to 7, for the ops whose weights are rows
+    period: int = 1  # runs at frames 0, n, 2n, ...; its output stays as it is in between
+    group: int = 0  # a label
+
+
+@dataclass
+class Input:
+    """What a network takes. `tensor` is an index; input i has tensor i."""
+
+    tensor: int
+    pixel_format: str = "gray8"
+    normalization: Normalization = PIXELS  # of its samples; a raw input has none
+    period: int = 1  # a frame is given at frames 0, n, 2n, ...
 
 
 @dataclass
 class Graph:
-    """A whole model. `inputs` and `outputs` are tensor indices."""
+    """A whole model. `inputs` are `Input`s, `outputs` indices of tensors.
+
+    Tensors are in the order they are written: those of the inputs first, then one of each op.
+    """
 
     tensors: list = field(default_factory=list)
     ops: list = field(default_factory=list)
     inputs: list = field(default_factory=list)
     outputs: list = field(default_factory=list)
     labels: list = field(default_factory=list)
-    pixel_format: str = "gray8"  # of the first input
-    normalization: Normalization = PIXELS  # of its samples; a raw input has none
     frames_per_second: float = 0.0
+
+    @property
+    def input(self):
+        """The only `Input`. Raises MotionletError when there are several."""
+        if len(self.inputs) != 1:
+            names = ", ".join(self.input_names)
+            raise MotionletError(
+                f"the model has {len(self.inputs)} inputs ({names}); only one can be used here"
+            )
+        return self.inputs[0]
+
+    @property
+    def input_tensor(self):
+        """The `Tensor` of the only input."""
+        return self.tensors[self.input.tensor]
+
+    @property
+    def input_names(self):
+        return [self.tensors[given.tensor].name for given in self.inputs]
+
+    @property
+    def input_periods(self):
+        return [given.period for given in self.inputs]
 
     def macs(self, op):
         """Multiply-accumulates of one op on one frame (averages count their additions as 0)."""
@@ -89,7 +125,8 @@ class Graph:
 
     @property
     def macs_per_frame(self):
-        return sum(self.macs(op) for op in self.ops)
+        """The mean of all frames: an op of period n counts for an n-th."""
+        return round(sum(self.macs(op) / op.period for op in self.ops))
 
     @property
     def parameters(self):
@@ -120,9 +157,9 @@ def load_graph(path):
     kind = "a quantized graph (`host_sdk quantize`)"
     arrays = read_arrays(path, kind)
     try:
-        graph = Graph(**json.loads(str(arrays["graph"])))
-        if not isinstance(graph.normalization, Normalization):
-            graph.normalization = Normalization.from_dict(graph.normalization)
+        graph = Graph(**_with_inputs(json.loads(str(arrays["graph"]))))
+        for given in graph.inputs:
+            given.normalization = Normalization.from_dict(given.normalization)
         graph.tensors = [Tensor(**tensor) for tensor in graph.tensors]
         graph.ops = [Op(**op) for op in graph.ops]
         for index, op in enumerate(graph.ops):
@@ -133,3 +170,16 @@ def load_graph(path):
     except (ValueError, KeyError, TypeError):
         raise MotionletError(f"{path}: not {kind}") from None
     return graph
+
+
+def _with_inputs(description):
+    """Return a graph's description with `Input`s.
+
+    Older files have indices of tensors in their place, and beside them what the first one takes.
+    """
+    inputs = description["inputs"]
+    if "pixel_format" in description:
+        first = {name: description.pop(name) for name in ("pixel_format", "normalization")}
+        raw = {"pixel_format": "raw", "normalization": asdict(PIXELS)}
+        inputs = [{"tensor": i, **(raw if n else first)} for n, i in enumerate(inputs)]
+    return {**description, "inputs": [Input(**given) for given in inputs]}

@@ -9,7 +9,7 @@ import struct
 from host_sdk.format.operators import OP_CODES, OPS, TRAITS  # noqa: F401 - part of the format
 
 MAGIC = b"MLET"
-FORMAT_VERSION = 3  # the newest; a writer uses the oldest that can hold the file
+FORMAT_VERSION = 4  # the newest; a writer uses the oldest that can hold the file
 OLDEST_VERSION = 1
 ALIGN = 16  # bytes: blobs in the file, tensors in the arena, slots of the state
 NO_TENSOR = 0xFFFF  # an op's second input when it has one
@@ -63,6 +63,12 @@ LIMITS = {
     "normalization_multiplier_max": (1 << 14) - 1,
     "normalization_shift_max": 30,
     "normalization_rate_max": 15,
+    "max_period": 256,  # frames from one run of an op to the next
+    "max_cycle": 65535,  # frames: the least common multiple of all periods
+    "max_group": 15,
+    "max_live": 64,  # tensors at once
+    "array_reuse": 4,  # the arrays of all ops together: at most so many times the data,
+    "array_spare": 1024,  # and so many bytes more
 }
 
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
@@ -90,7 +96,7 @@ HEADER = [
     ("data_bytes", "I", ""),
     ("arena_bytes", "I", "scratch memory of one frame; holds the input tensor too"),
     ("state_bytes", "I", "what a stream keeps from frame to frame"),
-    ("normalization_offset", "I", "the normalization record of input 0; 0: there is none"),
+    ("normalization_offset", "I", "up to version 3: the record of input 0; 0: there is none"),
 ]
 
 TENSOR = [
@@ -112,13 +118,24 @@ INPUT = [
 ]
 
 NORMALIZATION = [
-    ("kind", "B", ""),
+    ("kind", "B", "how samples become int8"),
     ("rate", "B", "background: 0 to 15; else 0"),
     ("shift", "B", "1 to 30"),
     ("samples_per_unit", "B", "at least 1: how many samples make 1 in a frame of float32"),
     ("offset", "h", "window: subtracted from a sample; else 0"),
     ("multiplier", "H", "1 to 16383"),
     ("state_offset", "I", "background: in the state; a multiple of 16"),
+]
+
+# The input record of version 4 holds the normalization in place, all zero where there is none.
+INPUT4 = [
+    *INPUT,
+    ("period", "H", "a frame is given at every n-th frame; 1 to 256"),
+    ("reserved2", "H", "0"),
+    *(
+        (name, code, meaning + "; 0: no normalization" if name == "kind" else meaning)
+        for name, code, meaning in NORMALIZATION
+    ),
 ]
 
 OUTPUT = [
@@ -129,7 +146,7 @@ OUTPUT = [
 OP = [
     ("code", "B", "op code"),
     ("weight_format", "B", "how weights are stored"),
-    ("period", "H", "run on every n-th frame; 1"),
+    ("period", "H", "run on every n-th frame; 1 to 256, up to version 3: 1"),
     ("input0", "H", "tensor index"),
     ("input1", "H", "tensor index; 0xFFFF: none"),
     ("output", "H", "tensor index"),
@@ -156,17 +173,28 @@ OP = [
     ("scratch_offset", "I", "in the arena; a multiple of 16"),
     ("scratch_bytes", "I", ""),
     ("rows", "H", "rows of the output that are kept: see Chains; 0: all"),
-    ("reserved", "H", "0"),
+    ("group", "B", "0 to 15; up to version 3: 0"),
+    ("reserved", "B", "0"),
 ]
 
 RECORDS = {
     "header": HEADER,
     "tensor": TENSOR,
     "input": INPUT,
+    "input4": INPUT4,
     "normalization": NORMALIZATION,
     "output": OUTPUT,
     "op": OP,
 }
+
+
+def records_of(version):
+    """Return {record: fields} of the records that a file of a version has."""
+    records = {name: fields for name, fields in RECORDS.items() if name != "input4"}
+    if version >= 4:
+        records["input"] = INPUT4
+        del records["normalization"]
+    return records
 
 
 def codec(fields):

@@ -8,25 +8,35 @@ from collections import deque
 
 import numpy as np
 
-from host_sdk.errors import MotionletError
 from host_sdk.golden import ops
+from host_sdk.golden.inputs import check_due, checked, clip_frames, in_order, is_samples
 
 
-def run_clip(graph, clip):
+def run_clip(graph, clips):
     """Run `graph` over a clip and return each op's output, a list of int8 [T, H, W, C].
 
-    `clip`: int8 [T, H, W, C]; for a graph of several inputs, a list of such arrays. Samples of the
-    graph's type (uint8 or int16) are normalized first.
+    `clips`: int8 [T, H, W, C]; for a graph of several inputs, a list of such arrays or a dict by
+    the inputs' names. An input of period p gets ceil(T / p) frames, those of frames 0, p, 2p, ...
+    Samples of an input's type (uint8 or int16) are normalized first.
+
+    An op of period p sees every p-th frame, and its output is repeated for those in between.
     """
-    if is_samples(graph, clip):
-        clip = graph.normalization.run(clip)
-    values = _inputs(graph, clip, leading=1)
-    outputs = []
+    clips = in_order(graph.input_names, clips)
+    length = clip_frames(graph.input_names, graph.input_periods, clips)
+
+    def spread(values, period):
+        return np.repeat(values, period, axis=0)[:length] if period > 1 else values
+
+    values = []
+    for given, clip in zip(graph.inputs, clips, strict=True):
+        clip = checked(graph, given, clip, leading=1)
+        if is_samples(given, clip):
+            clip = given.normalization.run(clip)
+        values.append(spread(clip, given.period))
     for op in graph.ops:
-        xs = [values[i] for i in op.inputs]
-        values[op.output] = run_op(graph, op, xs)
-        outputs.append(values[op.output])
-    return outputs
+        xs = [values[i][:: op.period] for i in op.inputs]
+        values.append(spread(run_op(graph, op, xs), op.period))
+    return values[len(graph.inputs) :]
 
 
 def run_op(graph, op, xs):
@@ -41,7 +51,7 @@ def run_op(graph, op, xs):
 
 
 class Stream:
-    """One video through `graph`, frame by frame."""
+    """One video through `graph`, frame by frame. `frames`: how many since the reset."""
 
     def __init__(self, graph):
         self.graph = graph
@@ -49,8 +59,9 @@ class Stream:
 
     def reset(self):
         """Forget all frames: the past is the zero point of each op's input."""
+        self.frames = 0
         self._values = {}
-        self._background = None
+        self._backgrounds = [None] * len(self.graph.inputs)
         self._past = []
         for op in self.graph.ops:
             source = self.graph.tensors[op.inputs[0]]
@@ -59,9 +70,11 @@ class Stream:
             self._past.append(deque([nothing] * depth, maxlen=depth))
 
     def push(self, frame):
-        """Run one frame, int8 [H, W, C] (a list for several inputs); return the first output.
+        """Run one frame, int8 [H, W, C]; return the first output.
 
-        A frame of samples (uint8 or int16) is normalized first.
+        Several inputs take a list of frames or a dict by name. An input that is not due (of period
+        n, it is at frames 0, n, 2n, ...) gets None, or is left out of the dict. A frame of samples
+        (uint8 or int16) is normalized first.
         """
         self.push_trace(frame)
         return self.output(0)
@@ -69,27 +82,46 @@ class Stream:
     def normalize(self, frame):
         """Turn the next frame of samples [H, W, C] into the input tensor, int8 [H, W, C].
 
-        What is not samples, but int8 already, stays as it is.
+        What is not samples, but int8 already, stays as it is. What push takes for several inputs
+        becomes a list.
         """
-        if not is_samples(self.graph, frame):
-            return frame
-        q, self._background = self.graph.normalization.step(frame, self._background)
-        return q
+        frames = self._checked(frame)
+        for index, (given, x) in enumerate(zip(self.graph.inputs, frames, strict=True)):
+            if is_samples(given, x):
+                frames[index], self._backgrounds[index] = given.normalization.step(
+                    x, self._backgrounds[index]
+                )
+        return frames if isinstance(frame, list | tuple | dict) else frames[0]
 
     def push_trace(self, frame):
-        """As push, but return the output of every op, a list of int8 [H, W, C]."""
-        frame = self.normalize(frame)
-        values = _inputs(self.graph, frame, leading=0)
-        outputs = []
+        """As push, but return the output of every op, a list of int8 [H, W, C].
+
+        Of an op that does not run at this frame, it is what it was.
+        """
+        frames = self._checked(self.normalize(frame))
+        for given, x in zip(self.graph.inputs, frames, strict=True):
+            if x is not None:
+                self._values[given.tensor] = x
         for op, past in zip(self.graph.ops, self._past, strict=True):
-            values[op.output] = self._step(op, past, [values[i] for i in op.inputs])
-            outputs.append(values[op.output])
-        self._values = values
-        return outputs
+            if self.frames % op.period == 0:
+                xs = [self._values[i] for i in op.inputs]
+                self._values[op.output] = self._step(op, past, xs)
+        self.frames += 1
+        return [self._values[op.output] for op in self.graph.ops]
 
     def output(self, index=0):
         """Return output `index` of the last push, int8 [H, W, C]."""
         return self._values[self.graph.outputs[index]]
+
+    def _checked(self, frame):
+        """Return the frames given as a list, after checking that they are due and fit."""
+        frames = in_order(self.graph.input_names, frame)
+        for index, (given, x) in enumerate(zip(self.graph.inputs, frames, strict=True)):
+            name = self.graph.tensors[given.tensor].name
+            check_due(name, given.period, self.frames, x)
+            if x is not None:
+                frames[index] = checked(self.graph, given, x, leading=0)
+        return frames
 
     def _step(self, op, past, xs):
         """Run one op on one frame. `past` holds the frames before, oldest first."""
@@ -122,31 +154,3 @@ def frames_kept(op):
     if op.kind == "temporal_average":
         return op.frames - 1
     return 1 if op.shift_channels else 0
-
-
-def is_samples(graph, frames):
-    """Whether `frames` are samples that the graph's normalization takes, and not yet int8."""
-    if graph.pixel_format == "raw" or not isinstance(frames, np.ndarray):
-        return False
-    return frames.dtype == graph.normalization.sample_type
-
-
-def _inputs(graph, given, leading):
-    """Return {tensor index: int8 array} of the graph's inputs, checked."""
-    arrays = given if isinstance(given, list | tuple) else [given]
-    if len(arrays) != len(graph.inputs):
-        raise MotionletError(f"{len(arrays)} inputs given, the graph has {len(graph.inputs)}")
-    values = {}
-    for index, array in zip(graph.inputs, arrays, strict=True):
-        tensor, array = graph.tensors[index], np.asarray(array)
-        if array.dtype != np.int8 or array.ndim != 3 + leading:
-            raise MotionletError(
-                f"input {tensor.name!r} is int8 of {3 + leading} dimensions, "
-                f"not {array.dtype} of {array.ndim}"
-            )
-        if array.shape[leading:] != tensor.shape:
-            raise MotionletError(
-                f"input {tensor.name!r} is {tensor.shape}, not {array.shape[leading:]}"
-            )
-        values[index] = array
-    return values

@@ -4,6 +4,15 @@ Fast enough to evaluate a test set, and the C side of every golden-against-C tes
 """
 
 from host_sdk.native.core_library import NoCompilerError, library
+from host_sdk.native.counting import count_work, counter_names
 from host_sdk.native.runner import Model, Stream, run_clip
 
-__all__ = ["Model", "NoCompilerError", "Stream", "library", "run_clip"]
+__all__ = [
+    "Model",
+    "NoCompilerError",
+    "Stream",
+    "count_work",
+    "counter_names",
+    "library",
+    "run_clip",
+]

@@ -58,6 +58,7 @@ def links(graph):
         and following.kind in IN_CHAINS
         and following.inputs == [op.output]
         and uses[op.output] == 1
+        and (op.period, op.group) == (following.period, following.group)
         and all(rows_aligned(graph, o) for o in (op, following))
         and finds_every_row(graph, following)
     }

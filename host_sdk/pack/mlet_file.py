@@ -14,7 +14,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.format import check
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.normalization import PIXELS, Normalization, field_ranges
 from host_sdk.format.weights import unpack_int4
 from host_sdk.pack.planner import Plan, check_chains, check_plan, lifetimes
@@ -35,7 +35,6 @@ class FileInfo:
     total_bytes: int
     crc32: int
     data_bytes: int
-    pixel_formats: list  # of every input
 
 
 def pack(graph, plan, target="portable"):
@@ -47,6 +46,7 @@ def pack(graph, plan, target="portable"):
     check.check_graph(graph)
     check_plan(graph, plan)
     check_target(target)
+    version = _version(graph, plan, target)
     strings = _Strings()
     data, arrays = _pack_arrays(graph, target)
     sections = {
@@ -69,20 +69,18 @@ def pack(graph, plan, target="portable"):
             for index, op in enumerate(graph.ops)
         ),
         "inputs": b"".join(
-            _record(
-                "input",
-                tensor=tensor,
-                pixel_format=fmt.PIXEL_FORMATS["raw" if index else graph.pixel_format],
-            )
-            for index, tensor in enumerate(graph.inputs)
+            _input_record(given, offset, version)
+            for given, offset in zip(graph.inputs, plan.background_offsets, strict=True)
         ),
         "outputs": b"".join(_record("output", tensor=tensor) for tensor in graph.outputs),
         "labels": np.array([strings.add(label) for label in graph.labels], "<u2").tobytes(),
     }
     sections["strings"] = strings.bytes()
     sections["data"] = data
-    sections["normalization"] = _normalization_record(graph, plan)
-    return _assemble(graph, plan, target, sections)
+    if version < 4:
+        values = _normalization(graph.inputs[0], plan.background_offsets[0])
+        sections["normalization"] = _record("normalization", **values) if values else b""
+    return _assemble(graph, plan, target, version, sections)
 
 
 def read(data):
@@ -92,21 +90,16 @@ def read(data):
     """
     data = bytes(data)
     header = _read_header(data)
+    version = header["format_version"]
     sections = _read_sections(data, header)
     text = _Text(sections["strings"])
+    check.check_tensor_count(*(header[f"{name}_count"] for name in ("tensor", "input", "op")))
     graph, offsets = Graph(frames_per_second=header["frames_per_second"]), []
     for index, record in enumerate(CODECS["tensor"].iter_unpack(sections["tensors"])):
         tensor, offset = _read_tensor(index, _fields("tensor", record), text)
         graph.tensors.append(tensor)
         offsets.append(offset)
-    formats = []
-    for index, record in enumerate(CODECS["input"].iter_unpack(sections["inputs"])):
-        fields = _fields("input", record)
-        _zero("input", index, fields, "reserved")
-        formats.append(_name_of(fmt.PIXEL_FORMATS, "input", index, "pixel_format", fields))
-        graph.inputs.append(fields["tensor"])
-    graph.pixel_format = formats[0] if formats else "raw"
-    background_offset = _read_normalization(graph, sections["normalization"])
+    background_offsets, stray = _read_inputs(graph, sections, version)
     for index, record in enumerate(CODECS["output"].iter_unpack(sections["outputs"])):
         fields = _fields("output", record)
         _zero("output", index, fields, "reserved")
@@ -114,14 +107,21 @@ def read(data):
     for index, offset in enumerate(np.frombuffer(sections["labels"], "<u2")):
         graph.labels.append(text.at(int(offset), "label", index, "labels_offset"))
     records = [_fields("op", record) for record in CODECS["op"].iter_unpack(sections["ops"])]
-    version = header["format_version"]
     graph.ops = [_read_op(index, fields, text, version) for index, fields in enumerate(records)]
     check.check_counts(graph)
-    check.check_inputs(graph, formats)
+    check.check_inputs(graph)
+    if stray is not None:
+        message = "0, no normalization, but the fields behind it are not all 0"
+        raise RecordError("normalization", stray, "kind", message)
     check.check_order(graph)
+    check.check_periods(graph)
+    shared = 0
     for index, (op, fields) in enumerate(zip(graph.ops, records, strict=True)):
         check.check_layer(graph, index, op)
-        _read_arrays(graph, index, op, fields, sections["data"])
+        shared += _read_arrays(graph, index, op, fields, sections["data"])
+        if shared > _most_shared(len(sections["data"])):
+            message = f"{shared} bytes up to here, of {len(sections['data'])}: shared too often"
+            raise RecordError("op", index, "arrays", message)
         check.check_parameters(graph, index, op)
     plan = Plan(
         header["arena_bytes"],
@@ -129,7 +129,7 @@ def read(data):
         offsets,
         *([fields[name] for fields in records] for name in PLAN_FIELDS),
         rows=[fields["rows"] for fields in records],
-        background_offset=background_offset,
+        background_offsets=background_offsets,
     )
     check_chains(graph, plan.rows)
     plan.lifetimes = lifetimes(graph, plan.rows)
@@ -141,7 +141,6 @@ def read(data):
         header["total_bytes"],
         header["crc32"],
         header["data_bytes"],
-        formats,
     )
     return graph, plan, info
 
@@ -182,7 +181,7 @@ def _pack_arrays(graph, target):
 
     Equal arrays are stored once, but for shifts: these are equal by chance, and a few bytes are
     not worth a size that depends on what the weights are. Weights come first, so that little
-    padding is needed.
+    padding is needed. Where ops would share more than a reader allows, some store their own again.
     """
     contents = []
     for op in graph.ops:
@@ -199,17 +198,42 @@ def _pack_arrays(graph, target):
         return index if name == "shift" else (ARRAY_ALIGN[name], content)
 
     data, places = bytearray(), {}
-    for align in sorted({*ARRAY_ALIGN.values()}, reverse=True):
-        for index, arrays in enumerate(contents):
-            for name, content in arrays.items():
-                if ARRAY_ALIGN[name] == align and key(index, name, content) not in places:
-                    data += bytes(-len(data) % align)
-                    places[key(index, name, content)] = len(data)
-                    data += content
+
+    def store(place, content, align):
+        data.extend(bytes(-len(data) % align))
+        places[place] = len(data)
+        data.extend(content)
+
+    by_align = [
+        (align, index, name, content)
+        for align in sorted({*ARRAY_ALIGN.values()}, reverse=True)
+        for index, arrays in enumerate(contents)
+        for name, content in arrays.items()
+        if ARRAY_ALIGN[name] == align
+    ]
+    for align, index, name, content in by_align:
+        if key(index, name, content) not in places:
+            store(key(index, name, content), content, align)
+    total = sum(len(content) for *_, content in by_align)
+    used = set()
+    for align, index, name, content in by_align:
+        if total <= _most_shared(len(data)):
+            break
+        if key(index, name, content) in used:
+            store((index, name), content, align)
+        used.add(key(index, name, content))
     return bytes(data), [
-        {f"{name}_offset": places[key(index, name, arrays[name])] for name in arrays}
+        {
+            f"{name}_offset": places.get((index, name), places[key(index, name, content)])
+            for name, content in arrays.items()
+        }
         for index, arrays in enumerate(contents)
     ]
+
+
+def _most_shared(data_bytes):
+    """Return how many bytes the arrays of all ops may have, counted op by op."""
+    return fmt.LIMITS["array_reuse"] * data_bytes + fmt.LIMITS["array_spare"]
 
 
 def _record(kind, /, **values):
@@ -221,7 +245,8 @@ def _op_record(op, plan, index, arrays, strings):
     values = {
         "code": fmt.OP_CODES[op.kind],
         "weight_format": fmt.WEIGHT_FORMATS[f"int{op.weight_bits}"],
-        "period": 1,
+        "period": op.period,
+        "group": op.group,
         "input0": op.inputs[0],
         "input1": op.inputs[1] if len(op.inputs) > 1 else fmt.NO_TENSOR,
         "output": op.output,
@@ -248,34 +273,46 @@ def _op_record(op, plan, index, arrays, strings):
     return _record("op", **values, **arrays)
 
 
-def _normalization_record(graph, plan):
-    """Return the record of the input's normalization, empty when it needs none."""
-    if graph.pixel_format == "raw" or graph.normalization.is_pixels:
-        return b""
-    values = {
-        **graph.normalization.to_dict(),
-        "kind": fmt.NORMALIZATION_KINDS[graph.normalization.kind],
-        "state_offset": plan.background_offset,
+def _input_record(given, background_offset, version):
+    values = {"tensor": given.tensor, "pixel_format": fmt.PIXEL_FORMATS[given.pixel_format]}
+    if version < 4:
+        return _record("input", **values)
+    return _record(
+        "input4", **values, period=given.period, **_normalization(given, background_offset)
+    )
+
+
+def _normalization(given, background_offset):
+    """Return the fields of an input's normalization, none when it needs none."""
+    if given.pixel_format == "raw" or given.normalization.is_pixels:
+        return {}
+    return {
+        **{name: getattr(given.normalization, name) for name in field_ranges("window")},
+        "kind": fmt.NORMALIZATION_KINDS[given.normalization.kind],
+        "state_offset": background_offset,
     }
-    return _record("normalization", **values)
 
 
 def _version(graph, plan, target):
     """Return the oldest version of the format that can hold this file."""
     needed = max(fmt.OPS[op.kind].since for op in graph.ops)
+    normalized = [bool(_normalization(given, 0)) for given in graph.inputs]
+    timed = any(writer.period > 1 for writer in (*graph.inputs, *graph.ops))
+    if timed or any(op.group for op in graph.ops) or any(normalized[1:]):
+        needed = max(needed, 4)
     shifts = any(op.kind in check.SHIFTING and op.shift_channels for op in graph.ops)
-    if shifts or _normalization_record(graph, plan):
+    if shifts or normalized[0]:
         needed = max(needed, 3)
     if target != "portable" or any(plan.rows) or any(op.weight_bits != 8 for op in graph.ops):
         needed = max(needed, 2)
     return needed
 
 
-def _assemble(graph, plan, target, sections):
+def _assemble(graph, plan, target, version, sections):
     out = bytearray(CODECS["header"].size)
     header = {
         "magic": fmt.MAGIC,
-        "format_version": _version(graph, plan, target),
+        "format_version": version,
         "target": fmt.TARGETS[target],
         "frames_per_second": graph.frames_per_second,
         "strings_bytes": len(sections["strings"]),
@@ -286,7 +323,7 @@ def _assemble(graph, plan, target, sections):
     for name in ("tensor", "op", "input", "output", "label"):
         header[f"{name}_count"] = len(getattr(graph, f"{name}s"))
     for name in SECTIONS:
-        if name == "normalization" and not sections[name]:
+        if name == "normalization" and not sections.get(name):
             continue
         align = fmt.ALIGN if name == "data" else 4
         out += bytes(-len(out) % align)
@@ -365,12 +402,14 @@ def _read_header(data):
         wrong("crc32", f"{header['crc32']:08x}, but the bytes give {crc:08x}: the file is damaged")
     _read_target(header)
     _zero("header", 0, header, "reserved0")
-    if version < 3:
+    if version != 3:
         _zero("header", 0, header, "normalization_offset")
     for name in ("tensor", "op", "input", "output", "label"):
         count, most = header[f"{name}_count"], fmt.LIMITS[f"max_{name}s"]
         if count > most:
             wrong(f"{name}_count", f"{count} is more than {most}")
+        if not count and name != "label":
+            wrong(f"{name}_count", f"0 is not in 1 to {most}")
     if header["strings_bytes"] > fmt.LIMITS["max_strings_bytes"]:
         most = fmt.LIMITS["max_strings_bytes"]
         wrong("strings_bytes", f"{header['strings_bytes']} is more than {most}")
@@ -399,7 +438,8 @@ def _read_sections(data, header):
         elif name in ("strings", "data"):
             size = header[f"{name}_bytes"]
         else:
-            each = 2 if name == "labels" else CODECS[name[:-1]].size
+            record = _input_of(header["format_version"]) if name == "inputs" else name[:-1]
+            each = 2 if name == "labels" else CODECS[record].size
             size = each * header[f"{name[:-1]}_count"]
         if start % align:
             message = f"{start} is not a multiple of {align}"
@@ -426,31 +466,56 @@ def _read_tensor(index, fields, text):
     return tensor, fields["arena_offset"]
 
 
-def _read_normalization(graph, content):
-    """Set the graph's normalization; return where it keeps its state."""
-    if not graph.inputs or graph.inputs[0] >= len(graph.tensors):
-        return 0  # refused later
-    tensor = graph.tensors[graph.inputs[0]]
-    if not content:
-        graph.normalization = replace(PIXELS, scale=tensor.scale)
-        return 0
-    fields = _fields("normalization", CODECS["normalization"].unpack(content))
-    if graph.pixel_format == "raw":
-        raise RecordError("normalization", 0, "kind", "a raw input has no normalization")
-    kind = _name_of(fmt.NORMALIZATION_KINDS, "normalization", 0, "kind", fields)
+def _input_of(version):
+    """Return which record a file of a version has for an input."""
+    return "input4" if version >= 4 else "input"
+
+
+def _read_inputs(graph, sections, version):
+    """Append the graph's inputs.
+
+    Returns where each keeps its background, and the first without a normalization that has fields
+    of one, or None.
+    """
+    offsets, stray, name = [], None, _input_of(version)
+    for index, record in enumerate(CODECS[name].iter_unpack(sections["inputs"])):
+        fields = {"period": 1, "reserved2": 0, "kind": 0, **_fields(name, record)}
+        _zero("input", index, fields, "reserved")
+        _zero("input", index, fields, "reserved2")
+        if version < 4 and index == 0 and sections["normalization"]:
+            (record,) = CODECS["normalization"].iter_unpack(sections["normalization"])
+            fields.update(_fields("normalization", record))
+            if not fields["kind"]:
+                raise RecordError("normalization", 0, "kind", "0 is not known")
+        pixel_format = _name_of(fmt.PIXEL_FORMATS, "input", index, "pixel_format", fields)
+        normalization = _read_normalization(index, fields, pixel_format, graph.tensors[index])
+        graph.inputs.append(Input(fields["tensor"], pixel_format, normalization, fields["period"]))
+        background = fields["kind"] == fmt.NORMALIZATION_KINDS["background"]
+        offsets.append(fields["state_offset"] if background else 0)
+        if version >= 4 and stray is None and not fields["kind"]:
+            stray = index if any(fields[field] for field, *_ in fmt.NORMALIZATION) else None
+    return offsets, stray
+
+
+def _read_normalization(index, fields, pixel_format, tensor):
+    """Return the normalization that the fields of an input's record say."""
+    if not fields["kind"]:
+        return replace(PIXELS, scale=tensor.scale)
+    if pixel_format == "raw":
+        raise RecordError("normalization", index, "kind", "a raw input has no normalization")
+    kind = _name_of(fmt.NORMALIZATION_KINDS, "normalization", index, "kind", fields)
     ranges = field_ranges(kind)
     for name, (least, most) in ranges.items():
         if not least <= fields[name] <= most:
             message = f"{fields[name]} is not in {least} to {most}"
-            raise RecordError("normalization", 0, name, message)
-    graph.normalization = Normalization(
+            raise RecordError("normalization", index, name, message)
+    return Normalization(
         kind,
-        "int16" if graph.pixel_format == "int16" else "uint8",
+        "int16" if pixel_format == "int16" else "uint8",
         zero_point=tensor.zero_point,
         scale=tensor.scale,
         **{name: fields[name] for name in ranges},
     )
-    return fields["state_offset"] if kind == "background" else 0
 
 
 def _read_op(index, fields, text, version):
@@ -462,15 +527,18 @@ def _read_op(index, fields, text, version):
         del formats["int4"]
     weight_format = _name_of(formats, "op", index, "weight_format", fields)
     _zero("op", index, fields, "reserved")
+    if version < 4:
+        _zero("op", index, fields, "group")
     if version < 2:
         _zero("op", index, fields, "rows")
-    if fields["period"] != 1:
-        message = f"{fields['period']}; this format runs every op on every frame, 1"
+    if version < 4 and fields["period"] != 1:
+        message = f"{fields['period']}; up to version 3, every op runs at every frame, 1"
         raise RecordError("op", index, "period", message)
     inputs = [fields["input0"]]
     if fields["input1"] != fmt.NO_TENSOR:
         inputs.append(fields["input1"])
     op = Op(kind, text.at(fields["name"], "op", index, "name"), inputs, fields["output"])
+    op.period, op.group = fields["period"], fields["group"]
     op.act_min, op.act_max = fields["act_min"], fields["act_max"]
     op.weight_bits = int(weight_format.removeprefix("int"))
     if kind in check.WITH_KERNEL:
@@ -491,8 +559,11 @@ def _read_op(index, fields, text, version):
 
 
 def _read_arrays(graph, index, op, fields, data):
-    """Read the arrays an op has. The offsets of those it has not are checked all the same."""
-    shapes = check.array_shapes(graph, op)
+    """Read the arrays an op has; return how many bytes they take.
+
+    The offsets of those it has not are checked all the same.
+    """
+    shapes, total = check.array_shapes(graph, op), 0
     for name, align in ARRAY_ALIGN.items():
         field, dtype = f"{name}_offset", np.dtype(check.ARRAYS[name])
         shape = shapes.get(name, (0,))
@@ -509,6 +580,8 @@ def _read_arrays(graph, index, op, fields, data):
             array = np.frombuffer(data, dtype.newbyteorder("<"), count, start)
             array = array.astype(dtype).reshape(stored)
             setattr(op, name, _read_int4(index, array, shape) if int4 else array)
+            total += size
+    return total
 
 
 def _read_int4(index, packed, shape):

@@ -29,7 +29,8 @@ class Plan:
     scratch_sizes: list
     lifetimes: list = field(default_factory=list)  # (first, last) op of each tensor, inclusive
     rows: list = field(default_factory=list)  # kept of each op's output; 0: a whole map
-    background_offset: int = 0  # in the state: what the input's normalization keeps
+    # In the state: what the normalization of each input keeps.
+    background_offsets: list = field(default_factory=list)
 
     @property
     def stream_bytes(self):
@@ -58,6 +59,7 @@ def plan(graph, scratch_bytes=None, chains=True):
     MotionletError when the graph breaks SPEC.md or its limits.
     """
     check_graph(graph)
+    check_live(graph)
     needs = _Scratch(graph, scratch_bytes)
     if chains is True:
         rows, arena, offsets, scratch_offsets = _plan_chains(graph, needs)
@@ -66,18 +68,21 @@ def plan(graph, scratch_bytes=None, chains=True):
         arena, offsets, scratch_offsets = _plan_arena(graph, rows, needs)
     scratch = needs.of(rows)
     sizes = [state_bytes(graph, op) for op in graph.ops]
-    total, state_offsets = round_up(background_bytes(graph)), []
-    for size in sizes:
-        state_offsets.append(total if size else 0)
-        total += size
+    backgrounds = [background_bytes(graph, given) for given in graph.inputs]
+    total, offsets_in_state = 0, []
+    for size in [*backgrounds, *sizes]:
+        offsets_in_state.append(total if size else 0)
+        total += round_up(size)
     for name, value in (("arena", arena), ("state", total)):
         if value > LIMITS[f"max_{name}_bytes"]:
             most = LIMITS[f"max_{name}_bytes"]
             raise MotionletError(f"the {name} takes {value} bytes; the format's limit is {most}")
     return Plan(
-        *(arena, total, offsets, state_offsets, sizes, scratch_offsets, scratch),
+        *(arena, total, offsets, offsets_in_state[len(backgrounds) :], sizes),
+        *(scratch_offsets, scratch),
         lifetimes=lifetimes(graph, rows),
         rows=rows,
+        background_offsets=offsets_in_state[: len(backgrounds)],
     )
 
 
@@ -125,38 +130,62 @@ def state_bytes(graph, op):
     return frames_kept(op) * round_up(slot)
 
 
-def background_bytes(graph):
-    """Return the bytes that the normalization of the input keeps."""
-    if graph.pixel_format == "raw":
+def background_bytes(graph, given):
+    """Return the bytes that the normalization of an `Input` keeps."""
+    if given.pixel_format == "raw":
         return 0
-    return graph.normalization.state_bytes(graph.tensors[graph.inputs[0]].size)
+    return given.normalization.state_bytes(graph.tensors[given.tensor].size)
+
+
+def held_tensors(graph):
+    """Return the tensors that keep their value while others are written, a set of indices.
+
+    They are of a period above 1, and outputs, or read by an op at frames in between.
+    """
+    periods = [writer.period for writer in (*graph.inputs, *graph.ops)]
+    read = {(tensor, op.period) for op in graph.ops for tensor in op.inputs}
+    read |= {(tensor, 1) for tensor in graph.outputs}
+    return {tensor for tensor, period in read if period % periods[tensor]}
 
 
 def lifetimes(graph, rows=None):
     """Return (first, last) of every tensor: the ops between which its bytes must stay, inclusive.
 
-    An input lives from -1, before the first op; an output to len(ops), after the last. The ops of
-    a chain run at once: what one of them reads or writes lives from its first op to its last.
+    An input lives from -1, before the first op; an output to len(ops), after the last. What is
+    held lives always. The ops of a chain run at once: what one of them reads or writes lives from
+    its first op to its last.
     """
-    first, last = {i: -1 for i in graph.inputs}, {i: -1 for i in graph.inputs}
+    count = len(graph.inputs)
+    first = [max(index - count, -1) for index in range(len(graph.tensors))]
+    last = list(first)
     for index, op in enumerate(graph.ops):
-        first[op.output] = last[op.output] = index
         for tensor in op.inputs:
             last[tensor] = index
     for tensor in graph.outputs:
         last[tensor] = len(graph.ops)
+    for tensor in held_tensors(graph):
+        first[tensor], last[tensor] = -1, len(graph.ops)
     for begin, end in chain.chains_of(rows or []):
-        for tensor in first:
-            if begin <= first[tensor] <= end:
-                first[tensor] = begin
-            if begin <= last[tensor] <= end:
-                last[tensor] = end
-    return [(first[i], last[i]) for i in range(len(graph.tensors))]
+        first = [begin if begin <= moment <= end else moment for moment in first]
+        last = [end if begin <= moment <= end else moment for moment in last]
+    return list(zip(first, last, strict=True))
+
+
+def check_live(graph, rows=None):
+    """Raise `RecordError` where more tensors are live at once than a checker has room for."""
+    spans, most = lifetimes(graph, rows), LIMITS["max_live"]
+    for moment in range(len(graph.ops), -2, -1):
+        live = [i for i, (first, last) in enumerate(spans) if first <= moment <= last]
+        if len(live) > most:
+            place = f"op {moment}" if 0 <= moment < len(graph.ops) else "the outputs or inputs"
+            message = f"{len(live)} tensors are live at once, at {place}; at most {most} may be"
+            raise RecordError("tensor", min(live, key=lambda i: spans[i][1]), "live", message)
 
 
 def check_plan(graph, plan):
     """Raise `RecordError` unless `plan` keeps to SPEC.md's rules for `graph`."""
     check_chains(graph, plan.rows)
+    check_live(graph, plan.rows)
     _check_regions(graph, plan)
     spans, tensors = lifetimes(graph, plan.rows), graph.tensors
     places = [
@@ -223,9 +252,20 @@ def _check_regions(graph, plan):
     for index, offset in enumerate(plan.tensor_offsets):
         size = sizes[index]
         inside("tensor", index, "arena_offset", offset, size, plan.arena_bytes)
-    size, offset = background_bytes(graph), plan.background_offset
-    inside("normalization", 0, "state_offset", offset, size, plan.state_bytes)
-    taken = [(offset, offset + size)]
+    end = 0
+
+    def behind(record, index, offset, size):
+        """Regions of the state are in the order of what keeps them."""
+        nonlocal end
+        inside(record, index, "state_offset", offset, size, plan.state_bytes)
+        if size and offset < end:
+            message = f"{offset} is not behind the state before it, which ends at {end}"
+            raise RecordError(record, index, "state_offset", message)
+        end = offset + size if size else end
+
+    for index, given in enumerate(graph.inputs):
+        size, offset = background_bytes(graph, given), plan.background_offsets[index]
+        behind("normalization", index, offset, size)
     for index, op in enumerate(graph.ops):
         size = plan.scratch_sizes[index]
         inside("op", index, "scratch_offset", plan.scratch_offsets[index], size, plan.arena_bytes)
@@ -233,11 +273,7 @@ def _check_regions(graph, plan):
         if size != state_bytes(graph, op):
             message = f"{size}, where {op.kind} keeps {state_bytes(graph, op)}"
             raise RecordError("op", index, "state_bytes", message)
-        inside("op", index, "state_offset", offset, size, plan.state_bytes)
-        region = (offset, offset + size)
-        if any(_overlap(region, other) for other in taken):
-            raise RecordError("op", index, "state_offset", "overlaps another state")
-        taken.append(region)
+        behind("op", index, offset, size)
 
 
 def _overlap(a, b):
@@ -247,15 +283,15 @@ def _overlap(a, b):
 def _in_place_pairs(graph, rows):
     """Return {(input, output)} of tensors that may share one place, by SPEC.md's exception.
 
-    In a chain, both hold one row.
+    In a chain, both hold one row. What is held shares its place with nothing.
     """
-    spans = lifetimes(graph)
+    spans, held = lifetimes(graph), held_tensors(graph)
     kept = [0] * len(graph.tensors)
     for op, count in zip(graph.ops, rows, strict=True):
         kept[op.output] = count
     pairs = set()
     for index, op in enumerate(graph.ops):
-        if op.kind not in IN_PLACE:
+        if op.kind not in IN_PLACE or op.output in held:
             continue
         for tensor in op.inputs:
             if spans[tensor][1] == index and kept[tensor] == kept[op.output] <= 1:
@@ -267,11 +303,11 @@ def _in_place_pairs(graph, rows):
 
 def _leads(graph, rows):
     """Return {(input, output): least distance} of chains that may write over their input."""
-    spans = lifetimes(graph)
+    spans, held = lifetimes(graph), held_tensors(graph)
     leads = {}
     for first, last in chain.chains_of(rows):
         source, target = graph.ops[first].inputs[0], graph.ops[last].output
-        if spans[source][1] == first:
+        if spans[source][1] == first and target not in held:
             leads[source, target] = chain.lead(graph, first, last)
     return leads
 
@@ -357,8 +393,8 @@ def _blocks(graph, rows, scratch, prefer):
     spans = lifetimes(graph, rows)
     sizes = arena_sizes(graph, rows)
     block_of = {
-        tensor: _Block(round_up(sizes[tensor]), -1, spans[tensor][1], [tensor])
-        for tensor in graph.inputs
+        tensor: _Block(round_up(sizes[tensor]), *spans[tensor], [tensor])
+        for tensor in range(len(graph.inputs))
     }
     blocks = list(block_of.values())
     for op in graph.ops:

@@ -4,7 +4,7 @@ import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import COPIES, WITH_ROWS, WITH_SCALE, check_graph
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.mlet import LIMITS
 from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.quantize.requantize import quantize_add, quantize_multipliers
@@ -31,7 +31,7 @@ def make_graph(ops, tensors, int4=()):
 
     `int4` names those that get weights of 4 bits.
     """
-    graph = Graph(tensors=list(tensors), inputs=[0], outputs=[len(ops)], pixel_format="raw")
+    graph = Graph(tensors=list(tensors), inputs=[Input(0, "raw")], outputs=[len(ops)])
     for index, op in enumerate(ops):
         graph.ops.append(_quantize_op(op, graph, index + 1, 4 if op.name in int4 else 8))
     check_graph(graph)

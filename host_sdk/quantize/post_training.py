@@ -6,7 +6,7 @@ import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import check_graph
-from host_sdk.format.graph import Graph, Tensor
+from host_sdk.format.graph import Graph, Input, Tensor
 from host_sdk.format.normalization import PIXELS
 from host_sdk.networks.float_ops import trace
 from host_sdk.quantize.adjust import correct_bias, equalize
@@ -101,15 +101,14 @@ def describe(graph, labels, frames_per_second, normalization=PIXELS):
     outputs = graph.tensors[graph.outputs[0]].channels
     if labels and len(labels) != outputs:
         raise MotionletError(f"{len(labels)} labels for {outputs} outputs")
-    pixel_format = {1: "gray8", 3: "rgb888"}.get(graph.tensors[graph.inputs[0]].channels, "raw")
+    pixel_format = {1: "gray8", 3: "rgb888"}.get(graph.input_tensor.channels, "raw")
     if normalization.sample_type == "int16":
         pixel_format = "int16"
     graph = replace(
         graph,
         labels=list(labels),
         frames_per_second=float(frames_per_second),
-        pixel_format=pixel_format,
-        normalization=normalization,
+        inputs=[Input(0, pixel_format, normalization)],
     )
     check_graph(graph)
     return graph

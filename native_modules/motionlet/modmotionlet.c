@@ -9,6 +9,7 @@
 // A build has the groups of features that mlet_config.h says, and Python sees which: GROUPS, and
 // OPERATORS with a bit for each code.
 
+#include "binding/api.h"
 #include "binding/stream.h"
 #if MLET_WITH_TRACE
 #include "binding/trace.h"
@@ -69,6 +70,12 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
 
 #if !MICROPY_ENABLE_DYNRUNTIME
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
+static const mp_obj_array_t api_obj = {
+    .base = {&mp_type_memoryview},
+    .typecode = 'b',
+    .len = sizeof(api),
+    .items = (void *)&api, // read-only, as its typecode says
+};
 
 #define OPERATOR_BIT(NAME, name, form) | 1 << MLET_OP_##NAME
 #define OPERATORS (0 MLET_BUILT_OPERATORS(OPERATOR_BIT))
@@ -77,6 +84,7 @@ static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
 static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__motionlet)},
     {MP_ROM_QSTR(MP_QSTR_VERSION), MP_ROM_PTR(&version_obj)},
+    {MP_ROM_QSTR(MP_QSTR__api), MP_ROM_PTR(&api_obj)},
     MODULE_OBJECTS(METHOD)
     MODULE_INTEGERS(INTEGER)
     INTEGER(MP_QSTR_OPERATORS, OPERATORS)

@@ -27,7 +27,9 @@ for _ in range(count):
         at, size = reader.unpack("<IB")
         spoilt[at : at + size] = reader.array(size, padded=False)
     if named == "header: format_version":
-        wanted = "model format 4, this firmware reads {}".format(motionlet.FORMAT_VERSION)
+        wanted = "model format {}, this firmware reads {}".format(
+            motionlet.FORMAT_VERSION + 1, motionlet.FORMAT_VERSION
+        )
     elif named == "header: target":
         wanted = "model is packed for an unknown target, this build runs "
         wanted += TARGETS[motionlet.TARGET]

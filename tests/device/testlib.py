@@ -144,3 +144,19 @@ def model_trace(name):
         clip.append(reader.array(size, padded=False))
         crcs.append(list(reader.unpack("<{}I".format(ops + 1))))
     return clip, crcs
+
+
+def inputs_trace(name, inputs):
+    """The same of a model of several inputs: frames are tuples, None for one that is not due.
+
+    `inputs`: (bytes of a frame, period) of each.
+    """
+    reader = Reader(name + ".trace", b"MTRC")
+    frames, ops, _ = reader.unpack("<HHI")
+    clip, crcs = [], []
+    for t in range(frames):
+        clip.append(
+            tuple([reader.array(n, padded=False) if t % p == 0 else None for n, p in inputs])
+        )
+        crcs.append(list(reader.unpack("<{}I".format(len(inputs) + ops))))
+    return clip, crcs

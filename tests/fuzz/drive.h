@@ -113,16 +113,17 @@ static inline uint64_t drive_work(const mlet_model_t *model) {
     return work;
 }
 
-// A frame of the size of input 0 through its normalization. Any bytes are a frame, but for a NaN.
-static inline void drive_frame(mlet_stream_t *stream, drive_random_t *random, uint8_t format) {
+// A frame of the size of an input through its normalization. Any bytes are a frame, but for a NaN.
+static inline void drive_frame(
+    mlet_stream_t *stream, uint16_t input, drive_random_t *random, uint8_t format) {
     const mlet_model_t *model = stream->model;
-    const mlet_shape_t shape = mlet_model_tensor(model, mlet_model_input(model, 0)).shape;
+    const mlet_shape_t shape = mlet_model_tensor(model, mlet_model_input(model, input)).shape;
     const mlet_frame_t frame = {format, shape.width, shape.height, 0, 0, shape.width, shape.height};
-    if (mlet_frame_check(&frame, mlet_model_pixel_format(model, 0), shape, NULL) != MLET_OK) {
+    if (mlet_frame_check(&frame, mlet_model_pixel_format(model, input), shape, NULL) != MLET_OK) {
         return;
     }
     uint8_t *pixels = drive_block(random, mlet_frame_bytes(&frame));
-    const mlet_status_t status = mlet_stream_frame(stream, &frame, pixels);
+    const mlet_status_t status = mlet_stream_frame(stream, input, &frame, pixels);
     if (status != MLET_OK && (status != MLET_E_FRAME || format != MLET_FRAME_FLOAT32)) {
         abort();
     }
@@ -141,12 +142,15 @@ static inline void drive_run(const mlet_model_t *model, drive_random_t *random) 
     }
     for (int frame = 0; frame < DRIVE_FRAMES; frame++) {
         for (uint16_t i = 0; i < model->input_count; i++) {
+            if (!mlet_stream_due(&stream, i)) {
+                continue;
+            }
             const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, i));
             drive_fill(random, mlet_stream_input(&stream, i), mlet_shape_bytes(tensor.shape));
-        }
-        for (uint8_t format = MLET_FRAME_GRAY8; format <= MLET_FRAME_FLOAT32; format++) {
-            if (mlet_model_pixel_format(model, 0) != MLET_PIXELS_RAW) {
-                drive_frame(&stream, random, format);
+            for (uint8_t format = MLET_FRAME_GRAY8; format <= MLET_FRAME_FLOAT32; format++) {
+                if (mlet_model_pixel_format(model, i) != MLET_PIXELS_RAW) {
+                    drive_frame(&stream, i, random, format);
+                }
             }
         }
         if (mlet_stream_run(&stream, NULL, NULL) != MLET_OK) {

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from host_sdk import golden
 from host_sdk.format.check import check_graph
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.mlet import LIMITS
-from host_sdk.format.normalization import PIXELS, Normalization, sample_range
+from host_sdk.format.normalization import Normalization, sample_range
 from host_sdk.format.operators import OPS
 from host_sdk.pack import chains
 
@@ -175,14 +175,13 @@ def graph_ops(draw, graph, source_index, kind, second=None, counts=channel_count
 @st.composite
 def one_op_graphs(draw, kind):
     """A graph of one op; an add has two inputs, sometimes the same one."""
-    graph = Graph(pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")])
     shape = draw(st.tuples(sizes, sizes, channel_counts))
     graph.tensors.append(tensor("x", shape, 0.5, draw(zero_points)))
-    graph.inputs.append(0)
     second = None
     if kind == "add" and draw(st.booleans()):
         graph.tensors.append(tensor("x2", shape, 0.25, draw(zero_points)))
-        graph.inputs.append(1)
+        graph.inputs.append(Input(1, "raw"))
         second = 1
     op = draw(graph_ops(graph, 0, kind, second))
     graph.outputs.append(op.output)
@@ -224,19 +223,23 @@ def samples_for(draw, normalization, shape=None):
 
 
 @st.composite
-def inputs_of(draw, graph, shape):
-    """Give `graph` an input of any format, of `shape`: (height, width)."""
+def inputs_of(draw, graph, shape, name="input", period=1):
+    """Give `graph` one more input, of any format and of `shape`: (height, width)."""
     formats = {"gray8": 1, "rgb888": 3, "int16": 1, "raw": draw(st.integers(1, 8))}
-    graph.pixel_format = draw(st.sampled_from(list(formats)))
-    graph.normalization = PIXELS
-    if graph.pixel_format == "int16":
-        graph.normalization = draw(normalizations(["int16"]))
-    elif graph.pixel_format != "raw" and draw(st.booleans()):
-        graph.normalization = draw(normalizations(["uint8"]))
-    zero = draw(zero_points) if graph.pixel_format == "raw" else graph.normalization.zero_point
-    channels = formats[graph.pixel_format]
-    graph.tensors.append(tensor("input", (*shape, channels), graph.normalization.scale, zero))
-    graph.inputs.append(0)
+    given = Input(len(graph.inputs), draw(st.sampled_from(list(formats))), period=period)
+    if given.pixel_format == "int16":
+        given.normalization = draw(normalizations(["int16"]))
+    elif given.pixel_format != "raw" and draw(st.booleans()):
+        given.normalization = draw(normalizations(["uint8"]))
+    zero = draw(zero_points) if given.pixel_format == "raw" else given.normalization.zero_point
+    channels = formats[given.pixel_format]
+    graph.tensors.append(tensor(name, (*shape, channels), given.normalization.scale, zero))
+    graph.inputs.append(given)
+
+
+def as_raw(graph):
+    """Return a graph whose inputs take int8 as it is."""
+    return replace(graph, inputs=[Input(x.tensor, "raw", period=x.period) for x in graph.inputs])
 
 
 @st.composite
@@ -246,6 +249,48 @@ def graphs(draw, max_ops=8):
     """
     graph = Graph(frames_per_second=10.0)
     draw(inputs_of(graph, draw(st.tuples(sizes, sizes))))
+    draw(ops_of(graph, max_ops))
+    return graph
+
+
+@st.composite
+def two_rate_graphs(draw, max_ops=8):
+    """As `graphs`, with two or three inputs; they and the ops are of any periods, in groups."""
+    graph = Graph(frames_per_second=10.0)
+    shape = draw(st.tuples(sizes, sizes))
+    periods = draw(st.sampled_from([(1, 3), (1, 2), (2, 1), (4, 2), (3, 2), (1, 1, 5), (2, 3, 1)]))
+    for name, period in zip(("first", "second", "third"), periods, strict=False):
+        draw(inputs_of(graph, shape, name, period))
+    draw(ops_of(graph, max_ops))
+    written = list(graph.input_periods)
+    for op in graph.ops:
+        before = [written[i] for i in op.inputs]
+        op.period = draw(st.sampled_from([*before, *before, 1, 2, 3, 4, 6]))
+        op.group = draw(st.sampled_from([0, 0, 0, op.period % 16, 15]))
+        written.append(op.period)
+    check_graph(graph)
+    return graph
+
+
+@st.composite
+def clips_for(draw, graph, frames):
+    """A clip for each input of a graph that runs for so many frames: samples, or int8."""
+    clips = []
+    for x in graph.inputs:
+        tensor, count = graph.tensors[x.tensor], -(-frames // x.period)
+        if x.pixel_format != "raw" and draw(st.booleans()):
+            rng = np.random.default_rng(draw(seeds))
+            kind = x.normalization.sample_type
+            clip = fill(rng, (count, *tensor.shape), *sample_range(kind), draw(styles))
+            clips.append(clip.astype(kind))
+        else:
+            clips.append(draw(frames_of(tensor, count)))
+    return clips
+
+
+@st.composite
+def ops_of(draw, graph, max_ops):
+    """Append random ops to the inputs of `graph`, and name its outputs."""
     kinds = [kind for kind in ALL_KINDS if kind != "dense"]
     counts = draw(st.sampled_from([channel_counts, chained_counts]))
     for _ in range(draw(st.integers(1, max_ops))):
@@ -264,7 +309,6 @@ def graphs(draw, max_ops=8):
         graph.outputs.append(draw(st.integers(0, len(graph.tensors) - 1)))
     if draw(st.booleans()):
         graph.labels = [f"label {i}" for i in range(graph.tensors[graph.outputs[0]].channels)]
-    return graph
 
 
 @st.composite
@@ -290,11 +334,11 @@ def draw_cases(kind, examples):
         op = graph.ops[0]
         if kind == "add":  # a stream has one input: add it to itself
             graph.tensors = [graph.tensors[0], graph.tensors[op.output]]
-            graph.inputs, graph.outputs, op.inputs, op.output = [0], [1], [0, 0], 1
+            graph.inputs, graph.outputs = [Input(0, "raw")], [1]
+            op.inputs, op.output = [0, 0], 1
         elif op.multiplier is not None:
             bits = data.draw(st.sampled_from([0, 20, 24]))  # short: requantized in one step
             op.multiplier = (op.multiplier >> bits) << bits
-        graph.pixel_format = "raw"
         check_graph(graph)
         frames = data.draw(st.integers(1, 2 + golden.frames_kept(op)))
         cases.append((graph, data.draw(frames_of(graph.tensors[0], frames))))
@@ -310,7 +354,7 @@ def draw_graphs(examples):
     @settings(max_examples=examples)
     @given(st.data())
     def collect(data):
-        graph = replace(data.draw(graphs()), pixel_format="raw")
+        graph = as_raw(data.draw(graphs()))
         cases.append((graph, data.draw(frames_of(graph.tensors[0], 4))))
 
     collect()
@@ -329,7 +373,7 @@ def mean_edges():
             ("temporal_average", (1, 1), {"frames": 16}),
         ):
             channels = (8, 6)[number % 2]
-            graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+            graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
             graph.tensors.append(tensor("x", (*size, channels), zero_point=x_zero))
             graph.tensors.append(tensor("y", (1, 1, channels), zero_point=y_zero))
             op = Op(kind, "mean", [0], 1, **fields)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from host_sdk import golden, native
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import chains, mlet_file, planner, targets
 
 KINDS = sorted(chains.IN_CHAINS)
@@ -22,7 +22,7 @@ def row_graphs(draw):
     """A line of ops that can all be chained, with a split into chains."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     shape = (draw(st.integers(1, 9)), draw(st.integers(1, 6)), 4 * draw(st.integers(1, 2)))
-    graph = Graph(inputs=[0], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors = [Tensor("x", *shape, 1.0, draw(st.integers(-128, 127)))]
     for number in range(draw(st.integers(2, 7))):
         add_op(draw, rng, graph, number)
@@ -171,7 +171,7 @@ def test_every_chosen_chain_is_worth_its_time(made, target):
 def widening():
     """A graph whose output is larger than its input, and the plan of it as one chain."""
     rng = np.random.default_rng(0)
-    graph = Graph(inputs=[0], outputs=[2], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[2])
     graph.tensors = [Tensor("x", 8, 4, 4, 1.0, 5), Tensor("d", 8, 4, 4, 1.0, -3)]
     graph.tensors.append(Tensor("y", 8, 4, 12, 1.0, 0))
     numbers = {"multiplier": np.int32(1 << 30), "shift": np.uint8(38), "bias": np.int32(9)}
@@ -204,6 +204,35 @@ def test_the_output_lies_as_near_to_the_input_as_it_may(widening, monkeypatch):
     monkeypatch.setattr(mlet_file, "check_plan", lambda graph, plan: None)
     with pytest.raises(MotionletError, match="tensor 2: arena_offset"):
         native.Model(mlet_file.pack(graph, plan))
+
+
+@given(row_graphs())
+def test_how_near_every_chain_may_come(made):
+    """What C finds from a few rows is what a look at every row gives, to the 16 bytes."""
+    graph = made[0]
+    for first, last in chains.possible(graph):
+        plan = planner.plan(graph, chains=[(first, last)])
+        source, target = graph.ops[first].inputs[0], graph.ops[last].output
+        lead = planner.round_up(chains.lead(graph, first, last))
+        at = 0
+        for index, size in enumerate(planner.arena_sizes(graph, plan.rows)):
+            plan.tensor_offsets[index], at = at, at + planner.round_up(size)
+        base = at + planner.round_up(graph.tensors[source].size)
+        plan.tensor_offsets[target] = base
+        plan.arena_bytes = base + graph.tensors[target].size + max(lead, 0)
+        plan.arena_bytes += graph.tensors[source].size
+        for distance in (lead, lead - 16):
+            plan.tensor_offsets[source] = base + distance
+            apart = not -graph.tensors[source].size < distance < graph.tensors[target].size
+            with mock.patch.object(mlet_file, "check_plan"):
+                content = mlet_file.pack(graph, plan)
+            try:
+                native.Model(content)
+            except MotionletError:
+                accepted = False
+            else:
+                accepted = True
+            assert accepted == (distance >= lead or apart)
 
 
 def test_the_wrong_number_of_rows_is_refused(make_vectors):

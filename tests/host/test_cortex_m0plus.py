@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from host_sdk import golden
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import WITH_ROWS, WITH_WEIGHTS
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.format.weights import unpack_int4
 from host_sdk.golden.ops import delayed
 from host_sdk.pack import mlet_file, planner, targets
@@ -103,7 +103,7 @@ def test_formulas_equal_golden(kind, data):
 
 def one_row(weights, bias, m, n, zero=0, act=(-128, 127), kind="pointwise"):
     """A pointwise op with one output channel."""
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [strategies.tensor("x", (1, 1, len(weights)), 1.0, -5)]
     graph.tensors.append(strategies.tensor("y", (1, 1, 1), 1.0, zero))
     op = Op(kind, kind, [0], 1, act_min=act[0], act_max=act[1])

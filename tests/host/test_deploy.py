@@ -11,7 +11,7 @@ from host_sdk.board.devices import open_device
 from host_sdk.board.remote import RemoteStream, require_module
 from host_sdk.board.verify import NativeTarget, verify
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import mlet_file, planner
 from host_sdk.pack.packing import pack_for
 
@@ -26,7 +26,7 @@ def other(make_vectors):
 
 def clip_for(graph, frames=5):
     rng = np.random.default_rng(3)
-    shape = graph.tensors[graph.inputs[0]].shape
+    shape = graph.input_tensor.shape
     return rng.integers(0, 256, (frames, *shape)).astype(np.uint8)
 
 
@@ -125,7 +125,7 @@ def test_a_model_larger_than_the_romfs_is_refused(virtual_pico, tiny, other):
 
 def rom_sized(size):
     """Return a model file a little over `size` bytes: many weights, hardly any memory."""
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     channels = 4000
     graph.tensors = [Tensor("x", 1, 1, size // channels, 1.0, 0)]
     graph.tensors.append(Tensor("y", 1, 1, channels, 1.0, 0))
@@ -166,7 +166,7 @@ def test_an_esp32_without_psram_is_told_so(unix_device):
 
 def long_memory():
     """Return a small model file that needs megabytes: the average of many large frames."""
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor(name, 64, 64, 4, 1.0, 0) for name in "xy"]
     op = Op("temporal_average", "mean", [0], 1, frames=256)
     op.multiplier, op.shift = np.array([1 << 30], np.int32), np.array([38], np.uint8)

@@ -10,7 +10,7 @@ import pytest
 from host_sdk import golden, paths
 from host_sdk.board.romfs import build_romfs
 from host_sdk.evaluation.alarms import BACKGROUND_NAMES
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import mlet_file, planner
 
 DEVICE = paths.repository() / "device"
@@ -181,7 +181,7 @@ def test_mip_manifest():
 
 def mean_graph():
     """Average the brightness of the left and right half; the brighter one wins."""
-    graph = Graph(pixel_format="gray8", labels=["left", "right"], inputs=[0], outputs=[2])
+    graph = Graph(labels=["left", "right"], inputs=[Input(0, "gray8")], outputs=[2])
     graph.tensors.append(Tensor("image", 4, 8, 1, float(np.float32(1 / 255)), -128))
     graph.tensors.append(Tensor("halves", 1, 2, 1, 0.5, 0))
     graph.tensors.append(Tensor("scores", 1, 1, 2, 0.5, 0))

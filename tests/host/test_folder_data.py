@@ -508,8 +508,8 @@ def test_train_and_quantize(tmp_path, thermal):
     graph = load_graph(out / "model.graph")
     assert graph.labels == ["left", "right"]
     assert graph.frames_per_second == 8
-    assert graph.normalization.to_dict() == run.record["normalization"]
-    assert graph.normalization.sample_type == ("int16" if thermal else "uint8")
+    assert graph.input.normalization.to_dict() == run.record["normalization"]
+    assert graph.input.normalization.sample_type == ("int16" if thermal else "uint8")
 
 
 def test_data_options_without_a_folder(tmp_path):

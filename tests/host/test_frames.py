@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from host_sdk import golden, native
 from host_sdk.errors import MotionletError
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.format.mlet import FRAME_FORMATS, PIXEL_FORMATS
 from host_sdk.format.normalization import Normalization, to_samples
 from host_sdk.golden.frames import BYTES_A_PIXEL
@@ -127,7 +127,7 @@ def test_c_equals_golden(case):
 
 def thermal_stream(height, width, normalization):
     """The C core on a model whose input is int16 of this size."""
-    graph = Graph(inputs=[0], outputs=[1], pixel_format="int16", normalization=normalization)
+    graph = Graph(inputs=[Input(0, "int16", normalization)], outputs=[1])
     zero = normalization.zero_point
     graph.tensors = [strategies.tensor(name, (height, width, 1), 1.0, zero) for name in "xy"]
     graph.ops = [Op("temporal_shift", "shift", [0], 1, shift_channels=1)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from host_sdk import golden
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import RecordError, check_graph
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 
 INT32_MAX = 2**31 - 1
 
@@ -115,7 +115,10 @@ def test_ops_say_what_the_specification_says(kind, data):
     graph = data.draw(strategies.one_op_graphs(kind))
     op = graph.ops[0]
     frames = golden.frames_kept(op) + 2
-    clips = {i: data.draw(strategies.frames_of(graph.tensors[i], frames)) for i in graph.inputs}
+    clips = {
+        i: data.draw(strategies.frames_of(graph.tensors[i], frames))
+        for i in range(len(graph.inputs))
+    }
     xs = [clips[i] for i in op.inputs]
     y = golden.run_op(graph, op, xs)
     t = data.draw(st.integers(0, frames - 1))
@@ -130,9 +133,9 @@ def test_shifting_as_it_reads_is_a_shift_in_front(kind, data):
     op.shift_channels = 4 * data.draw(st.integers(1, 1 + source.channels // 4))
     assume(op.shift_channels <= source.channels)
     clip = data.draw(strategies.frames_of(source, 3))
-    shift = Op("temporal_shift", "shift", [0], 2, shift_channels=op.shift_channels)
-    apart = replace(graph, tensors=[*graph.tensors, source])
-    apart.ops = [shift, replace(op, inputs=[2], shift_channels=0)]
+    shift = Op("temporal_shift", "shift", [0], 1, shift_channels=op.shift_channels)
+    apart = replace(graph, tensors=[source, *graph.tensors], outputs=[2])
+    apart.ops = [shift, replace(op, inputs=[1], output=2, shift_channels=0)]
     check_graph(graph)
     check_graph(apart)
     together = golden.run_clip(graph, clip)[-1]
@@ -153,7 +156,7 @@ def test_stream_equals_clip(data):
 
 
 def shift_graph(zero_point=7):
-    graph = Graph(pixel_format="raw", inputs=[0], outputs=[1])
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor(name, 1, 1, 3, 0.5, zero_point) for name in "xy"]
     graph.ops = [Op("temporal_shift", "shift", [0], 1, shift_channels=2)]
     return graph
@@ -184,7 +187,7 @@ def test_wrong_clips(clip, message):
 
 
 def conv_graph():
-    graph = Graph(pixel_format="raw", inputs=[0], outputs=[1])
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor("x", 4, 5, 2, 0.5, 0), Tensor("y", 4, 5, 3, 0.5, 0)]
     op = Op("conv2d", "conv", [0], 1, kernel=(3, 3), padding=(1, 1))
     op.weights = np.zeros((3, 3, 3, 2), np.int8)
@@ -228,19 +231,19 @@ def test_the_largest_bias_is_accepted():
         (lambda g: setattr(g.ops[0], "inputs", [0, 0]), "op", "input1"),
         (lambda g: setattr(g.ops[0], "inputs", [1]), "op", "input0"),
         (lambda g: setattr(g.ops[0], "output", 2), "op", "output"),
-        (lambda g: setattr(g.ops[0], "output", 0), "tensor", "writers"),
+        (lambda g: setattr(g.ops[0], "output", 0), "op", "output"),
         (lambda g: setattr(g.tensors[1], "height", 6), "op", "height"),
         (lambda g: setattr(g.tensors[0], "width", 4097), "tensor", "width"),
         (lambda g: setattr(g.tensors[0], "scale", math.inf), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e-50), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e40), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "zero_point", 128), "tensor", "zero_point"),
-        (lambda g: g.inputs.append(0), "tensor", "writers"),
+        (lambda g: g.inputs.append(Input(0)), "header", "tensor_count"),
         (lambda g: g.outputs.clear(), "header", "output_count"),
-        (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "tensor", "writers"),
+        (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "header", "tensor_count"),
         (lambda g: g.labels.append("one"), "header", "label_count"),
-        (lambda g: setattr(g, "pixel_format", "gray8"), "input", "pixel_format"),
-        (lambda g: setattr(g, "pixel_format", "rgb"), "input", "pixel_format"),
+        (lambda g: setattr(g.input, "pixel_format", "gray8"), "input", "pixel_format"),
+        (lambda g: setattr(g.input, "pixel_format", "rgb"), "input", "pixel_format"),
         (lambda g: setattr(g, "frames_per_second", -1.0), "header", "frames_per_second"),
     ],
 )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from host_sdk import golden, native
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import IN_PLACE, check_graph
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.pack import targets
 from host_sdk.pack.targets import make_layer
 
@@ -85,7 +85,7 @@ def test_stream_equals_clip_in_golden(kind, data):
 
 def _by_input(graph, op, xs):
     """`xs` in the order of the graph's inputs, where an op may read one of them twice."""
-    return [xs[op.inputs.index(tensor)] for tensor in graph.inputs]
+    return [xs[op.inputs.index(tensor)] for tensor in range(len(graph.inputs))]
 
 
 @pytest.mark.parametrize("n", range(1, 63))
@@ -112,7 +112,7 @@ def test_requantize_on_every_edge(n):
 @given(data=st.data())
 def test_conv3d_separable_is_its_three_ops(data):
     """depthwise2d, temporal_depthwise and pointwise in one call, frame by frame."""
-    graph = Graph(inputs=[0], pixel_format="raw")
+    graph = Graph(inputs=[Input(0, "raw")])
     shape = data.draw(st.tuples(strategies.sizes, strategies.sizes, strategies.channel_counts))
     graph.tensors.append(strategies.tensor("x", shape, 0.5, data.draw(strategies.zero_points)))
     for index, kind in enumerate(("depthwise2d", "temporal_depthwise", "pointwise")):

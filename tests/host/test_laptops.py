@@ -124,7 +124,7 @@ def test_without_a_compiler_the_golden_model_answers(tiny, tmp_path, monkeypatch
 
 
 def native_shape(tiny):
-    return native.Model(tiny[1]).input_shape
+    return native.Model(tiny[1]).input.shape
 
 
 def no_compiler():

@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import pytest
 import strategies
+import version4
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from host_sdk import native, paths
 from host_sdk.format import check
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.pack import mlet_file, planner, targets
 
 sys.path.insert(0, str(paths.repository() / "tools"))
@@ -33,6 +34,7 @@ HEADER = fmt.field_offsets(fmt.HEADER)
 
 # Where one changed field breaks several rules at once, readers may name any of them.
 BREAKS_SEVERAL = {
+    ("header", "format_version"),
     ("tensor", "height"),
     ("tensor", "width"),
     ("tensor", "channels"),
@@ -122,7 +124,7 @@ def loader():
 def int4_graph():
     """A conv2d, a pointwise and a dense of odd rows, all with weights of 4 bits."""
     rng = np.random.default_rng(4)
-    graph = Graph(inputs=[0], outputs=[3], pixel_format="gray8")
+    graph = Graph(inputs=[Input(0, "gray8")], outputs=[3])
     shapes = [(3, 3, 1), (3, 3, 5), (3, 3, 3), (1, 1, 2)]
     graph.tensors = [strategies.tensor(f"t{i}", shape) for i, shape in enumerate(shapes)]
     graph.tensors[0].zero_point = -128
@@ -140,13 +142,16 @@ def int4_graph():
 
 @pytest.fixture(scope="module")
 def models():
-    """Small files: two with every op, one of 4-bit weights, one normalized, one that shifts."""
+    """Small files: two with every op, one of 4-bit weights, one normalized, one that shifts, and
+    one of version 4: of two inputs, at two rates.
+    """
     graphs = (
         make_vectors.tiny_tsm(),
         make_vectors.tiny_separable(),
         int4_graph(),
         make_vectors.tiny_thermal(),
         make_vectors.tiny_shifting(),
+        make_vectors.tiny_two_rates(),
     )
     return [mlet_file.pack(graph, planner.plan(graph)) for graph in graphs]
 
@@ -174,7 +179,7 @@ def header_of(content):
 def fields_of(content):
     """Yield (record, index, field, offset in the file, struct code) of every field."""
     header = header_of(content)
-    for record, fields in fmt.RECORDS.items():
+    for record, fields in fmt.records_of(header["format_version"]).items():
         start, count = make_vectors.records(header, record)
         size = fmt.codec(fields).size
         for index in range(count):
@@ -233,7 +238,9 @@ def test_every_field_with_many_values(loader, models):
                 if c != "ok":
                     refused.add((record, field))
     # Fields without a wrong value: ones that say something only to people.
-    free = {(r, f) for r, fields in fmt.RECORDS.items() for f, _, _ in fields} - refused
+    free = {
+        (r, f) for v in (3, 4) for r, fields in fmt.records_of(v).items() for f, _, _ in fields
+    } - refused
     assert free <= {("op", "dilation_h"), ("op", "dilation_w")}
 
 
@@ -309,7 +316,7 @@ def test_every_weight_of_4_bits(loader, models):
 @given(data=st.data())
 def test_other_plans(loader, data):
     """Random graphs with tensors, scratch and state moved about."""
-    graph = data.draw(strategies.graphs())
+    graph = data.draw(st.one_of(strategies.graphs(), strategies.two_rate_graphs()))
     plan = planner.plan(graph)
     content = bytearray(mlet_file.pack(graph, plan))
     places = {(record, index, field): at for record, index, field, at, _ in fields_of(content)}
@@ -333,7 +340,7 @@ def test_other_plans(loader, data):
 
 @given(data=st.data())
 def test_random_bytes(loader, data):
-    graph = data.draw(strategies.graphs(max_ops=4))
+    graph = data.draw(st.one_of(strategies.graphs(4), strategies.two_rate_graphs(4)))
     content = mlet_file.pack(graph, planner.plan(graph))
     header = header_of(content)
     spoilt = bytearray(content)
@@ -378,7 +385,7 @@ def test_fuzz(models, arch, tmp_path):
     """
     flags = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-g", "-O1"]
     program = build("fuzz_loader", "clang", flags, arch)
-    seeds = list(models)
+    seeds = [*models, *(version4.upgraded(content) for content in models[:-1])]
     if arch:
         for content in models:
             graph, *_ = mlet_file.read(content)

@@ -54,7 +54,7 @@ def test_the_example_names_what_the_camera_sees(tiny, tmp_path):
     said = subprocess.run(run, input=frames.tobytes(), capture_output=True, check=True).stdout
     said = said.decode().split()
 
-    fit = ("gray8", 160, 120, graph.tensors[graph.inputs[0]].shape, (20, 0, 120, 120))
+    fit = ("gray8", 160, 120, graph.input_tensor.shape, (20, 0, 120, 120))
     clip = np.stack([golden.frame_to_tensor(frame.tobytes(), *fit) for frame in frames])
     best = golden.run_clip(graph, clip)[-1].reshape(len(frames), -1).argmax(axis=1)
     assert said == [graph.labels[label] for label in best]

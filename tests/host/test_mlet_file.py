@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from host_sdk import golden
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import mlet_file, planner
 
 
 def assert_same_graph(a, b):
     assert a.tensors == b.tensors
-    for name in ("inputs", "outputs", "labels", "pixel_format", "frames_per_second"):
+    for name in ("inputs", "outputs", "labels", "frames_per_second"):
         assert getattr(a, name) == getattr(b, name)
-    if a.pixel_format != "raw":
-        assert a.normalization == b.normalization
     for op, other in zip(a.ops, b.ops, strict=True):
         for field in dataclasses.fields(op):
             value, read = getattr(op, field.name), getattr(other, field.name)
@@ -43,19 +41,18 @@ def test_round_trip(graph, scratch):
     assert mlet_file.pack(read, read_plan) == content
     version = 2 if any(plan.rows) or any(op.weight_bits == 4 for op in graph.ops) else 1
     shifts = any(op.kind != "temporal_shift" and op.shift_channels for op in graph.ops)
-    if shifts or (graph.pixel_format != "raw" and not graph.normalization.is_pixels):
+    if shifts or not graph.input.normalization.is_pixels:
         version = 3
     assert (info.format_version, info.target, info.total_bytes) == (
         version,
         "portable",
         len(content),
     )
-    assert info.pixel_formats == [graph.pixel_format]
 
 
 def pointwise_graph(ops=1, channels=4):
     """A chain of pointwise ops that all have equal parameters."""
-    graph = Graph(inputs=[0], pixel_format="raw", frames_per_second=12.5)
+    graph = Graph(inputs=[Input(0, "raw")], frames_per_second=12.5)
     graph.tensors = [Tensor("x", 2, 3, channels, 0.5, -3)]
     for index in range(ops):
         op = Op("pointwise", f"op{index}", [index], index + 1)
@@ -195,10 +192,10 @@ def resealed(content, at, patch):
         (lambda c: c + b"\0", "header: total_bytes: too long: 261 bytes, the header says 260"),
         (lambda c: c[:-1] + b"\0", "the file is damaged"),
         (
-            lambda c: resealed(c, 4, b"\4\0"),
-            "header: format_version: 4 is newer than this library reads, 3: update it",
+            lambda c: resealed(c, 4, b"\5\0"),
+            "header: format_version: 5 is newer than this library reads, 4: update it",
         ),
-        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not in 1 to 3"),
+        (lambda c: resealed(c, 4, b"\0\0"), "header: format_version: 0 is not in 1 to 4"),
         (lambda c: resealed(c, 6, b"\1\0"), "header: target: 1 is not known"),
         (lambda c: resealed(c, 4, b"\2\0\1\0"), "header: target: packed for cortex_m0plus"),
         (lambda c: resealed(c, 6, b"\7\0"), "header: target: 7 is not known; there are 0 portable"),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import IN_PLACE, RecordError
-from host_sdk.format.graph import Graph, Op, Tensor
-from host_sdk.pack.planner import check_plan, lifetimes, plan, state_bytes
+from host_sdk.format.graph import Graph, Input, Op, Tensor
+from host_sdk.pack import chains
+from host_sdk.pack.planner import check_plan, held_tensors, lifetimes, plan, state_bytes
 
 scratch_sizes = st.one_of(st.none(), st.integers(0, 300))
 
@@ -25,20 +27,30 @@ def plan_whole(graph, scratch_bytes=None):
 def obeys_the_rules(graph, plan):
     """Play a plan through: every byte of the arena remembers which tensor was written there last.
 
-    A second reading of the rules: True when each tensor is whole whenever it is read.
+    A second reading of the rules: True when each tensor is whole whenever it is read, at every
+    frame until all periods begin anew.
     """
     owner = np.full(plan.arena_bytes, -1)
+    cycle = math.lcm(*(writer.period for writer in (*graph.inputs, *graph.ops)))
+    return all(frame_obeys(graph, plan, owner, t) for t in range(cycle))
+
+
+def frame_obeys(graph, plan, owner, t):
+    """Play frame t."""
     scratch_owner = len(graph.tensors)
 
     def place(tensor):
         start = plan.tensor_offsets[tensor]
         return slice(start, start + graph.tensors[tensor].size)
 
-    for tensor in graph.inputs:
-        if (owner[place(tensor)] != -1).any():
-            return False
+    due = [given.tensor for given in graph.inputs if t % given.period == 0]
+    for tensor in due:
         owner[place(tensor)] = tensor
+    if any((owner[place(tensor)] != tensor).any() for tensor in due):
+        return False
     for index, op in enumerate(graph.ops):
+        if t % op.period:
+            continue
         start = plan.scratch_offsets[index]
         owner[start : start + plan.scratch_sizes[index]] = scratch_owner
         if any((owner[place(tensor)] != tensor).any() for tensor in op.inputs):
@@ -87,6 +99,89 @@ def test_check_plan_refuses_what_does_not_play_through(data):
             check_plan(graph, made)
 
 
+@given(graph=strategies.two_rate_graphs(max_ops=10), chains=st.booleans())
+def test_plans_of_several_rates_obey_the_rules(graph, chains):
+    check_plan(graph, plan(graph, chains=chains))
+    assert obeys_the_rules(graph, plan_whole(graph))
+
+
+@given(data=st.data())
+def test_check_plan_refuses_what_treads_on_a_held_tensor(data):
+    """Ops of longer periods may meet at other frames than the first: the rules leave no room."""
+    graph = data.draw(strategies.two_rate_graphs())
+    made = plan_whole(graph)
+    moved = data.draw(st.integers(0, len(graph.tensors) - 1))
+    made.tensor_offsets[moved] = data.draw(st.sampled_from(made.tensor_offsets))
+    made.arena_bytes += 16 * graph.tensors[moved].size
+    if not obeys_the_rules(graph, made):
+        with pytest.raises(RecordError, match="arena_offset"):
+            check_plan(graph, made)
+
+
+def test_what_is_held_has_its_place_alone():
+    """A shift in place of its input; not so where either is read at frames in between."""
+    for periods, arena in (((1, 1, 1), 64), ((2, 2, 1), 96), ((2, 4, 4), 96), ((1, 2, 2), 64)):
+        graph = chain(["temporal_shift", "temporal_shift", "add"])
+        graph.ops[1].inputs, graph.ops[2].inputs = [0], [1, 2]
+        graph.input.period = periods[0]
+        graph.ops[0].period, graph.ops[1].period = periods[1:]
+        made = plan(graph)
+        assert made.arena_bytes >= arena, periods
+        assert obeys_the_rules(graph, made)
+        for tensor in held_tensors(graph):
+            assert made.lifetimes[tensor] == (-1, 3)
+            assert made.tensor_offsets.count(made.tensor_offsets[tensor]) == 1
+
+
+def test_held_tensors():
+    """Of a period above 1, and an output, or with a reader at frames in between."""
+    graph = chain(["temporal_shift", "temporal_shift", "temporal_shift"])
+
+    def held(*periods):
+        graph.input.period = periods[0]
+        for op, period in zip(graph.ops, periods[1:], strict=True):
+            op.period = period
+        return held_tensors(graph)
+
+    assert held(1, 1, 1, 1) == set()
+    assert held(2, 2, 4, 1) == {2}
+    assert held(3, 6, 6, 6) == {3}
+    assert held(3, 2, 4, 2) == {0, 2, 3}
+    assert held(1, 4, 6, 1) == {1, 2}
+
+
+def test_no_chain_across_periods_or_groups(make_vectors):
+    graph = make_vectors.tiny_shifting()
+    linked = chains.links(graph)
+    assert {0, 1} <= linked
+    graph.ops[1].period = 2
+    assert not {0, 1} & chains.links(graph)
+    graph.ops[1].period, graph.ops[1].group = 1, 3
+    assert not {0, 1} & chains.links(graph)
+    graph.ops[0].group = graph.ops[2].group = 3
+    assert {0, 1} <= chains.links(graph)
+
+
+def test_more_live_at_once_than_a_checker_holds():
+    """Many branches, added up at the end: the format has a limit."""
+    for branches, fits in ((63, True), (64, False)):
+        graph = chain(["average_pool"] * branches)
+        for op in graph.ops:
+            op.inputs = [0]
+        for index in range(1, branches):
+            last = len(graph.tensors) - 1
+            source = chain(["add"]).ops[0]
+            source.inputs, source.output = [index, last if index > 1 else branches], last + 1
+            graph.tensors.append(Tensor("sum", 1, 1, 32, 0.5, 0))
+            graph.ops.append(source)
+        graph.outputs = [len(graph.tensors) - 1]
+        if fits:
+            check_plan(graph, plan_whole(graph))
+        else:
+            with pytest.raises(RecordError, match=r"live: 65 tensors are live"):
+                plan_whole(graph)
+
+
 def smallest_arena(graph):
     """The least bytes of all plans: each choice of ops in place, each order of first fit."""
     spans, best = lifetimes(graph), None
@@ -125,7 +220,7 @@ def test_small_graphs_get_the_smallest_arena(graph):
 
 def chain(kinds, size=32):
     """Ops that keep the shape, on [1, 1, size]; adds take the input once more."""
-    graph = Graph(pixel_format="raw", inputs=[0])
+    graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors = [Tensor("x", 1, 1, size, 0.5, 0)]
     for kind in kinds:
         last = len(graph.tensors) - 1

@@ -260,7 +260,7 @@ def test_residual_flatten_and_names():
     assert graph.ops[1].act_min == graph.tensors[2].zero_point
     assert graph.ops[5].weights.shape == (5, 2 * 2 * 2)
     assert (graph.labels, graph.frames_per_second) == (list("abcde"), 12.5)
-    assert graph.pixel_format == "raw"  # of two channels
+    assert graph.input.pixel_format == "raw"  # of two channels
     for wanted, got in zip(floats, reals, strict=True):
         assert np.mean((got - wanted) ** 2) < np.mean(wanted**2) / 300
 
@@ -273,7 +273,7 @@ def test_image_model():
     model = shaken(keras.Model(image, layers.Dense(3)(x)))
     images = smooth_clips(6, 1, 8, 8, 3)[:, 0]
     graph = quantize.quantize(model, images)
-    assert graph.pixel_format == "rgb888"
+    assert graph.input.pixel_format == "rgb888"
     got = golden.run_clip(graph, (images.astype(np.int16) - 128).astype(np.int8))[-1][:, 0, 0]
     real = (got.astype(float) - graph.tensors[-1].zero_point) * graph.tensors[-1].scale
     wanted = np.asarray(model(images / np.float32(255)))

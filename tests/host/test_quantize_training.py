@@ -230,7 +230,7 @@ def test_the_graph_knows_how_its_samples_are_normalized(tmp_path):
     recipe = Recipe(clips=6, equalize=False, correct_bias=False)
     for chosen in (recipe, replace(recipe, weights_share=0.9, qat_epochs=1)):
         graph, _ = quantize_run(Run(tmp_path, record), chosen)
-        assert graph.normalization == normalization
+        assert graph.input.normalization == normalization
         frames = graph.tensors[0]
         assert (frames.scale, frames.zero_point) == (normalization.scale, 0)
         assert graph.labels == list(task.LABELS)

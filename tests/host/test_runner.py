@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host_sdk import golden, native
 from host_sdk.errors import MotionletError
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import mlet_file, planner
 
 FRAMES = st.integers(1, 10)
@@ -37,10 +37,10 @@ def test_every_op_of_every_frame(data):
 @given(data=st.data())
 def test_samples_are_normalized(data):
     """From samples on, twice with a reset in between: the input tensor and every output."""
-    graph = data.draw(strategies.graphs(max_ops=3).filter(lambda g: g.pixel_format != "raw"))
-    clip = data.draw(strategies.samples_for(graph.normalization, graph.tensors[0].shape))
+    graph = data.draw(strategies.graphs(max_ops=3).filter(lambda g: g.input.pixel_format != "raw"))
+    clip = data.draw(strategies.samples_for(graph.input.normalization, graph.tensors[0].shape))
     offline = golden.run_clip(graph, clip)
-    tensors = graph.normalization.run(clip)
+    tensors = graph.input.normalization.run(clip)
     stream, reference = native.Stream(open_in_c(graph)), golden.Stream(graph)
     for _ in range(2):
         stream.reset()
@@ -124,8 +124,9 @@ def run_inputs(graph, clips):
 def test_several_inputs_and_outputs(data):
     graph = data.draw(strategies.one_op_graphs("add"))
     last = data.draw(strategies.graph_ops(graph, graph.outputs[0], "temporal_average")).output
-    graph.outputs = [last, *graph.inputs, graph.ops[0].output]
-    clips = [data.draw(strategies.frames_of(graph.tensors[i], 3)) for i in graph.inputs]
+    inputs = range(len(graph.inputs))
+    graph.outputs = [last, *inputs, graph.ops[0].output]
+    clips = [data.draw(strategies.frames_of(graph.tensors[i], 3)) for i in inputs]
     total, mean = golden.run_clip(graph, clips)
     expected = [mean[-1], *(clip[-1] for clip in clips), total[-1]]
     for got, wanted in zip(run_inputs(graph, clips), expected, strict=True):
@@ -134,7 +135,7 @@ def test_several_inputs_and_outputs(data):
 
 def running_mean():
     """A model of one temporal average over 4 frames, in place."""
-    graph = Graph(pixel_format="raw", inputs=[0], outputs=[1])
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors = [Tensor(name, 2, 2, 3, 0.5, 11) for name in "xy"]
     op = Op("temporal_average", "mean", [0], 1, frames=4)
     op.multiplier, op.shift = np.array([2**30], np.int32), np.array([32], np.uint8)

@@ -11,7 +11,7 @@ import pytest
 
 from host_sdk import golden
 from host_sdk.format.check import check_graph
-from host_sdk.format.graph import Graph, Op, Tensor
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.networks import import_keras
 from host_sdk.quantize.requantize import quantize_add, quantize_multipliers
 
@@ -226,12 +226,11 @@ def test_numbers_are_a_graph_of_ours(tflite):
         "dense",
     ]
     # Our graphs hold activations only: renumber the tensors.
-    used = sorted({i for op in reader.graph.ops for i in (*op.inputs, op.output)})
+    used = [int(reader.sub.Inputs(0)), *(op.output for op in reader.graph.ops)]
     graph = Graph([reader.graph.tensors[i] for i in used], reader.graph.ops)
     for op in graph.ops:
         op.inputs, op.output = [used.index(i) for i in op.inputs], used.index(op.output)
-    graph.inputs, graph.outputs = [used.index(int(reader.sub.Inputs(0)))], [graph.ops[-1].output]
-    graph.pixel_format = "raw"
+    graph.inputs, graph.outputs = [Input(0, "raw")], [graph.ops[-1].output]
     check_graph(graph)
 
 

@@ -61,7 +61,7 @@ def test_the_whole_way_through_c(make_vectors, tmp_path):
     saved = load_graph(tmp_path / "model.graph")
     data = mlet_file.pack(saved, planner.plan(saved))
     graph = mlet_file.read(data)[0]
-    assert graph.normalization == saved.normalization == make_vectors.tiny_thermal().normalization
+    assert graph.inputs == saved.inputs == make_vectors.tiny_thermal().inputs
     samples, _ = thermal_walk.make_clips(2, 6)
     for clip in (clips.to_input(graph, samples[0]), clips.noise_clip(graph)):
         assert clip.shape[1:] == graph.tensors[0].shape
@@ -70,14 +70,14 @@ def test_the_whole_way_through_c(make_vectors, tmp_path):
         assert len(np.unique(np.concatenate(report.logits))) > 2
     told = describe(data)
     assert told["format_version"] == 3
-    assert told["normalization"] == "background, span 2, rate 3"
-    assert told["background_bytes"] == 4 * 6 * 8
+    assert told["inputs"][0]["normalization"] == "background, span 2, rate 3"
+    assert told["inputs"][0]["background_bytes"] == 4 * 6 * 8
 
 
 def test_verify_sees_a_wrong_background(make_vectors):
     """A target that normalizes otherwise is caught at the input tensor."""
     graph, other = make_vectors.tiny_thermal(), make_vectors.tiny_thermal()
-    other.normalization = Normalization.background(2, 4, "int16")
+    other.input.normalization = Normalization.background(2, 4, "int16")
     data = mlet_file.pack(other, planner.plan(other))
     difference = verify(NativeTarget(data), graph, clips.noise_clip(graph)).difference
     assert (difference.op, difference.name) == (-1, "input")

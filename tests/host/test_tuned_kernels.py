@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from host_sdk import golden
 from host_sdk.format.check import IN_PLACE, check_graph
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.pack import targets
 
 TARGET = "cortex_m0plus"  # of the tests that are about its forms
@@ -60,7 +60,7 @@ def test_means_at_the_ends_of_their_range(target):
 def _pointwise(x_shape, weights, bits=8):
     """A pointwise layer whose requantization is of the single kind, and its packed shifts."""
     channels = len(weights)
-    graph = Graph(pixel_format="raw", inputs=[0], outputs=[1])
+    graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
     graph.tensors.append(strategies.tensor("x", x_shape, zero_point=-5))
     graph.tensors.append(strategies.tensor("y", (*x_shape[:2], channels), zero_point=7))
     op = Op("pointwise", "op", [0], 1, weights=np.asarray(weights, np.int8), weight_bits=bits)

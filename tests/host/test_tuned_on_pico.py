@@ -6,7 +6,6 @@ Hypothesis draws layers; all of them go to the board in one ROMFS, packed for it
 import json
 import os
 import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ import strategies
 from host_sdk import golden
 from host_sdk.board.devices import open_device
 from host_sdk.board.romfs import build_romfs
-from host_sdk.format.graph import Graph, Op
+from host_sdk.format.graph import Graph, Input, Op
 from host_sdk.pack import planner
 from host_sdk.pack.packing import pack_for
 
@@ -51,7 +50,7 @@ def lane_edges():
     for weights in ([127, 128 - 127 - 1, 127, 1], [64, 64, 64, 63], [64, 64, 64, 64], [127] * 4):
         for sign in (1, -1):
             for bits, most in ((8, 127), (4, 7)):
-                graph = Graph(inputs=[0], outputs=[1], pixel_format="raw")
+                graph = Graph(inputs=[Input(0, "raw")], outputs=[1])
                 graph.tensors.append(strategies.tensor("x", (3, 5, 36), zero_point=-128))
                 graph.tensors.append(strategies.tensor("y", (3, 5, 3), zero_point=7))
                 rows = np.clip(np.array([weights * 9] * 3) * sign, -most, most)
@@ -72,7 +71,7 @@ def chained(make_vectors):
     cases = []
     tiny = (make_vectors.tiny_tsm, make_vectors.tiny_separable, make_vectors.tiny_shifting)
     for build in tiny:
-        graph = replace(build(), pixel_format="raw")
+        graph = strategies.as_raw(build())
         clip = np.random.default_rng(0).integers(-128, 128, (6, *graph.tensors[0].shape), np.int8)
         assert any(planner.plan(graph).rows) or build is make_vectors.tiny_tsm
         cases.append((graph, clip))

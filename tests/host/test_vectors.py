@@ -78,6 +78,10 @@ def test_op_vectors_in_c(files, kind):
     assert cursor.at == len(cursor.content)
 
 
+def dtype_of(model_input):
+    return np.dtype("<i2" if model_input.pixel_format == "int16" else "u1")
+
+
 @pytest.mark.parametrize("packed", ["", *make_vectors.PACKED])
 @pytest.mark.parametrize("name", list(make_vectors.MODELS))
 def test_traces_in_c(files, name, packed):
@@ -85,15 +89,18 @@ def test_traces_in_c(files, name, packed):
     stream, cursor = native.Stream(model), Cursor(files[f"{name}.trace"])
     magic, frames, ops, size = cursor.unpack("<4sHHI")
     assert (magic, ops) == (b"MTRC", model.op_count)
-    for _ in range(frames):
-        if model.pixel_format == "int16":
-            x = stream.normalize(cursor.array("<i2", size // 2).reshape(model.input_shape))
-        else:
-            pixels = cursor.array("u1", size).reshape(model.input_shape)
-            x = (pixels.astype(int) - 128).astype(np.int8)
-        maps = [x, *stream.push_trace(x)]
-        crcs = cursor.unpack(f"<{ops + 1}I")
-        assert crcs == tuple(zlib.crc32(array.tobytes()) for array in maps)
+    assert size == sum(dtype_of(x).itemsize * int(np.prod(x.shape)) for x in model.inputs)
+    for t in range(frames):
+        samples = [
+            None if t % x.period else cursor.array(dtype_of(x), *x.shape) for x in model.inputs
+        ]
+        tensors = stream.normalize(samples)
+        for pixels, x, given in zip(samples, tensors, model.inputs, strict=True):
+            if given.pixel_format == "gray8" and x is not None:
+                np.testing.assert_array_equal(x, pixels.astype(int) - 128)
+        maps = [*tensors, *stream.push_trace(tensors)]
+        crcs = cursor.unpack(f"<{len(model.inputs) + ops}I")
+        assert crcs == tuple(0 if a is None else zlib.crc32(a.tobytes()) for a in maps)
     assert cursor.at == len(cursor.content)
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,8 +63,8 @@ def test_layers_equal_golden(xtensa, kind):
 def test_models_equal_golden(xtensa, make_vectors):
     cases = []
     for build in make_vectors.MODELS.values():
-        graph = replace(build(), pixel_format="raw")
-        shape = (6, *graph.tensors[graph.inputs[0]].shape)
+        graph = strategies.as_raw(build())
+        shape = (6, *graph.input_tensor.shape)
         cases.append((graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8)))
     check(xtensa, cases)
 
@@ -94,14 +93,14 @@ def test_chains_equal_golden(xtensa):
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_the_demos_network_equals_golden(xtensa):
     graph = bench.demo_case().graph
-    shape = (3, *graph.tensors[graph.inputs[0]].shape)
+    shape = (3, *graph.input_tensor.shape)
     check(xtensa, [(graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8))])
 
 
 def test_counts_are_exact(xtensa, make_vectors):
     """The same code takes the same instructions, whatever ran before it; another layer, others."""
-    graph = replace(make_vectors.tiny_separable(), pixel_format="raw")
-    clip = np.zeros((2, *graph.tensors[graph.inputs[0]].shape), np.int8)
+    graph = strategies.as_raw(make_vectors.tiny_separable())
+    clip = np.zeros((2, *graph.input_tensor.shape), np.int8)
     once, again = jobs_of([(graph, clip)]) * 2, jobs_of([(graph, clip)])
     counts = [
         [[[op.instructions for op in frame] for frame in frames] for frames in xtensa.run(jobs)]
@@ -132,7 +131,7 @@ def test_measured_anew(xtensa):
 
 def test_a_crash_is_reported(xtensa, tiny):
     graph, data = tiny
-    clip = np.zeros((1, *graph.tensors[graph.inputs[0]].shape), np.int8)
+    clip = np.zeros((1, *graph.input_tensor.shape), np.int8)
     with pytest.raises(MotionletError, match="refuses job 0: -3"):
         xtensa.run([(graph, b"MLET" + bytes(300), clip)])
     assert len(xtensa.run([(graph, data, clip)])) == 1

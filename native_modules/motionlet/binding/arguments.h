@@ -151,12 +151,25 @@ static bool given(const call_t *call, size_t argument) {
     return call->given & BIT(argument);
 }
 
+static RAISES void raise_twice(const char *who, const char *name) {
+    mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is given twice"), who, name);
+}
+
+static RAISES void raise_unknown(const char *who, const char *name) {
+    mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: takes no argument '%s'"), who, name);
+}
+
+static RAISES void raise_positions(const char *who, size_t taken, size_t count) {
+    mp_raise_msg_varg(&mp_type_TypeError,
+        MP_ERROR_TEXT("%s: takes %u arguments by position, not %u"), who, (unsigned)taken,
+        (unsigned)count);
+}
+
 static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t value) {
     const argument_t *argument = &arguments[index];
     uint8_t *at = (uint8_t *)call + argument->offset;
     if (given(call, index)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is given twice"),
-            call_name(id), argument->name);
+        raise_twice(call_name(id), argument->name);
     }
     if (value == mp_const_none && !is_needed(index)) {
         return;
@@ -207,9 +220,7 @@ static void parse_arguments(call_t *call, uint8_t id, uint32_t without, size_t n
         }
     }
     if (used < n_args) {
-        mp_raise_msg_varg(&mp_type_TypeError,
-            MP_ERROR_TEXT("%s: takes %u arguments by position, not %u"), call_name(id),
-            (unsigned)used, (unsigned)n_args);
+        raise_positions(call_name(id), used, n_args);
     }
     for (size_t slot = 0; slot < keywords->alloc; slot++) {
         if (!mp_map_slot_is_filled(keywords, slot)) {
@@ -222,8 +233,7 @@ static void parse_arguments(call_t *call, uint8_t id, uint32_t without, size_t n
             i++;
         }
         if (i == ARGUMENTS) {
-            mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: takes no argument '%s'"),
-                call_name(id), name);
+            raise_unknown(call_name(id), name);
         }
         store_argument(call, id, i, keywords->table[slot].value);
     }

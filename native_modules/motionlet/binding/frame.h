@@ -70,10 +70,6 @@ static const uint8_t *get_pixels(
     return pixels;
 }
 
-static RAISES void raise_nan(const char *name) {
-    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
-}
-
 #if MLET_WITH_KERNELS
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     call_t call;

@@ -4,12 +4,6 @@
 
 #include "values.h"
 
-#ifndef MLET_INPUT_PERIOD // SHIM
-#define mlet_stream_due(stream, i) true
-#define mlet_model_period(model, i) 1u
-#define mlet_stream_frame(stream, i, frame, pixels) mlet_stream_frame(stream, frame, pixels)
-#endif // SHIM
-
 typedef struct {
     mp_obj_base_t base;
     mlet_model_t model;
@@ -31,6 +25,8 @@ static const char *target_name(uint32_t target) {
 static const char *pixel_name(const mlet_model_t *model, uint16_t input) {
     return name_at(PIXEL_NAMES, mlet_model_pixel_format(model, input), "?");
 }
+
+DECLARE_TYPE(model_type);
 
 static mp_obj_t new_shape(mlet_shape_t shape) {
     const mp_obj_t items[] = {
@@ -58,32 +54,32 @@ static const char *input_name(const mlet_model_t *model, uint16_t index) {
     return mlet_model_tensor(model, mlet_model_input(model, index)).name;
 }
 
-static mp_obj_t new_input(const mlet_model_t *model, uint16_t index) {
+// A tensor; with how it is fed, if it is input number `index`.
+static mp_obj_t new_tensor(const mlet_model_t *model, bool is_input, uint16_t index) {
     FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point,
         MP_QSTR_pixel_format, MP_QSTR_period};
-    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, index));
-    const mp_obj_t items[] = {
+    const mlet_tensor_t tensor = mlet_model_tensor(
+        model, is_input ? mlet_model_input(model, index) : mlet_model_output(model, index));
+    mp_obj_t items[MP_ARRAY_SIZE(fields)] = {
         new_string(tensor.name),
         new_shape(tensor.shape),
         mp_obj_new_float_from_f(tensor.scale),
         MP_OBJ_NEW_SMALL_INT(tensor.zero_point),
-        new_string(pixel_name(model, index)),
-        MP_OBJ_NEW_SMALL_INT(mlet_model_period(model, index)),
     };
-    return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
+    if (!is_input) {
+        return mp_obj_new_attrtuple(fields, 4, items);
+    }
+    items[4] = new_string(pixel_name(model, index));
+    items[5] = MP_OBJ_NEW_SMALL_INT(mlet_model_period(model, index));
+    return mp_obj_new_attrtuple(fields, 6, items);
+}
+
+static mp_obj_t new_input(const mlet_model_t *model, uint16_t index) {
+    return new_tensor(model, true, index);
 }
 
 static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
-    FIELD_NAMES fields[] = {
-        MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point};
-    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_output(model, index));
-    const mp_obj_t items[] = {
-        new_string(tensor.name),
-        new_shape(tensor.shape),
-        mp_obj_new_float_from_f(tensor.scale),
-        MP_OBJ_NEW_SMALL_INT(tensor.zero_point),
-    };
-    return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
+    return new_tensor(model, false, index);
 }
 
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {

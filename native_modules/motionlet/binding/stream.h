@@ -43,25 +43,25 @@ DECLARE_TYPE(stream_type);
 // ---------------------------------------------------------------------------------------------
 // One argument to an input: by position, or by the input's name
 
-typedef struct {
-    size_t count;
-    const mp_obj_t *args;
-    const mp_map_t *keywords; // may be NULL
-} by_input_t;
+typedef union {
+    mp_obj_t object; // None where nothing is given
+    const uint8_t *bytes;
+} by_input_t[MLET_LIMIT_MAX_INPUTS];
 
 static bool is_sequence(mp_obj_t object) {
     return mp_obj_is_type(object, &mp_type_tuple) || mp_obj_is_type(object, &mp_type_list);
 }
 
-// A frame, or a tuple or list of one frame to an input. *frame must last as long as the result.
-static by_input_t one_or_several(const mp_obj_t *frame) {
-    by_input_t given = {1, frame, NULL};
-    if (is_sequence(*frame)) {
-        mp_obj_t *items;
-        mp_obj_get_array(*frame, &given.count, &items);
-        given.args = items;
+// The items of a tuple or list; or the object itself.
+static size_t items_of(const mp_obj_t *object, const mp_obj_t **items) {
+    size_t count = 1;
+    *items = object;
+    if (is_sequence(*object)) {
+        mp_obj_t *array;
+        mp_obj_get_array(*object, &count, &array);
+        *items = array;
     }
-    return given;
+    return count;
 }
 
 // The number of the input of this name; input_count if there is none.
@@ -74,40 +74,28 @@ static uint16_t input_named(const mlet_model_t *model, mp_obj_t name_in) {
     return i;
 }
 
-static void check_by_input(const char *who, const mlet_model_t *model, const by_input_t *given) {
-    if (given->count > model->input_count) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %u given, model has %u %s"), who,
-            (unsigned)given->count, model->input_count,
-            model->input_count == 1 ? "input" : "inputs");
+static void sort_by_input(by_input_t sorted, const char *who, const mlet_model_t *model,
+    size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    if (n_args > model->input_count) {
+        raise_positions(who, model->input_count, n_args);
     }
-    for (size_t slot = 0; given->keywords != NULL && slot < given->keywords->alloc; slot++) {
-        if (!mp_map_slot_is_filled(given->keywords, slot)) {
-            continue;
+    for (uint16_t i = 0; i < model->input_count; i++) {
+        sorted[i].object = i < n_args ? args[i] : mp_const_none;
+    }
+    for (size_t k = 0; k < keywords->used; k++) { // of a call: it has no gaps
+        const mp_obj_t name = keywords->table[k].key;
+        const uint16_t i = input_named(model, name);
+        if (i < n_args) {
+            raise_twice(who, input_name(model, i));
         }
-        const mp_obj_t name = given->keywords->table[slot].key;
-        const uint16_t input = input_named(model, name);
-        if (input < given->count || input == model->input_count) {
-            mp_raise_msg_varg(&mp_type_TypeError,
-                input < given->count ? MP_ERROR_TEXT("%s: %s is given twice")
-                                     : MP_ERROR_TEXT("%s: model has no input '%s'"),
-                who, mp_obj_str_get_str(name));
+        if (i == model->input_count) {
+            raise_unknown(who, mp_obj_str_get_str(name));
         }
+        sorted[i].object = keywords->table[k].value;
     }
 }
 
-// What is given for an input; None when nothing is.
-static mp_obj_t for_input(const mlet_model_t *model, const by_input_t *given, uint16_t input) {
-    if (input < given->count) {
-        return given->args[input];
-    }
-    for (size_t slot = 0; given->keywords != NULL && slot < given->keywords->alloc; slot++) {
-        if (mp_map_slot_is_filled(given->keywords, slot)
-            && input_named(model, given->keywords->table[slot].key) == input) {
-            return given->keywords->table[slot].value;
-        }
-    }
-    return mp_const_none;
-}
+static const mp_map_t no_keywords;
 
 // ---------------------------------------------------------------------------------------------
 // A new stream
@@ -129,58 +117,47 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
 }
 
 // Whether the arguments of Model.stream() are formats by input: one tuple, or None, to each.
-static bool is_by_input(const mlet_model_t *model, const by_input_t *given) {
-    const mp_map_t *keywords = given->keywords;
-    if (given->count > 0) {
-        return is_sequence(given->args[0])
-            || (model->input_count > 1 && given->args[0] == mp_const_none);
+static bool is_by_input(
+    const mlet_model_t *model, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    if (n_args > 0) {
+        return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
     }
-    for (size_t slot = 0; slot < keywords->alloc; slot++) {
-        if (mp_map_slot_is_filled(keywords, slot)
-            && input_named(model, keywords->table[slot].key) < model->input_count
-            && !mp_obj_is_int(keywords->table[slot].value)) {
-            return true;
-        }
-    }
-    return false;
+    return keywords->used > 0 && is_sequence(keywords->table[0].value)
+        && input_named(model, keywords->table[0].key) < model->input_count;
 }
 
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
-    const model_obj_t *owner = MP_OBJ_TO_PTR(args[0]);
+    const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
+    n_args--;
     const mlet_model_t *model = &owner->model;
     stream_obj_t *self = mp_obj_malloc_helper(
         sizeof(stream_obj_t) + model->input_count * sizeof(stream_input_t),
         (const mp_obj_type_t *)&stream_type);
-    self->model = args[0];
+    self->model = MP_OBJ_FROM_PTR(owner);
     self->stream.model = model;
     self->frames = 0;
     self->is_busy = self->has_failed = false;
-    const by_input_t given = {n_args - 1, args + 1, keywords};
-    const bool by_input = is_by_input(model, &given);
+    by_input_t formats;
+    const bool by_input = is_by_input(model, n_args, args, keywords);
     if (by_input) {
-        check_by_input("stream", model, &given);
+        sort_by_input(formats, "stream", model, n_args, args, keywords);
     }
-    // One description is of the first input that takes pixels.
-    uint16_t described = 0;
-    while (described + 1 < model->input_count
-        && mlet_model_pixel_format(model, described) == MLET_PIXELS_RAW) {
-        described++;
-    }
+    // One description is of the first input that takes pixels, or else of the last.
+    bool is_left = !by_input;
     for (uint16_t i = 0; i < model->input_count; i++) {
-        static const mp_map_t nothing;
-        const mp_obj_t format = by_input ? for_input(model, &given, i) : mp_const_none;
-        if (is_sequence(format)) {
-            const by_input_t items = one_or_several(&format);
-            describe_input(self, i, items.count, items.args, &nothing);
-        } else if (format != mp_const_none) {
-            mp_raise_msg_varg(&mp_type_TypeError,
-                MP_ERROR_TEXT("stream: %s is not (width, height, format, crop)"),
-                input_name(model, i));
-        } else if (!by_input && i == described) {
-            describe_input(self, i, given.count, given.args, keywords);
-        } else {
-            describe_input(self, i, 0, NULL, &nothing);
+        size_t count = 0;
+        const mp_obj_t *items = NULL;
+        const mp_map_t *names = &no_keywords;
+        const bool takes_pixels = mlet_model_pixel_format(model, i) != MLET_PIXELS_RAW;
+        if (by_input) {
+            count = items_of(&formats[i].object, &items);
+        } else if (is_left && (takes_pixels || i + 1 == model->input_count)) {
+            is_left = false;
+            count = n_args;
+            items = args;
+            names = keywords;
         }
+        describe_input(self, i, count, items, names);
     }
     const uint32_t bytes = mlet_stream_bytes(model);
     self->memory = allocate("stream", bytes);
@@ -226,8 +203,8 @@ static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj
     }
     if (!input->is_raw) {
         const uint8_t *pixels = get_pixels("push", name, &input->frame, frame);
-        if (model->input_count > 1 && mlet_frame_has_nan(&input->frame, pixels)) {
-            raise_nan(name);
+        if (mlet_frame_has_nan(&input->frame, pixels)) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
         }
         return pixels;
     }
@@ -248,47 +225,54 @@ static unsigned next_due(uint32_t frame, uint32_t period) {
     return (unsigned)((frame + period - 1) / period * period);
 }
 
-static RAISES void raise_due(const stream_obj_t *self, uint16_t index, bool given) {
-    const mlet_model_t *model = stream_model(self);
+static RAISES void raise_due(
+    uint32_t frame, const char *how, const char *name, uint32_t period) {
     mp_raise_msg_varg(&mp_type_ValueError,
-        given ? MP_ERROR_TEXT("frame %u is not for input '%s', which is due at frame %u")
-              : MP_ERROR_TEXT("frame %u lacks input '%s', which is due at frame %u"),
-        (unsigned)self->frames, input_name(model, index),
-        next_due(self->frames, mlet_model_period(model, index)));
+        MP_ERROR_TEXT("frame %u %s '%s', which is due at frame %u"), (unsigned)frame, how, name,
+        next_due(frame, period));
 }
 
 // Claim the stream and copy frames into the input tensors. Whatever fails leaves the stream as it
 // was; after it nothing may raise before stream_finish().
-static void stream_begin(stream_obj_t *self, const by_input_t *given) {
+static void stream_begin(
+    stream_obj_t *self, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
     const mlet_model_t *model = stream_model(self);
-    const uint8_t *frames[MLET_LIMIT_MAX_INPUTS];
-    check_by_input("push", model, given);
+    by_input_t frames;
+    sort_by_input(frames, "push", model, n_args, args, keywords);
     for (uint16_t i = 0; i < model->input_count; i++) {
-        frames[i] = get_frame(self, i, for_input(model, given, i));
+        frames[i].bytes = get_frame(self, i, frames[i].object);
     }
     if (self->has_failed) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
     for (uint16_t i = 0; i < model->input_count; i++) {
-        const bool is_given = frames[i] != NULL;
+        const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
-            raise_due(self, i, is_given);
+            raise_due(self->frames, is_given ? "is not for" : "lacks", input_name(model, i),
+                mlet_model_period(model, i));
         }
     }
     for (uint16_t i = 0; i < model->input_count; i++) {
         const stream_input_t *input = &self->inputs[i];
-        if (frames[i] == NULL) {
+        const uint8_t *bytes = frames[i].bytes;
+        if (bytes == NULL) {
             continue;
         }
         if (input->is_raw) {
-            memcpy(mlet_stream_input(&self->stream, i), frames[i], mlet_shape_bytes(input->shape));
-        } else if (mlet_stream_frame(&self->stream, i, &input->frame, frames[i]) != MLET_OK) {
-            self->is_busy = false; // and it is the only input: no other is written yet
-            raise_nan("frame");
+            memcpy(mlet_stream_input(&self->stream, i), bytes, mlet_shape_bytes(input->shape));
+        } else {
+            mlet_stream_frame(&self->stream, i, &input->frame, bytes); // is due, and has no NaN
         }
     }
+}
+
+// The same with one frame, or a tuple or list of one to an input.
+static void stream_begin_with(stream_obj_t *self, mp_obj_t frames) {
+    const mp_obj_t *items;
+    const size_t count = items_of(&frames, &items);
+    stream_begin(self, count, items, &no_keywords);
 }
 
 // Run the model on what is in the input tensors, and show its outputs. If an op fails they keep
@@ -314,8 +298,7 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
 
 static mp_obj_t stream_push(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
-    const by_input_t given = {n_args - 1, args + 1, keywords};
-    stream_begin(self, &given);
+    stream_begin(self, n_args - 1, args + 1, keywords);
     return stream_finish(self, NULL, NULL);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(stream_push_obj, 1, stream_push);

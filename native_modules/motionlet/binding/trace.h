@@ -28,8 +28,7 @@ static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in)
     const mlet_model_t *model = stream_model(self);
     const size_t count = (size_t)model->input_count + model->op_count;
     uint32_t *crcs = get_uint32s("trace", "crcs", crcs_in, count);
-    const by_input_t given = one_or_several(&frame);
-    stream_begin(self, &given);
+    stream_begin_with(self, frame);
     memset(crcs, 0, count * sizeof(uint32_t)); // and so stay those of what does not run
     for (uint16_t i = 0; i < model->input_count; i++) {
         if (mlet_stream_due(&self->stream, i)) {
@@ -61,8 +60,7 @@ static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_
     const uint16_t ops = stream_model(self)->op_count;
     profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
     mp_hal_ticks_us(); // raises now if there is no clock
-    const by_input_t given = one_or_several(&frame);
-    stream_begin(self, &given);
+    stream_begin_with(self, frame);
     memset(profile.times, 0, ops * sizeof(uint32_t));
     profile.begin = mp_hal_ticks_us();
     return stream_finish(self, profile_hook, &profile);
@@ -92,24 +90,24 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
     const uint16_t input = (uint16_t)(-1 - op);
     mlet_shape_t shape;
     uint32_t period;
+    const char *name;
     if (op < 0) {
         shape = self->inputs[input].shape;
         period = mlet_model_period(model, input);
+        name = input_name(model, input);
     } else {
         const mlet_op_t record = mlet_model_op(model, (uint16_t)op);
         shape = record.layer.out;
-        period = 1; // SHIM record.period
+        period = record.period;
+        name = record.name;
     }
     if (next_due(self->frames, period) != self->frames) {
-        mp_raise_msg_varg(&mp_type_ValueError,
-            MP_ERROR_TEXT("tap: op %d is due at frame %u, not at frame %u"), (int)op,
-            next_due(self->frames, period), (unsigned)self->frames);
+        raise_due(self->frames, "is not for", name, period);
     }
     const uint32_t bytes = mlet_shape_bytes(shape);
     tap_t tap = {op, allocate("tap", bytes), 0};
     const mp_obj_t copy = int8_view(tap.values, 0, bytes, true);
-    const by_input_t given = one_or_several(&frame);
-    stream_begin(self, &given);
+    stream_begin_with(self, frame);
     if (op < 0) {
         memcpy(tap.values, mlet_stream_input(&self->stream, input), bytes);
     }

@@ -28,7 +28,7 @@
 //       return;
 //   }
 //   while (capture(pixels)) {
-//       mlet_stream_frame(&stream, &frame, pixels);
+//       mlet_stream_frame(&stream, 0, &frame, pixels);
 //       mlet_stream_run(&stream, NULL, NULL);
 //       const uint32_t best = mlet_argmax(mlet_stream_output(&stream, 0), model.label_count);
 //       printf("%s\n", mlet_model_label(&model, (uint16_t)best));
@@ -55,7 +55,7 @@ typedef enum mlet_status {
     MLET_E_LAYER = -2,    // a layer's shape or parameter breaks SPEC.md
     MLET_E_FILE = -3,     // a model file breaks SPEC.md
     MLET_E_MEMORY = -4,   // the memory given is too small or not aligned to MLET_ALIGN
-    MLET_E_FRAME = -5,    // a frame's description breaks SPEC.md
+    MLET_E_FRAME = -5,    // a frame's description breaks SPEC.md, or no frame is due
     MLET_E_BUILD = -6,    // a model needs what this build leaves out: see mlet_config.h
 } mlet_status_t;
 
@@ -218,9 +218,10 @@ typedef struct mlet_model {
     const uint8_t *file;
     uint32_t file_bytes;
     const uint8_t *tensors, *ops, *inputs, *outputs, *labels, *strings, *data;
-    const uint8_t *normalization; // of input 0: see mlet_model_normalization()
+    const uint8_t *normalization; // of input 0, up to version 3: see mlet_model_normalization()
     uint16_t tensor_count, op_count, input_count, output_count, label_count;
-    uint16_t target;
+    uint16_t target, format_version;
+    uint16_t cycle; // frames after which all periods begin anew: their least common multiple
     uint32_t data_bytes, arena_bytes, state_bytes;
     float frames_per_second;
 } mlet_model_t;
@@ -235,6 +236,8 @@ typedef struct mlet_tensor {
 
 typedef struct mlet_op {
     uint8_t code;
+    uint8_t group;
+    uint16_t period; // it runs at every n-th frame
     uint16_t input0, input1; // input1 is MLET_NO_TENSOR but for add
     uint16_t output;
     uint16_t rows; // of the output that are kept, when it runs in a chain; 0: all
@@ -264,7 +267,8 @@ typedef struct mlet_error {
 // MLET_ALIGN (else MLET_E_MEMORY), as long as the model is used. On MLET_E_FILE, *error (if not
 // NULL) says what is wrong, and on MLET_E_BUILD, which field asks for what this build lacks: an
 // op's "code", "weight_format" or "rows", an input's "pixel_format", a normalization's "kind".
-// Nothing in the file is trusted. Takes time of O(bytes).
+// Nothing in the file is trusted. Takes time of O(bytes + ops * live), with at most
+// MLET_LIMIT_MAX_LIVE tensors live at once: SPEC.md, "What checking takes".
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error);
 
@@ -275,19 +279,20 @@ const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error);
 // Read a record of an open model; the index must be in range.
 mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index);
 mlet_op_t mlet_model_op(const mlet_model_t *model, uint16_t index);
-uint16_t mlet_model_input(const mlet_model_t *model, uint16_t index);  // tensor index
+uint16_t mlet_model_input(const mlet_model_t *model, uint16_t index);  // tensor index: `index`
 uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index); // tensor index
 uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input);
 const char *mlet_model_label(const mlet_model_t *model, uint16_t index);
 
-// The normalization of input 0; NULL when it has none: then q = v - 128.
-static inline const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model) {
-    const void *record = model->normalization;
-    return record;
-}
+
+// A frame is given to the input at every n-th frame, from the first on: see mlet_stream_due().
+uint16_t mlet_model_period(const mlet_model_t *model, uint16_t input);
+
+// The normalization of an input; NULL when it has none: then q = v - 128.
+const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model, uint16_t input);
 
 // Bytes of its background in the state, an int32 to an element; 0 when it has none.
-uint32_t mlet_model_background_bytes(const mlet_model_t *model);
+uint32_t mlet_model_background_bytes(const mlet_model_t *model, uint16_t input);
 
 // The name of an op code, whether this build has the operator or not; NULL for a code that the
 // format does not know.
@@ -300,6 +305,7 @@ typedef struct mlet_stream {
     const mlet_model_t *model;
     int8_t *arena, *state;
     uint16_t *heads; // ring position of every op
+    uint16_t frame;  // the next one's number since the reset, modulo the model's cycle
     uint16_t op;     // the one that failed, if a run did
 } mlet_stream_t;
 
@@ -313,18 +319,22 @@ mlet_status_t mlet_stream_init(
 // Forget all frames.
 void mlet_stream_reset(mlet_stream_t *stream);
 
-// The input tensor, to be filled before each run (a run may overwrite it), and an output, valid
-// until the next one is begun.
+// Whether the next run wants a frame in an input: at every n-th frame, n being its period.
+bool mlet_stream_due(const mlet_stream_t *stream, uint16_t input);
+
+// An input tensor, to be filled before each run that it is due for and left alone before the others
+// (a run may overwrite it), and an output, valid until the next one is begun.
 int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index);
 const int8_t *mlet_stream_output(const mlet_stream_t *stream, uint16_t index);
 
-// Called after each op of a run with its output of `bytes`; for an op in a chain, after each row of
+// Called after each op that ran with its output of `bytes`; for an op in a chain, after each row of
 // it, in order, with that row. A result other than MLET_OK ends the run, which leaves the stream in
 // the middle of a frame: reset it.
 typedef mlet_status_t (*mlet_hook_t)(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes);
 
-// Run the model on the frame in its input. `hook` may be NULL.
+// Run the ops that are due on the frames in the inputs. `hook` may be NULL. What an op returns other
+// than MLET_OK ends the run as a hook does.
 mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context);
 
 // ---------------------------------------------------------------------------------------------
@@ -353,10 +363,11 @@ mlet_status_t mlet_frame_check(
 mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
 
-// The same into input 0 of a stream, with the model's normalization. Once to each run: the
-// background moves. A frame of float32 with a NaN in it gives MLET_E_FRAME, and changes nothing.
+// The same into an input of a stream, with its normalization. Once to each run that it is due for:
+// the background moves. A frame that is not due, or one of float32 with a NaN in it, gives
+// MLET_E_FRAME and changes nothing.
 mlet_status_t mlet_stream_frame(
-    mlet_stream_t *stream, const mlet_frame_t *frame, const uint8_t *pixels);
+    mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels);
 
 #ifdef __cplusplus
 }

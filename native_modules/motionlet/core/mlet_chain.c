@@ -5,6 +5,7 @@
 // is as high as the rows it needs.
 #include <string.h>
 
+#include "mlet_count.h"
 #include "mlet_run.h"
 
 typedef struct step {
@@ -33,6 +34,8 @@ static void discard(step_t *step, int32_t row) {
         const uint32_t dropped = (uint32_t)(row - step->base) * step->out_row_bytes;
         const uint32_t kept = (uint32_t)(step->made - row) * step->out_row_bytes;
         memmove(step->buffers.y, step->buffers.y + dropped, kept);
+        MLET_COUNT(moves, 1);
+        MLET_COUNT(moved_bytes, kept);
     }
     step->base = row;
 }
@@ -74,6 +77,7 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
     layer.in.height = (uint16_t)(end - first);
     layer.out.height = 1;
     layer.pad_top = (uint8_t)above;
+    MLET_COUNT(chain_rows, 1);
     const mlet_status_t status = mlet_run_op(chain->kernels, step->op.code, &layer, &buffers);
     if (status != MLET_OK) {
         chain->stream->op = (uint16_t)(chain->first + index);
@@ -104,6 +108,7 @@ mlet_status_t mlet_run_chain(
         const mlet_shape_t in = step->op.layer.in, out = step->op.layer.out;
         step->in_row_bytes = (uint32_t)in.width * in.channels;
         step->out_row_bytes = (uint32_t)out.width * out.channels;
+        MLET_COUNT(chain_steps, 1);
         count++;
     } while (chain.steps[count - 1].op.rows > 0);
 

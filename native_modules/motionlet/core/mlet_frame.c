@@ -230,20 +230,20 @@ mlet_status_t mlet_frame_to_tensor(
 }
 
 mlet_status_t mlet_stream_frame(
-    mlet_stream_t *stream, const mlet_frame_t *frame, const uint8_t *pixels) {
+    mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels) {
     if (stream == NULL || frame == NULL || pixels == NULL) {
         return MLET_E_ARGUMENT;
     }
-    if (mlet_frame_has_nan(frame, pixels)) {
+    if (!mlet_stream_due(stream, input) || mlet_frame_has_nan(frame, pixels)) {
         return MLET_E_FRAME;
     }
     const mlet_model_t *model = stream->model;
-    const mlet_normalization_t *n = mlet_model_normalization(model);
-    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, 0));
-    input_t input = {n, tensor.shape, tensor.zero_point, mlet_stream_input(stream, 0), NULL};
-    if (mlet_model_background_bytes(model) != 0) {
-        input.background = (void *)(stream->state + n->state_offset);
+    const mlet_normalization_t *n = mlet_model_normalization(model, input);
+    const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, input));
+    input_t into = {n, tensor.shape, tensor.zero_point, mlet_stream_input(stream, input), NULL};
+    if (mlet_model_background_bytes(model, input) != 0) {
+        into.background = (void *)(stream->state + n->state_offset);
     }
-    convert(frame, pixels, &input);
+    convert(frame, pixels, &into);
     return MLET_OK;
 }

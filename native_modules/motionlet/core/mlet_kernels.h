@@ -113,6 +113,7 @@ void mlet_window_rows(uint8_t code, const mlet_layer_t *layer, int32_t row, int3
 mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field);
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field);
+bool mlet_has_lowest(const int8_t *weights, uint32_t bytes, uint32_t bits); // -128, or -8 of 4 bits
 mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, const char **field);
 
 // Those of the targets, from arch/. A build has the ones of MLET_TARGET, and the portable ones

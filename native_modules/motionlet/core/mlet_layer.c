@@ -141,16 +141,6 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     return (mlet_counts_t) {0, 0, two ? 2 : scale, scale};
 }
 
-// Weights of 4 bits are in -7 to 7, and zero where a row has no more.
-static bool is_row_of_int4(const int8_t *row, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        if (mlet_int4(row, i) == -8) {
-            return false;
-        }
-    }
-    return count % 2 == 0 || mlet_int4(row, count) == 0;
-}
-
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field) {
     REQUIRE(counts.weights == 0 || layer->weights != NULL, "weights_offset");
@@ -184,14 +174,10 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
     }
     const uint32_t traits = mlet_traits(code);
     const uint32_t row = (uint32_t)taps(traits, layer);
-    if (is_int4(traits, layer)) {
-        for (uint32_t o = 0; o < layer->out.channels; o++) {
-            REQUIRE(is_row_of_int4(layer->weights + o * mlet_int4_bytes(row), row), "weights");
-        }
-    } else {
-        for (uint32_t i = 0; i < counts.weights; i++) {
-            REQUIRE(layer->weights[i] != -128, "weights");
-        }
+    const bool int4 = is_int4(traits, layer);
+    REQUIRE(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), "weights");
+    for (uint32_t o = 0; int4 && row % 2 != 0 && o < layer->out.channels; o++) {
+        REQUIRE(mlet_int4(layer->weights + o * mlet_int4_bytes(row), row) == 0, "weights");
     }
     const int32_t bias_max = INT32_MAX - 32768 * (int32_t)row;
     for (uint32_t i = 0; i < counts.bias; i++) {

@@ -1,4 +1,5 @@
 #include "mlet_kernels.h"
+#include "mlet_record.h"
 
 static const char *op_lacks(const uint8_t *op, const char **field) {
     *field = "code";
@@ -20,23 +21,21 @@ static const char *op_lacks(const uint8_t *op, const char **field) {
 const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error) {
     for (uint16_t i = 0; i < model->op_count; i++) {
         *error = (mlet_error_t) {"op", i, NULL};
-        const char *what = op_lacks(model->ops + (uint32_t)i * MLET_OP_BYTES, &error->field);
+        const char *what = op_lacks(mlet_op_record(model, i), &error->field);
         if (what != NULL) {
             return what;
         }
     }
     for (uint16_t i = 0; !MLET_WITH_INT16 && i < model->input_count; i++) {
         *error = (mlet_error_t) {"input", i, "pixel_format"};
-        const uint8_t *input = model->inputs + i * MLET_INPUT_BYTES;
-        if (input[MLET_INPUT_PIXEL_FORMAT] == MLET_PIXELS_INT16) {
+        if (mlet_model_pixel_format(model, i) == MLET_PIXELS_INT16) {
             return "int16 input";
         }
-    }
-    const uint8_t *normalization = model->normalization;
-    if (!MLET_WITH_INT16 && normalization != NULL &&
-        normalization[MLET_NORMALIZATION_KIND] == MLET_NORMALIZE_BACKGROUND) {
-        *error = (mlet_error_t) {"normalization", 0, "kind"};
-        return "background";
+        *error = (mlet_error_t) {"normalization", i, "kind"};
+        const mlet_normalization_t *n = mlet_model_normalization(model, i);
+        if (n != NULL && n->kind == MLET_NORMALIZE_BACKGROUND) {
+            return "background";
+        }
     }
     return NULL;
 }

@@ -4,9 +4,6 @@
 
 #include "mlet_kernels.h"
 
-// Where a tensor lies in the arena.
-uint32_t mlet_model_arena_offset(const mlet_model_t *model, uint16_t tensor);
-
 // The buffers of op `index` of a stream, on whole maps.
 mlet_buffers_t mlet_stream_buffers(
     const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index);

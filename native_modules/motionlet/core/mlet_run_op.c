@@ -1,3 +1,4 @@
+#include "mlet_count.h"
 #include "mlet_kernels.h"
 
 mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
@@ -9,6 +10,7 @@ mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mle
     const int8_t *x = buffers->a;
     int8_t *y = buffers->y;
     void *scratch = buffers->scratch;
+    MLET_COUNT(kernel_calls, 1);
     // The forms, in the order in which OPS has them.
     if (MLET_IS(op->traits, TWO_INPUTS)) {
         return op->run.two_inputs(layer, x, buffers->b, y);

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "mlet_record.h"
 #include "mlet_run.h"
 
 uint32_t mlet_stream_bytes(const mlet_model_t *model) {
@@ -25,20 +26,33 @@ mlet_status_t mlet_stream_init(
 }
 
 void mlet_stream_reset(mlet_stream_t *stream) {
-    const uint32_t background = mlet_model_background_bytes(stream->model);
-    if (background != 0) {
-        const mlet_normalization_t *n = mlet_model_normalization(stream->model);
-        memset(stream->state + n->state_offset, 0x80, background);
+    const mlet_model_t *model = stream->model;
+    stream->frame = 0;
+    for (uint16_t i = 0; i < model->input_count; i++) {
+        const uint32_t background = mlet_model_background_bytes(model, i);
+        if (background != 0) {
+            const mlet_normalization_t *n = mlet_model_normalization(model, i);
+            memset(stream->state + n->state_offset, 0x80, background);
+        }
     }
-    for (uint16_t i = 0; i < stream->model->op_count; i++) {
-        const mlet_op_t op = mlet_model_op(stream->model, i);
+    for (uint16_t i = 0; i < model->op_count; i++) {
+        const mlet_op_t op = mlet_model_op(model, i);
         memset(stream->state + op.state_offset, op.layer.in_zero, op.state_bytes);
         stream->heads[i] = 0;
     }
 }
 
+// Whether what runs once in `period` frames does so at the next one.
+static bool is_due(const mlet_stream_t *stream, uint16_t period) {
+    return period == 1 || stream->frame % period == 0;
+}
+
+bool mlet_stream_due(const mlet_stream_t *stream, uint16_t input) {
+    return is_due(stream, mlet_model_period(stream->model, input));
+}
+
 static int8_t *tensor(const mlet_stream_t *stream, uint16_t index) {
-    return stream->arena + mlet_model_arena_offset(stream->model, index);
+    return stream->arena + mlet_arena_offset(stream->model, index);
 }
 
 int8_t *mlet_stream_input(const mlet_stream_t *stream, uint16_t index) {
@@ -74,6 +88,9 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
     const mlet_model_t *model = stream->model;
     mlet_status_t status = MLET_OK;
     for (uint16_t i = 0; i < model->op_count && status == MLET_OK; i++) {
+        if (!is_due(stream, mlet_op_period(model, i))) {
+            continue;
+        }
         const mlet_op_t op = mlet_model_op(model, i);
         stream->op = i;
         if (MLET_WITH_CHAINS && op.rows > 0) {
@@ -86,6 +103,10 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
         if (status == MLET_OK && hook != NULL) {
             status = hook(context, i, buffers.y, mlet_shape_bytes(op.layer.out));
         }
+    }
+    if (status == MLET_OK) {
+        const uint16_t next = (uint16_t)(stream->frame + 1);
+        stream->frame = next < model->cycle ? next : 0;
     }
     return status;
 }

@@ -56,6 +56,7 @@ static mp_obj_t operators(void) {
 __attribute__((used)) mp_obj_t mpy_init(
     mp_obj_fun_bc_t *self, size_t n_args, size_t n_kw, mp_obj_t *args) {
     MP_DYNRUNTIME_INIT_ENTRY
+    firmware.module = self->context;
     natmod_find_types();
     model_type_init();
     stream_type_init();
@@ -63,6 +64,7 @@ __attribute__((used)) mp_obj_t mpy_init(
     ring_type_init();
     #endif
     mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(MLET_VERSION, sizeof(MLET_VERSION) - 1));
+    mp_store_global(MP_QSTR__api, int8_view((void *)&api, 0, sizeof(api), false));
     MODULE_OBJECTS(STORE_OBJECT)
     for (size_t i = 0; i < MP_ARRAY_SIZE(integers); i++) {
         mp_store_global(

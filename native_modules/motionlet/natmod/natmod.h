@@ -18,7 +18,8 @@
 struct {
     const mp_obj_type_t *type_int, *type_tuple, *type_list, *type_memoryview, *type_attrtuple;
     const mp_obj_type_t *exceptions[5];
-    mp_obj_t ticks_us; // MP_OBJ_NULL until it is needed
+    mp_obj_t ticks_us;  // MP_OBJ_NULL until it is needed
+    const void *module; // kept alive, for its names are in use as long as any of its objects is
 } firmware;
 
 #define mp_type_memoryview (*firmware.type_memoryview) // also in objarray.h

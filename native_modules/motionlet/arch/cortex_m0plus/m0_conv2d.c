@@ -2,6 +2,7 @@
 
 #include "m0_conv2d.h"
 #include "m0_matmul.h"
+#include "mlet_count.h"
 
 // An output's window: input coordinates of its first tap, inside the image or not, and where that
 // tap lies in x.
@@ -47,6 +48,8 @@ M0_RAM_CODE static void copy_taps(const mlet_layer_t *layer, const int8_t *x, in
     const uint32_t channels = layer->in.channels;
     const int32_t dilation = layer->dilation_w;
     const int32_t tap_step = dilation * layer->in.channels;
+    MLET_COUNT(copied_taps, layer->kernel_w);
+    MLET_COUNT(copied_bytes, layer->kernel_w * channels);
     for (uint32_t b = layer->kernel_w; b > 0; b--, column += dilation, at += tap_step) {
         const int8_t *from = (uint32_t)column < width ? x + at : zeros;
         for (uint32_t c = 0; c < channels; c++) {
@@ -67,6 +70,8 @@ M0_RAM_CODE static void pack_clipped(const mlet_layer_t *layer, uint32_t *words,
     const uint32_t run_columns =
         layer->dilation_w == 1 ? places(layer->in.width, layer->kernel_w) : 0;
     window_t windows[M0_BLOCK_INT4];
+    MLET_COUNT(clipped_blocks, 1);
+    MLET_COUNT(clipped_rows, layer->kernel_h * block);
     for (uint32_t n = 0; n < block; n++) {
         windows[n] = cursor->window;
         cursor_move(cursor, layer, 1);
@@ -105,6 +110,7 @@ M0_RAM_CODE static void pack_inside(
     const int32_t row_step = layer->dilation_h * layer->in.width * layer->in.channels;
     const uint32_t stride = layer->stride_w * channels;
     const int8_t *inputs[M0_BLOCK_INT4];
+    MLET_COUNT(inside_blocks, 1);
     for (uint32_t n = 0; n < block; n++, px += stride) {
         inputs[n] = px;
     }
@@ -135,6 +141,9 @@ M0_RAM_CODE static void run_group(
     int8_t *const zeros = (int8_t *)scratch + m0_matmul_scratch_bytes(group, taps);
     int8_t *copies = zeros + run;
     memset(zeros, group->in_zero, run);
+    MLET_COUNT(conv2d_groups, 1);
+    MLET_COUNT(moves, 1);
+    MLET_COUNT(moved_bytes, run);
 
     // Blocks whose first window begins in these rows and columns have all windows inside.
     const uint32_t rows_inside =
@@ -169,6 +178,8 @@ M0_RAM_CODE static void run_group(
     }
     for (uint32_t p = small ? positions : 0; p > 0; p--, y += y_step, copies += job.y_step) {
         memcpy(y, copies, job.y_step);
+        MLET_COUNT(moves, 1);
+        MLET_COUNT(moved_bytes, job.y_step);
     }
 }
 

@@ -3,10 +3,12 @@
 #include "m0_conv2d.h"
 #include "m0_output.h"
 #include "mlet_conv2d.h"
+#include "mlet_count.h"
 
 // Sum of the int8 or int4 weights in a row of words: padding counts nothing.
 static int32_t row_sum(const int8_t *row, uint32_t bytes, bool int4) {
     int32_t sum = 0;
+    MLET_COUNT(summed_words, bytes / 4);
     for (; bytes > 0; bytes -= 4, row += 4) {
         uint32_t word;
         memcpy(&word, __builtin_assume_aligned(row, 4), 4); // one load
@@ -20,6 +22,17 @@ static int32_t row_sum(const int8_t *row, uint32_t bytes, bool int4) {
         }
     }
     return sum;
+}
+
+// What mlet_window_sum() does.
+static inline void count_window(const mlet_layer_t *layer, int32_t rows, int32_t columns) {
+    (void)layer, (void)rows, (void)columns;
+    MLET_COUNT(window_runs, rows * (layer->dilation_w == 1 ? 1 : columns));
+    if (layer->weight_bits == 4) {
+        MLET_COUNT(window_products_int4, rows * columns * layer->in.channels);
+    } else {
+        MLET_COUNT(window_products, rows * columns * layer->in.channels);
+    }
 }
 
 // Taps outside the image count as z_x: all taps count z_x, and those inside what they have more. If
@@ -39,10 +52,12 @@ void m0_conv2d_direct(
         const mlet_window_t rows = mlet_row_window(group, i);
         for (int32_t j = 0; j < group->out.width; j++, y += y_step) {
             const mlet_window_t columns = mlet_column_window(group, j);
+            MLET_COUNT(windows, 1);
             row = group->weights;
             for (int32_t o = 0; o < group->out.channels; o++, row += row_bytes) {
                 const int32_t sum = int4 ? mlet_window_sum(group, x, row, rows, columns, true)
                                          : mlet_window_sum(group, x, row, rows, columns, false);
+                count_window(group, rows.end - rows.first, columns.end - columns.first);
                 y[o] = m0_output(group, zeros[o] + sum, o);
             }
         }

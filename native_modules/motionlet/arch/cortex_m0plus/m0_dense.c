@@ -3,6 +3,7 @@
 #include "m0.h"
 #include "m0_dense.h"
 #include "m0_output.h"
+#include "mlet_count.h"
 #include "mlet_int4.h"
 
 // The taps that the loops in words can take: x may start anywhere.
@@ -19,6 +20,7 @@ static void dense_int8(const mlet_layer_t *layer, const int8_t *x, int8_t *y, ui
         if (words > 0) {
             m0_dot4_int8(sums, x, w, words / 4);
         }
+        MLET_COUNT(dense_products, 4 * (taps - words));
         for (uint32_t k = words; k < taps; k++) {
             for (uint32_t e = 0; e < 4; e++) {
                 sums[e] += w[4 * k + e] * x[k];
@@ -44,6 +46,7 @@ static void dense_int4(const mlet_layer_t *layer, const int8_t *x, int8_t *y, ui
             m0_dot2_int4(sums, x, rows, words / 8);
         }
         for (int32_t e = 0; e < n; e++) {
+            MLET_COUNT(dense_products, taps - words);
             for (uint32_t k = words; k < taps; k++) {
                 sums[e] += mlet_int4(rows[e], k) * x[k];
             }

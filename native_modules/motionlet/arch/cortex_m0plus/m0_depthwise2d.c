@@ -5,6 +5,7 @@
 #include "m0_depthwise2d.h"
 #include "m0_output.h"
 #include "m0_taps.h"
+#include "mlet_count.h"
 #include "mlet_source.h"
 #include "mlet_window.h"
 
@@ -52,6 +53,7 @@ uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
 
 // Write `cells` cells of `value` in every byte; returns their end.
 static inline uint32_t *blank_cells(uint32_t *cell, int32_t cells, uint32_t value) {
+    MLET_COUNT(blank_cells, cells);
     for (; cells > 0; cells--) {
         *cell++ = value;
     }
@@ -62,6 +64,7 @@ static inline uint32_t *blank_cells(uint32_t *cell, int32_t cells, uint32_t valu
 // are `pixel` bytes. Returns the cells' end.
 static inline uint32_t *copy_cells(
     uint32_t *cell, const int8_t *x, int32_t cells, int32_t pixel, int32_t n) {
+    MLET_COUNT(copied_cells, cells);
     if (n == CELL && (((uintptr_t)x | (uintptr_t)pixel) & 3) == 0) {
         const uint32_t *from = (const uint32_t *)(const void *)x;
         const int32_t step = pixel / CELL;
@@ -79,6 +82,7 @@ static inline uint32_t *copy_cells(
             *cell++ = *from;
         }
     } else {
+        MLET_COUNT(cell_bytes, cells * n);
         for (; cells > 0; cells--, cell++, x += pixel) {
             int8_t *byte = (int8_t *)(void *)cell;
             for (int32_t e = 0; e < n; e++) {
@@ -97,6 +101,8 @@ M0_RAM_CODE static void fill(const mlet_layer_t *layer, uint32_t *cell, const st
     const int32_t left = layer->pad_left < strip->columns ? layer->pad_left : strip->columns;
     const int32_t room = strip->columns - left;
     const int32_t middle = room < width ? room : width;
+    MLET_COUNT(strips, 1);
+    MLET_COUNT(strip_rows, strip->rows);
     for (int32_t r = 0; r < strip->rows; r++, row++) {
         if (row < 0 || row >= layer->in.height) {
             cell = blank_cells(cell, strip->columns, zero);
@@ -136,6 +142,7 @@ static void run_rows3(const part_t *part, m0_rows3_t *job) {
     const int32_t c = part->c;
     const int32_t multiplier = layer->multiplier[c];
     const int8_t *w = layer->weights + c;
+    MLET_COUNT(rows3_parts, 1);
     for (int32_t tap = 0; tap < 9; tap++, w += job->y_column) {
         job->weights[tap] = m0_scaled(*w, multiplier);
     }
@@ -159,6 +166,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
     const int32_t row = part->columns * CELL;
     uint32_t count = 0;
     const int8_t *w = layer->weights + c;
+    MLET_COUNT(tap_setups, layer->kernel_h * layer->kernel_w);
     for (int32_t a = 0; a < layer->kernel_h; a++) {
         for (int32_t b = 0; b < layer->kernel_w; b++, w += channels) {
             const int8_t *x =
@@ -199,6 +207,8 @@ SELDOM static int32_t sum_zeros(
     const int32_t zero = m0_has_border(layer) ? layer->in_zero : 0;
     const int32_t taps = zero == 0 ? 0 : layer->kernel_h * layer->kernel_w;
     const int8_t *start = layer->weights + first;
+    MLET_COUNT(sparse_channels, n);
+    MLET_COUNT(sparse_zeros, n * taps);
     for (; n > 0; n--, start++) {
         int32_t sum = 0;
         const int8_t *w = start;
@@ -225,6 +235,9 @@ SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, con
         for (int32_t j = 0; j < layer->out.width; j++, y += channels) {
             const mlet_window_t columns = mlet_column_window(layer, j);
             const int32_t run = columns.end - columns.first;
+            MLET_COUNT(windows, 1);
+            MLET_COUNT(sparse_rows, n * (rows.end - rows.first));
+            MLET_COUNT(sparse_products, n * (rows.end - rows.first) * run);
             // In pixels: the first tap inside, and from the end of a row of taps to the next one.
             const int32_t at =
                 row * width + columns.origin + columns.first * layer->dilation_w;
@@ -260,6 +273,7 @@ mlet_status_t m0_depthwise2d(
     }
     const int32_t channels = layer->in.channels;
     const bool rows3 = is_rows3(layer);
+    MLET_COUNT(depthwise2d_calls, 1);
     if (is_sparse(layer, rows3)) {
         for (int32_t c = 0; c < channels; c += CHANNELS) {
             const int32_t left = channels - c;

@@ -2,6 +2,7 @@
 // one position after the other.
 #include "m0.h"
 #include "m0_keep_shifted.h"
+#include "mlet_count.h"
 
 mlet_status_t m0_keep_shifted(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows) {
@@ -12,6 +13,8 @@ mlet_status_t m0_keep_shifted(
     const uint32_t shifted = layer->shift_channels;
     const uint32_t bytes = rows * layer->in.width * shifted;
     if ((((uintptr_t)x | (uintptr_t)past | channels | shifted) & 3) != 0) {
+        MLET_COUNT(moves, rows * layer->in.width);
+        MLET_COUNT(moved_bytes, bytes);
         return mlet_keep_shifted(layer, past, x, rows);
     }
     if (bytes == 0) {

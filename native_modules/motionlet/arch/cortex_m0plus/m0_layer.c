@@ -51,10 +51,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
     }
     const uint32_t traits = mlet_traits(code);
     const bool int4 = MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
-    for (uint32_t i = 0; i < counts.weights; i++) {
-        const uint8_t w = (uint8_t)layer->weights[i];
-        REQUIRE(int4 ? (w & 15) != 8 && w >> 4 != 8 : w != 0x80, "weights");
-    }
+    REQUIRE(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), "weights");
     // The canonical bound with the zero point's share moved into the bias: |S| <= 16256 K.
     const int32_t bias_max = INT32_MAX - 16512 * (int32_t)taps;
     const bool may_run =

@@ -1,4 +1,5 @@
 #include "m0_matmul.h"
+#include "mlet_count.h"
 
 static uint32_t rows_bytes(uint32_t rows) {
     return MLET_ROUND_UP(rows * (uint32_t)sizeof(m0_row_t));
@@ -31,6 +32,8 @@ mlet_layer_t m0_matmul_group(const mlet_layer_t *layer, uint32_t taps, uint32_t 
 uint32_t *m0_matmul_begin(
     m0_matmul_t *job, const mlet_layer_t *group, uint32_t taps, uint32_t y_step, void *scratch) {
     const uint32_t channels = group->out.channels;
+    MLET_COUNT(matmul_groups, 1);
+    MLET_COUNT(matmul_channels, channels);
     m0_row_t *row = scratch;
     uint32_t *words = (uint32_t *)(void *)((uint8_t *)scratch + rows_bytes(channels + 1));
 

@@ -1,5 +1,6 @@
 #include "m0_matmul.h"
 #include "m0_output.h"
+#include "mlet_count.h"
 #include "mlet_dot.h"
 
 void m0_matmul_one(
@@ -7,6 +8,9 @@ void m0_matmul_one(
     const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *w = layer->weights;
+    MLET_COUNT(dot_rows, layer->out.channels);
+    MLET_COUNT(dot_taps, int4 ? 0 : layer->out.channels * taps);
+    MLET_COUNT(dot_taps_int4, int4 ? layer->out.channels * taps : 0);
     for (uint32_t o = 0; o < layer->out.channels; o++, w += row_bytes) {
         const int32_t sum = int4 ? mlet_dot_int4(w, x, taps) : mlet_dot(w, x, taps);
         y[o] = m0_output(layer, sum, (int32_t)o);

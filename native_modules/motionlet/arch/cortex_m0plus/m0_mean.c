@@ -1,5 +1,6 @@
 #include "m0_mean.h"
 #include "m0_requantize.h"
+#include "mlet_count.h"
 #include "mlet_requantize.h"
 
 // With m = high * 2^16 + low and |acc| < 2^15, acc * high < 2^30 and acc * low < 2^31, and
@@ -26,6 +27,10 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
 
 void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
     const int32_t zeros = -(job->rows * job->columns + (job->present != NULL)) * layer->in_zero;
+    MLET_COUNT(mean_calls, 1);
+    MLET_COUNT(mean_bytes, job->count);
+    MLET_COUNT(mean_byte_rows, job->count * (uint32_t)job->rows);
+    MLET_COUNT(mean_byte_taps, job->count * (uint32_t)(job->rows * job->columns));
     for (; job->count > 0; job->count--, job->x += x_step, job->y++) {
         int32_t acc = zeros;
         const int8_t *row = job->x;

@@ -4,9 +4,11 @@
 
 #include "m0.h"
 #include "m0_requantize.h"
+#include "mlet_count.h"
 #include "mlet_requantize.h"
 
 static inline int8_t m0_output(const mlet_layer_t *layer, int32_t sum, int32_t channel) {
+    MLET_COUNT(plain_outputs, 1);
     const uint8_t shift = layer->shift[channel];
     // Unsigned, so that a file that breaks SPEC.md wraps.
     const uint32_t s = (uint32_t)sum;

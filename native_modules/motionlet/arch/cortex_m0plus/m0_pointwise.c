@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "m0_matmul.h"
+#include "mlet_count.h"
 
 // Maps of fewer positions than a block.
 static void run_tiny(
@@ -12,6 +13,8 @@ static void run_tiny(
         if (shifted > 0) {
             taps = memcpy(scratch, x, channels);
             memcpy(scratch, past, shifted);
+            MLET_COUNT(moves, 2);
+            MLET_COUNT(moved_bytes, channels + shifted);
             past += shifted;
         }
         m0_matmul_one(layer, taps, channels, y);

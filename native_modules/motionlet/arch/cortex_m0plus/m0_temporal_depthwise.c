@@ -4,6 +4,7 @@
 #include "m0_output.h"
 #include "m0_temporal_depthwise.h"
 #include "m0_taps.h"
+#include "mlet_count.h"
 
 // Channels that the plain loop takes at once: enough that finding each tap's map costs little.
 #define CHANNELS 16
@@ -28,6 +29,7 @@ static void run_few(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t *
     const int32_t channels = layer->in.channels;
     const int32_t m = layer->multiplier[c];
     const int8_t *w = layer->weights + c;
+    MLET_COUNT(temporal_channels, 1);
     m0_temporal_t job;
     job.oldest = oldest + c;
     job.x = x + c;
@@ -57,6 +59,9 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
     const int8_t *x, int8_t *y, int32_t positions, int32_t c, m0_tap_t *taps) {
     const int32_t channels = layer->in.channels;
     const int8_t *w = layer->weights + c;
+    MLET_COUNT(tap_setups, layer->frames);
+    MLET_COUNT(temporal_maps, layer->frames);
+    MLET_COUNT(temporal_stored, positions);
     for (uint32_t a = 0; a < layer->frames; a++, w += channels) {
         const int8_t *map = tap_map(layer, past, x, a);
         taps[a] = (m0_tap_t) {map + c, m0_scaled(*w, layer->multiplier[c])};
@@ -99,6 +104,8 @@ static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
     const int32_t channels = layer->in.channels;
     for (int32_t p = 0, at = c; p < positions; p++, at += channels) {
         int32_t sums[CHANNELS] = {0};
+        MLET_COUNT(temporal_maps, layer->frames);
+        MLET_COUNT(temporal_products, layer->frames * n);
         const int8_t *w = layer->weights + c;
         for (uint32_t a = 0; a < layer->frames; a++, w += channels) {
             const int8_t *px = tap_map(layer, past, x, a) + at;

@@ -5,6 +5,7 @@
 
 #include "m0.h"
 #include "m0_temporal_shift.h"
+#include "mlet_count.h"
 
 // Exchange n elements of a type.
 #define SWAP(type, map, past, n)                    \
@@ -28,12 +29,17 @@ mlet_status_t m0_temporal_shift(
     const uint32_t shifted = layer->shift_channels;
     if (y != x) {
         memcpy(y, x, positions * channels);
+        MLET_COUNT(moves, 1);
+        MLET_COUNT(moved_bytes, positions * channels);
     }
     const bool words = (((uintptr_t)y | (uintptr_t)past | channels | shifted) & 3) == 0;
     if (words && shifted == 8 && positions % 2 == 0) {
         m0_swap8(y, past, channels, positions * shifted);
         return MLET_OK;
     }
+    MLET_COUNT(swapped_positions, positions);
+    MLET_COUNT(swapped_words, words ? positions * shifted / 4 : 0);
+    MLET_COUNT(swapped_bytes, words ? 0 : positions * shifted);
     for (; positions > 0; positions--, y += channels, past += shifted) {
         if (words) {
             SWAP(uint32_t, y, past, shifted / 4);

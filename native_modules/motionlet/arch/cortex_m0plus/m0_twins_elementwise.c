@@ -7,9 +7,12 @@
 #include "m0_mean.h"
 #include "m0_taps.h"
 #include "m0_temporal_depthwise.h"
+#include "mlet_count.h"
 
 static int8_t output(uint32_t sum, uint32_t shift, int32_t act_min, int32_t act_max) {
     const int32_t value = (int32_t)sum >> shift;
+    MLET_COUNT(clamped_low, value < act_min);
+    MLET_COUNT(clamped_high, value > act_max);
     return (int8_t)(value < act_min ? act_min : value > act_max ? act_max : value);
 }
 
@@ -17,7 +20,7 @@ static uint32_t product(int32_t weight, int8_t x) {
     return (uint32_t)weight * (uint32_t)x;
 }
 
-void m0_depthwise_rows3_apart(m0_rows3_t *job) {
+static void run_rows3(m0_rows3_t *job) {
     int8_t *y = job->y;
     while (y != job->end) {
         const int8_t *x = job->x;
@@ -33,11 +36,24 @@ void m0_depthwise_rows3_apart(m0_rows3_t *job) {
     }
 }
 
+// The two differ in how they read x, which does not show here.
+void m0_depthwise_rows3_apart(m0_rows3_t *job) {
+    MLET_COUNT(apart_rows, (job->end - job->y) / job->y_row);
+    MLET_COUNT(apart_outputs, (job->end - job->y) / job->y_column);
+    run_rows3(job);
+}
+
 void m0_depthwise_rows3(m0_rows3_t *job) {
-    m0_depthwise_rows3_apart(job);
+    MLET_COUNT(rows3_rows, (job->end - job->y) / job->y_row);
+    MLET_COUNT(rows3_outputs, (job->end - job->y) / job->y_column);
+    run_rows3(job);
 }
 
 void m0_taps(const m0_taps_t *job) {
+    MLET_COUNT(tap_calls, 1);
+    MLET_COUNT(tap_outputs, (job->x_end - job->x_at) / job->x_step);
+    MLET_COUNT(
+        tap_products, (job->x_end - job->x_at) / job->x_step * (job->taps_end - job->taps));
     int8_t *y = job->y;
     for (int32_t at = job->x_at; at != job->x_end; at += job->x_step, y += job->y_step) {
         uint32_t sum = (uint32_t)job->bias;
@@ -49,6 +65,8 @@ void m0_taps(const m0_taps_t *job) {
 }
 
 static void temporal(const m0_temporal_t *job, bool three) {
+    MLET_COUNT(temporal2_outputs, three ? 0 : job->last / job->step + 1);
+    MLET_COUNT(temporal3_outputs, three ? job->last / job->step + 1 : 0);
     for (int32_t at = job->last; at >= 0; at -= job->step) {
         uint32_t sum = product(job->weights[0], job->oldest[at]);
         if (three) {
@@ -70,6 +88,7 @@ void m0_temporal_taps3(const m0_temporal_t *job) {
 }
 
 void m0_add_elements(const m0_add_t *job) {
+    MLET_COUNT(added, job->count);
     for (uint32_t at = job->count; at-- > 0;) {
         const int32_t sum =
             job->a[at] * job->multiplier_a + job->b[at] * job->multiplier_b + job->offset;
@@ -79,6 +98,10 @@ void m0_add_elements(const m0_add_t *job) {
 }
 
 void m0_mean_words(m0_mean_t *job) {
+    MLET_COUNT(mean_calls, 1);
+    MLET_COUNT(mean_fours, job->count / 4);
+    MLET_COUNT(mean_rows, job->count / 4 * (uint32_t)job->rows);
+    MLET_COUNT(mean_taps, job->count / 4 * (uint32_t)(job->rows * job->columns));
     for (uint32_t left = job->count / 4 * 4; left > 0; left--, job->count--) {
         int32_t acc = job->zeros;
         const int8_t *row = job->x++;
