@@ -24,6 +24,9 @@ GROUPS = {
     "trace": "tracing",
     "kernels": "kernels one by one",
     "portable": "portable kernels",
+    "inputs": "several inputs at rates of their own",
+    "inspect": "what printing shows",
+    "extensions": "modules that extend it",
 }
 # Whose kernels a module for an architecture has; the portable ones where none are named.
 TARGETS = {"armv6m": "cortex_m0plus", "xtensawin": "esp32s3"}

@@ -82,6 +82,7 @@ static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
     return new_tensor(model, false, index);
 }
 
+#if MLET_WITH_INSPECT
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
     const mlet_op_t op = mlet_model_op(model, index);
@@ -92,6 +93,7 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     };
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }
+#endif
 
 static RAISES void raise_lacks(const mlet_model_t *model) {
     mlet_error_t error;
@@ -158,6 +160,7 @@ static bool model_is_in_ram(const model_obj_t *self) {
     return self->is_writable || self->copy != NULL;
 }
 
+#if MLET_WITH_INSPECT
 static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     const model_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const mlet_model_t *model = &self->model;
@@ -192,6 +195,7 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
     }
     mp_printf(print, ">");
 }
+#endif
 
 static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const model_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -208,8 +212,10 @@ static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         dest[0] = new_tuple_of(model->input_count, new_input, model);
     } else if (attr == MP_QSTR_outputs) {
         dest[0] = new_tuple_of(model->output_count, new_output, model);
+    #if MLET_WITH_INSPECT
     } else if (attr == MP_QSTR_ops) {
         dest[0] = new_tuple_of(model->op_count, new_op, model);
+    #endif
     } else if (attr == MP_QSTR_bytes) {
         dest[0] = mp_obj_new_int_from_uint(model->file_bytes);
     } else if (attr == MP_QSTR_arena_bytes) {

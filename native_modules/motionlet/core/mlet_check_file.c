@@ -179,7 +179,7 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
 // Whether something may run once in so many frames; the cycle of all is updated.
 static bool take_period(mlet_model_t *model, uint16_t period) {
     const bool fits = period >= 1 && period <= MLET_LIMIT_MAX_PERIOD;
-    if (!fits || model->cycle % period == 0) {
+    if (!MLET_WITH_INPUTS || !fits || model->cycle % period == 0) {
         return fits;
     }
     uint32_t divisor = period, rest = model->cycle % period;
@@ -329,7 +329,8 @@ static const char *check_memory(checker_t *checker, uint16_t index, const mlet_o
         return "state_offset";
     }
     mlet_layer_t at_once = op->layer;
-    if (op->rows > 0 || (index > 0 && mlet_op_rows(model, (uint16_t)(index - 1)) > 0)) {
+    const bool by_row = op->rows > 0 || (index > 0 && mlet_op_rows(model, (uint16_t)(index - 1)) > 0);
+    if (MLET_WITH_CHAINS && by_row) {
         at_once.in.height = (uint16_t)mlet_rows_needed(op->code, &op->layer); // by row, in a chain
         at_once.out.height = 1;
     }

@@ -145,7 +145,7 @@ static bool may_lie_over(
     const uint16_t op = (uint16_t)(output - model->input_count);
     const uint32_t at = mlet_arena_offset(model, output);
     const uint32_t at_under = mlet_arena_offset(model, under);
-    if (step->begin == step->end) {
+    if (!MLET_WITH_CHAINS || step->begin == step->end) {
         const inputs_t inputs = inputs_of(model, op);
         const bool reads = (inputs.tensor[0] == under && step->done[0]) ||
                            (inputs.tensor[1] == under && step->done[1]);

@@ -44,6 +44,21 @@
 #define MLET_WITH_TRACE MLET_WITH_EXTRAS
 #endif
 
+// Several inputs, and inputs and ops that run on every n-th frame.
+#ifndef MLET_WITH_INPUTS
+#define MLET_WITH_INPUTS MLET_WITH_EXTRAS
+#endif
+
+// What printing a model or a stream shows, and a model's list of ops.
+#ifndef MLET_WITH_INSPECT
+#define MLET_WITH_INSPECT MLET_WITH_EXTRAS
+#endif
+
+// Modules that extend this one: binding/extension.h.
+#ifndef MLET_WITH_EXTENSIONS
+#define MLET_WITH_EXTENSIONS MLET_WITH_EXTRAS
+#endif
+
 // Kernels that Python can call one by one.
 #ifndef MLET_WITH_KERNELS
 #define MLET_WITH_KERNELS MLET_WITH_EXTRAS
@@ -63,6 +78,7 @@
 // The groups of a build, a bit to each.
 #define MLET_GROUPS \
     (MLET_WITH_CHAINS | MLET_WITH_INT4 << 1 | MLET_WITH_INT16 << 2 | MLET_WITH_TRACE << 3 | \
-        MLET_WITH_KERNELS << 4 | MLET_WITH_PORTABLE << 5)
+        MLET_WITH_KERNELS << 4 | MLET_WITH_PORTABLE << 5 | MLET_WITH_INPUTS << 6 | \
+        MLET_WITH_INSPECT << 7 | MLET_WITH_EXTENSIONS << 8)
 
 #endif

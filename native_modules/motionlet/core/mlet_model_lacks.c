@@ -15,6 +15,10 @@ static const char *op_lacks(const uint8_t *op, const char **field) {
     if (!MLET_WITH_CHAINS && (op[MLET_OP_ROWS] | op[MLET_OP_ROWS + 1]) != 0) {
         return "running in chains";
     }
+    *field = "period";
+    if (!MLET_WITH_INPUTS && mlet_read_u16(op + MLET_OP_PERIOD) > 1) {
+        return "a period";
+    }
     return NULL;
 }
 
@@ -25,6 +29,10 @@ const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error) {
         if (what != NULL) {
             return what;
         }
+    }
+    *error = (mlet_error_t) {"input", 1, "tensor"};
+    if (!MLET_WITH_INPUTS && model->input_count > 1) {
+        return "a second input";
     }
     for (uint16_t i = 0; !MLET_WITH_INT16 && i < model->input_count; i++) {
         *error = (mlet_error_t) {"input", i, "pixel_format"};

@@ -186,12 +186,14 @@ static void natmod_get_array(mp_obj_t object, size_t *count, mp_obj_t **items) {
     *items = is_tuple ? tuple->items : list->items;
 }
 
+#if MLET_WITH_INSPECT
 #define mp_obj_print_helper(print, object, kind) natmod_print_string(print, object)
 
 static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
     const mp_obj_t string = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 1, 0, &object);
     mp_printf(print, "%s", mp_obj_str_get_str(string));
 }
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // Interrupts, which the table does not reach: one core alone needs no section to claim a flag
