@@ -59,7 +59,8 @@ class Selection:
         return "-".join(group for group in GROUPS if group in self.groups) or "plain"
 
 
-CORE = Selection(frozenset(OPS), frozenset({"chains"}))  # what networks of the six families need
+NOTHING = Selection(frozenset(), frozenset())
+CORE = Selection(frozenset(OPS), frozenset())  # what networks of the six families need
 FULL = Selection(frozenset(OPS), frozenset(GROUPS))
 CONFIGURATIONS = {"core": CORE, "full": FULL}
 
@@ -76,9 +77,12 @@ def needs(graph, plan=None):
         groups.add("chains")
     if any(op.weight_bits == 4 for op in graph.ops):
         groups.add("int4")
-    normalization = graph.normalization
-    if graph.pixel_format == "int16" or (normalization and normalization.kind == "background"):
-        groups.add("int16")
+    for each in graph.inputs:
+        kind = each.normalization.kind if each.normalization else None
+        if each.pixel_format == "int16" or kind == "background":
+            groups.add("int16")
+    if len(graph.inputs) > 1 or any(each.period > 1 for each in (*graph.inputs, *graph.ops)):
+        groups.add("inputs")
     return Selection(frozenset(op.kind for op in graph.ops), frozenset(groups))
 
 
@@ -100,18 +104,18 @@ def _listed(words):
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def made_for(graphs, arch):
-    """Return the `Selection` that these models need on `arch`, and no more.
+def made_for(graphs, arch, base=NOTHING):
+    """Return `base` with what these models need besides on `arch`.
 
-    It has chains only where they save more of a stream's memory than their code takes.
+    It gets chains only where they save more of a stream's memory than their code takes.
     """
     target = target_of(arch)
-    without = Selection(frozenset(), frozenset()).with_all(graphs)
+    without = base.with_all(graphs)
     saved = 0
     for graph in graphs:
         plain, chained = (plan_for(graph, target, chains)[1] for chains in (False, True))
         saved = max(saved, plain.stream_bytes - chained.stream_bytes)
-    if saved == 0:
+    if saved == 0 or "chains" in without.groups:
         return without
     chained = without.having(without.groups | {"chains"})
     cost = link(arch, chained).ram_bytes - link(arch, without).ram_bytes

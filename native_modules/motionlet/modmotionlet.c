@@ -29,6 +29,7 @@
 #define ONE_BY_ONE(OBJECT)
 #endif
 
+#if MLET_WITH_TRACE
 static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(args[0], &info, MP_BUFFER_READ);
@@ -36,6 +37,10 @@ static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
     return mp_obj_new_int_from_uint(mlet_crc32(crc, info.buf, info.len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(crc32_obj, 1, 2, crc32);
+#define CRC32(OBJECT) OBJECT(MP_QSTR_crc32, crc32_obj)
+#else
+#define CRC32(OBJECT)
+#endif
 
 #define MODEL_METHODS(METHOD) \
     METHOD(MP_QSTR_stream, model_stream_obj)
@@ -60,7 +65,7 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
 #define MODULE_OBJECTS(OBJECT)                                      \
     OBJECT(MP_QSTR_Model, model_type)                               \
     OBJECT(MP_QSTR_Stream, stream_type)                             \
-    OBJECT(MP_QSTR_crc32, crc32_obj)                                \
+    CRC32(OBJECT)                                                   \
     ONE_BY_ONE(OBJECT)
 
 #define MODULE_INTEGERS(INTEGER)                                    \

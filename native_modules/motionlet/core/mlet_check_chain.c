@@ -39,10 +39,10 @@ static bool link_is_right(const mlet_model_t *model, uint16_t i) {
 mlet_status_t mlet_check_chain(const mlet_model_t *model, uint16_t begin, mlet_error_t *error) {
     for (uint16_t i = begin; mlet_op_rows(model, i) > 0; i++) {
         if (!link_is_right(model, i)) {
-            return mlet_wrong(error, "op", i, "rows");
+            return mlet_wrong(error, MLET_FIELD(op), i, MLET_FIELD(rows));
         }
         if (i + 1 - begin >= MLET_LIMIT_MAX_CHAIN) {
-            return mlet_wrong(error, "op", begin, "rows");
+            return mlet_wrong(error, MLET_FIELD(op), begin, MLET_FIELD(rows));
         }
     }
     return MLET_OK;

@@ -26,7 +26,7 @@
 
 // Chains of ops that run row by row, which save memory between them.
 #ifndef MLET_WITH_CHAINS
-#define MLET_WITH_CHAINS 1
+#define MLET_WITH_CHAINS MLET_WITH_EXTRAS
 #endif
 
 // Weights of 4 bits.
@@ -49,7 +49,8 @@
 #define MLET_WITH_INPUTS MLET_WITH_EXTRAS
 #endif
 
-// What printing a model or a stream shows, and a model's list of ops.
+// What printing a model or a stream shows; all that a model tells of itself but labels, inputs,
+// outputs and the rate of frames.
 #ifndef MLET_WITH_INSPECT
 #define MLET_WITH_INSPECT MLET_WITH_EXTRAS
 #endif
