@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 # A file's tests stay together, since they share what took long to make.
 PYTEST_JOBS ?= -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test lint firmware bench figures clean setup
+.PHONY: help demo test lint firmware bench figures dist clean setup
 
 help:
 	@echo "make demo                   train, deploy and verify on the virtual Pico"
@@ -16,6 +16,7 @@ help:
 	@echo "make firmware BOARD=NAME    build MicroPython with Motionlet (default $(BOARD))"
 	@echo "make bench                  measure cycles and sizes; rewrites BENCHMARKS.md"
 	@echo "make figures NAME=name      write figures/name.json anew (tools/figures/)"
+	@echo "make dist                   wheel, firmware, native modules and checksums into dist/"
 	@echo "make clean                  delete what was built, but not $(VENV)"
 
 setup: $(READY)
@@ -50,5 +51,9 @@ figures: $(READY)
 	@$(BIN)/python tools/figures/$(or $(NAME),$(error want NAME=, one of: \
 		$(basename $(notdir $(wildcard tools/figures/*.py))))).py
 
+dist: $(READY)
+	@tools/install_packages.sh for-tests
+	@$(BIN)/python tools/make_dist.py
+
 clean:
-	rm -rf build
+	rm -rf build dist

@@ -1,5 +1,7 @@
 """Errors that a user can act on. The command line prints them as one line and exits with 1."""
 
+import sys
+
 
 class MotionletError(Exception):
     """Something the user gave is wrong; the message says what, and what would be right."""
@@ -14,3 +16,13 @@ class DeviceError(MotionletError):
     def __init__(self, message, traceback=""):
         super().__init__(message)
         self.traceback = traceback
+
+
+def run_main(main):
+    """Run `main()` as a program: print a MotionletError as one line and exit with 1."""
+    try:
+        sys.exit(main())
+    except MotionletError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -7,6 +7,11 @@ from pathlib import Path
 
 from host_sdk.errors import MotionletError
 
+try:
+    import fcntl
+except ImportError:  # Windows: a lock is only a courtesy
+    fcntl = None
+
 
 def read(path):
     """Return the bytes of a file. Raises MotionletError naming it when that fails."""
@@ -102,3 +107,19 @@ def write(path, data):
 def write_json(path, value):
     """Write `value` as JSON, in the same way."""
     write(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+@contextlib.contextmanager
+def locked(path, busy=None):
+    """Hold an exclusive lock on the file `path`.
+
+    While another process holds it: wait; or, if `busy` is given, raise MotionletError saying so.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        if fcntl:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError:
+                raise MotionletError(busy) from None
+        yield

@@ -1,44 +1,27 @@
-"""What the tools share: paths, one-line errors, locks, progress, and the flash map of a board.
+"""What the tools share: paths, one-line errors, locks, progress.
 
 Nothing here needs more than Python's standard library; `rich` makes the progress bar nicer
 where it is installed.
 """
 
-import ast
-import contextlib
 import hashlib
-import operator
 import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-
-try:
-    import fcntl
-except ImportError:  # Windows: builds there run under WSL; a lock is only a courtesy
-    fcntl = None
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 
-RP2040_FLASH_BYTES = 2 * 1024 * 1024  # fitted on the Raspberry Pi Pico
-XIP_BASE = 0x10000000
+sys.path.append(str(ROOT))
 
-
-class ToolError(Exception):
-    """A problem that the user can act on; printed as one line."""
-
-
-def run_main(main):
-    """Run `main()` as a script: print a ToolError as one line and exit with 1."""
-    try:
-        sys.exit(main())
-    except ToolError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+# What the tools take from here too, but what also runs where no checkout is.
+from host_sdk.board.flash_map import XIP_BASE as XIP_BASE  # noqa: E402
+from host_sdk.board.flash_map import flash_map as flash_map  # noqa: E402
+from host_sdk.errors import MotionletError as ToolError  # noqa: E402
+from host_sdk.errors import run_main as run_main  # noqa: E402
+from host_sdk.files import locked as locked  # noqa: E402
 
 
 def need_programs(programs, packages, hint=""):
@@ -49,22 +32,6 @@ def need_programs(programs, packages, hint=""):
             f"not found: {', '.join(missing)}; on Debian or Ubuntu (on Windows, in WSL): "
             f"apt-get install {' '.join(packages)}{hint}"
         )
-
-
-@contextlib.contextmanager
-def locked(path, busy=None):
-    """Hold an exclusive lock on the file `path`.
-
-    While another process holds it: wait; or, if `busy` is given, raise ToolError with that text.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        if fcntl:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
-            except BlockingIOError:
-                raise ToolError(busy) from None
-        yield
 
 
 def write_atomically(path, data):
@@ -158,66 +125,3 @@ class Progress:
         if key != self._last:
             self._last = key
             print(f"{self.title}: {text} {percent:.0f}%", file=sys.stderr, flush=True)
-
-
-@dataclass(frozen=True)
-class FlashMap:
-    """Where an RP2040 board keeps what, as offsets into its flash, in bytes.
-
-    Firmware comes first, then the ROMFS, then the littlefs storage up to the end of flash: the
-    order that ports/rp2/rp2_flash.c uses.
-    """
-
-    romfs_bytes: int
-    storage_bytes: int
-    flash_bytes: int = RP2040_FLASH_BYTES
-
-    @property
-    def storage_offset(self):
-        return self.flash_bytes - self.storage_bytes
-
-    @property
-    def romfs_offset(self):
-        return self.storage_offset - self.romfs_bytes
-
-    @property
-    def firmware_bytes(self):
-        """The room for firmware."""
-        return self.romfs_offset
-
-
-_OPERATORS = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.LShift: operator.lshift,
-}
-
-
-def _constant(expression):
-    """The value of a C constant expression of decimal or hex numbers, + - * << and brackets."""
-
-    def value(node):
-        if isinstance(node, ast.Constant) and isinstance(node.value, int):
-            return node.value
-        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-            return _OPERATORS[type(node.op)](value(node.left), value(node.right))
-        raise ToolError(f"the board header's value {expression!r} is not made of numbers alone")
-
-    try:
-        return value(ast.parse(expression.strip(), mode="eval").body)
-    except SyntaxError:
-        raise ToolError(f"the board header's value {expression!r} is no expression") from None
-
-
-def flash_map(board_dir):
-    """The FlashMap that a board's mpconfigboard.h asks for."""
-    header = Path(board_dir) / "mpconfigboard.h"
-    if not header.exists():
-        raise ToolError(f"{header}: no such board header")
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", header.read_text("utf-8"), flags=re.DOTALL)
-    defines = dict(re.findall(r"^\s*#define\s+(MICROPY_HW_\w+)\s+(.+)$", text, flags=re.MULTILINE))
-    return FlashMap(
-        romfs_bytes=_constant(defines.get("MICROPY_HW_ROMFS_BYTES", "0")),
-        storage_bytes=_constant(defines.get("MICROPY_HW_FLASH_STORAGE_BYTES", "1408 * 1024")),
-    )

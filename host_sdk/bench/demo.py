@@ -9,6 +9,7 @@ import numpy as np
 
 from host_sdk import golden, paths
 from host_sdk.board import deploy, devices, verify
+from host_sdk.board.images import image_path
 from host_sdk.board.remote import RemoteStream
 from host_sdk.cost.benchmarks import MHZ
 from host_sdk.data import load_task
@@ -28,7 +29,7 @@ SHOWN_FRAMES = 16  # of each motion in the picture
 
 
 def run(console, build_firmware, stage, fresh=False):
-    """Run the whole demo; write build/demo/report.json and build/demo/motions.png.
+    """Run the whole demo; write demo/report.json and demo/motions.png in `paths.build()`.
 
     `console` is a rich Console; `build_firmware(board)` builds what it names; `stage(title)` is a
     context manager that gives a callback (done, total). A trained network is used again while its
@@ -50,16 +51,23 @@ def run(console, build_firmware, stage, fresh=False):
     accuracy_int8 = _accuracy_int8(console, stage, CONFIG, data, clips, labels)
     console.print(f"  {_here(path)}: {len(data):,} bytes")
 
-    step(console, 3, "Build MicroPython with Motionlet in it")
-    build_firmware("MOTIONLET_PICO")
-    build_firmware("unix")
+    in_checkout = paths.checkout() is not None
+    if in_checkout:
+        step(console, 3, "Build MicroPython with Motionlet in it")
+        build_firmware("MOTIONLET_PICO")
+        build_firmware("unix")
+    else:
+        step(console, 3, "Take MicroPython with Motionlet in it")
+        console.print("  MOTIONLET_PICO: the image that came with this package")
+        console.print("  unix port: left out, it is built in a checkout of Motionlet only")
 
     step(console, 4, "Verify every layer of every frame against the golden model")
     sample = clips[:DEVICE_CLIPS]
     reports = [_verify(console, stage, verify.NativeTarget(data), graph, sample)]
-    with devices.open_device("unix") as unix:
-        remote, _ = _deployed(console, stage, unix, data, graph)
-        reports.append(_verify(console, stage, remote, graph, sample))
+    if in_checkout:
+        with devices.open_device("unix") as unix:
+            remote, _ = _deployed(console, stage, unix, data, graph)
+            reports.append(_verify(console, stage, remote, graph, sample))
     with devices.open_device("virtual") as pico:
         remote, deployed = _deployed(console, stage, pico, data, graph)
         report = _verify(console, stage, remote, graph, sample)
@@ -194,7 +202,7 @@ def _probabilities(graph, logits):
 
 
 def _module_bytes():
-    path = paths.build() / "firmware/MOTIONLET_PICO/size.json"
+    path = image_path("MOTIONLET_PICO", name="size.json")
     return json.loads(path.read_text(encoding="utf-8"))["module_bytes"]
 
 

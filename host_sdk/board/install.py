@@ -139,7 +139,7 @@ def make_package(arch, wanted="core", models=(), said=None):
         if said:
             said(f"{error}: taking the module `{name}` that came ready")
         module = ready.read_bytes()
-    sources = sorted(paths.device_package().glob("*.py"))
+    sources = sorted(paths.data("device/motionlet").glob("*.py"))
     files = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sources}
     return Package(arch, {MODULE: module, **files}, len(module))
 

@@ -134,17 +134,20 @@ def link(arch, selection, objects=None):
 
 
 def folder():
-    """Where objects lie, {arch}/{key}.o, and beside them the linker: of a wheel, or built here."""
-    prebuilt = paths.packaged("prebuilt")
-    return prebuilt if prebuilt.exists() else paths.build() / "objects"
+    """Where objects lie, {arch}/{key}.o, and beside them the linker: brought along, or built."""
+    return paths.built("objects")
 
 
 def _up_to_date(arch, key):
     """Return `folder()`, with an object up to date; raises MotionletError where that cannot be."""
     found = folder()
-    if found == paths.packaged("prebuilt"):
+    if paths.checkout() is None:
         if not (found / arch / f"{key}.o").exists():
-            raise MotionletError(f"no prebuilt object for {arch}")
+            known = sorted(path.parent.name for path in found.glob(f"*/{key}.o"))
+            raise MotionletError(
+                f"this package has no object for it (but for {', '.join(known) or 'none'}); a "
+                "checkout of Motionlet builds it"
+            )
         return found
     tool = paths.repository() / "tools/build_natmod.py"
     command = [sys.executable, tool, arch, "--object", key]

@@ -168,7 +168,7 @@ def read_model(path):
 
 def build_firmware(board, user_modules=(), clean=False, variant=None):
     """Build a board's firmware; what is already built stays."""
-    tool = paths.repository() / "tools/build_firmware.py"
+    tool = paths.repository("building firmware") / "tools/build_firmware.py"
     command = [sys.executable, str(tool), board]
     for module in user_modules:
         command += ["--user-module", str(module)]

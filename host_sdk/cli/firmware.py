@@ -4,7 +4,6 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk import paths
 from host_sdk.cli.common import build_firmware, console, messages
 from host_sdk.errors import MotionletError
 
@@ -37,7 +36,11 @@ def build(board, user_modules, variant, clean):
 
 @firmware.command()
 @click.option("--board", default="MOTIONLET_PICO", show_default=True)
-@click.option("--image", type=click.Path(path_type=Path), help="Default: what `build` made.")
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    help="Default: what was built.",
+)
 @click.option("--drive", type=click.Path(path_type=Path), help="Drive of a Pico in BOOTSEL mode.")
 @variant_option
 @click.option("--port", help="Serial port (ESP32).")
@@ -45,6 +48,7 @@ def build(board, user_modules, variant, clean):
 def flash(board, image, drive, variant, port, erase_all):
     """Write firmware to a board: a UF2 copy or picotool (RP2040), esptool (ESP32)."""
     from host_sdk.board import flash as flashing
+    from host_sdk.board.images import find_image
     from host_sdk.cost.boards import board_description
 
     chip = board_description(board)["mcu"]
@@ -52,10 +56,7 @@ def flash(board, image, drive, variant, port, erase_all):
     if not is_rp2 and port is None:
         raise MotionletError(f"{board} has an {chip}: say which --port it is on")
     if image is None:
-        folder = paths.build() / "firmware" / "-".join(filter(None, [board, variant]))
-        image = folder / ("firmware.uf2" if is_rp2 else "firmware.bin")
-        if not image.exists():
-            raise MotionletError(f"{image} is not there: `host_sdk firmware build` makes it")
+        image = find_image(board, variant, "firmware.uf2" if is_rp2 else "firmware.bin")
     if is_rp2:
         with messages.status("looking for a board in its bootloader, and copying"):
             how = flashing.flash_uf2(image, drive)

@@ -28,13 +28,13 @@ from host_sdk.files import make_folder, write
 def devices(as_json):
     """List the boards attached, and what else can be used as a device."""
     from host_sdk.board.devices import find_bootsel_drives, list_devices
+    from host_sdk.board.images import image_path
 
     boards = list_devices()
     drives = [str(drive) for drive in find_bootsel_drives()]
-    built = paths.build() / "firmware"
     programs = {
-        "virtual": (built / "MOTIONLET_PICO/firmware.uf2").exists(),
-        "unix": (built / "unix/micropython").exists(),
+        "virtual": image_path("MOTIONLET_PICO").exists(),
+        "unix": image_path("unix", name="micropython").exists(),
     }
     if as_json:
         records = [dataclasses.asdict(board) for board in boards]
@@ -46,9 +46,14 @@ def devices(as_json):
         console.print(f"{drive}  RP2040 in its bootloader: `host_sdk firmware flash`")
     if not boards and not drives:
         console.print("no board attached; the virtual Pico is the default")
-    commands = {"virtual": "make firmware", "unix": "host_sdk firmware build --board unix"}
+    how = {
+        "virtual": "not built yet: `host_sdk firmware build`",
+        "unix": "not built yet: `host_sdk firmware build --board unix`",
+    }
+    if paths.checkout() is None:
+        how = dict.fromkeys(how, "not in this package: a checkout of Motionlet builds it")
     for name, ready in programs.items():
-        console.print(f"{name}  {'ready' if ready else f'not built yet: `{commands[name]}`'}")
+        console.print(f"{name}  {'ready' if ready else how[name]}")
 
 
 def _open(spec):
@@ -338,6 +343,7 @@ def bench(spec, as_json):
     from host_sdk.bench import xtensa as bench_xtensa
     from host_sdk.cost.benchmarks import stored_rows
 
+    paths.repository("bench, which rewrites BENCHMARKS.md,")
     rows = []
     if spec in ("auto", "virtual"):
         build_firmware("MOTIONLET_PICO")

@@ -13,10 +13,10 @@ def read_rows(path):
 
 
 def stored_path():
-    """Return where the repository keeps its table."""
-    return paths.repository() / "benchmarks.json"
+    """Return where the project keeps its table."""
+    return paths.data("benchmarks.json")
 
 
 def stored_rows():
-    """Return the rows of the repository's table."""
+    """Return the rows of the project's table."""
     return read_rows(stored_path())

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 
 from host_sdk.errors import MotionletError
-from host_sdk.paths import repository
+from host_sdk.paths import data
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Board:
 
 def descriptions():
     """Return {name: content of board.json} of all boards, in order of their names."""
-    files = sorted((repository() / "boards").glob("*/board.json"))
+    files = sorted(data("boards").glob("*/board.json"))
     return {path.parent.name: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 

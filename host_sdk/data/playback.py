@@ -63,8 +63,9 @@ def _film():
 
         video = folder / "vtest.avi"
         if not video.exists():
-            tool = paths.repository() / "tools/get_videos.py"
-            if subprocess.run([sys.executable, str(tool)]).returncode:
+            tool = paths.data("tools/get_videos.py")
+            command = [sys.executable, str(tool), "--dest", str(folder)]
+            if subprocess.run(command).returncode:
                 raise MotionletError(f"{video} is not there and was not fetched; see above why")
         info = clip_files.inspect_clip(video)
         form = clip_files.FrameForm(FRAMES_PER_SECOND, (info.height, info.width, 1))

@@ -4,10 +4,12 @@ The tuned kernels of all targets are in it too, with C twins for their assembly,
 packed for a target can be sized, run and tested here.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -22,9 +24,19 @@ from host_sdk import paths
 from host_sdk.errors import MotionletError
 from host_sdk.files import make_folder
 
+# The machines that wheels bring a compiled library for, and Zig's name of each. A Linux machine
+# needs glibc of 2014 or later.
+PLATFORMS = {
+    "linux-x86_64": "x86_64-linux-gnu.2.17",
+    "linux-aarch64": "aarch64-linux-gnu.2.17",
+    "darwin-x86_64": "x86_64-macos",
+    "darwin-arm64": "aarch64-macos",
+    "win32-amd64": "x86_64-windows-gnu",
+}
 FLAGS = ("-std=c99", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra")
 ALL = ("-DMLET_ALL_TARGETS",)
 COUNTING = (*ALL, "-DMLET_COUNTING")
+BROUGHT = (ALL, COUNTING)  # what a wheel has compiled
 
 # What mlet_count.h has besides; the counters' names are asked for.
 COUNTERS = """
@@ -63,8 +75,18 @@ def find_compiler():
     )
 
 
-def _compile(sources, target, flags):
-    compiler = find_compiler()
+def this_platform():
+    """Return the name of this machine in `PLATFORMS`; it may have none there."""
+    return f"{sys.platform}-{platform.machine().lower()}" if sys.maxsize > 2**32 else "32-bit"
+
+
+def library_path(folder, name, flags=ALL):
+    """Return the path of the library for a platform in a folder of such."""
+    kind = "-counting" if flags == COUNTING else ""
+    return folder / f"{name}{kind}{'.dll' if name.startswith('win32') else '.so'}"
+
+
+def _compile(sources, target, compiler, flags):
     if sys.stderr.isatty():
         print("compiling the C core, this once …", file=sys.stderr)
     make_folder(target.parent)
@@ -84,28 +106,56 @@ def _compile(sources, target, flags):
         made.replace(target)
 
 
+def _sources():
+    """Return (folder of the core, all .c and .h files that make the library)."""
+    module = paths.data("native_modules/motionlet")
+    core = module / "core"
+    folders = (core, *sorted((module / "arch").iterdir()))
+    return core, sorted(path for folder in folders for path in folder.glob("*.[ch]"))
+
+
+def compiled(flags=ALL, name=None):
+    """Return the path of the library, compiled first when its sources are new.
+
+    name: of `PLATFORMS`, to compile for it with Zig; by default for this machine.
+    """
+    _, files = _sources()
+    digest = hashlib.sha256(" ".join((*FLAGS, *flags)).encode())
+    for path in files:
+        digest.update(path.name.encode() + path.read_bytes())
+    folder = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}"
+    target = library_path(folder, name or this_platform())
+    if not target.exists():
+        zig = [sys.executable, "-m", "ziglang", "cc", "-target", PLATFORMS.get(name), "-s"]
+        compiler = zig if name else find_compiler()
+        _compile(
+            [path for path in files if path.suffix == ".c"], target, compiler, (*FLAGS, *flags)
+        )
+    return target
+
+
+def _open(ffi, flags):
+    """Return the library: the one an installed package has for this machine, or one compiled."""
+    brought = library_path(paths.built("native"), this_platform(), flags)
+    if paths.checkout() is None and flags in BROUGHT and brought.exists():
+        # It may not load: for want of glibc, say. Then as where there is none.
+        with contextlib.suppress(OSError):
+            return ffi.dlopen(str(brought))
+    return ffi.dlopen(str(compiled(flags)))
+
+
 @functools.cache
 def library(flags=ALL):
     """Return (ffi, lib) of the C core, compiled first when its sources are new.
 
     `flags` of the compiler choose what is built in: mlet_config.h says what there is; `COUNTING`
-    is for one that counts what its kernels do. Raises NoCompilerError when there is no C compiler.
+    is for one that counts what its kernels do. Raises NoCompilerError when there is no C compiler,
+    and the library did not come with the package.
     """
-    module = paths.repository() / "native_modules/motionlet"
-    core = module / "core"
-    folders = (core, *sorted((module / "arch").iterdir()))
-    files = sorted(path for folder in folders for path in folder.glob("*.[ch]"))
-    headers = [core / "mlet.h", core / "mlet_kernels.h"]
-    digest = hashlib.sha256(" ".join((*FLAGS, *flags)).encode())
-    for path in files:
-        digest.update(path.name.encode() + path.read_bytes())
-    suffix = ".dll" if sys.platform == "win32" else ".so"
-    target = paths.build() / f"native/mlet-{digest.hexdigest()[:16]}{suffix}"
-    if not target.exists():
-        _compile([path for path in files if path.suffix == ".c"], target, (*FLAGS, *flags))
+    core, _ = _sources()
     ffi = cffi.FFI()
-    for header in headers:
-        ffi.cdef(_declarations(header.read_text(encoding="utf-8")))
+    for header in ("mlet.h", "mlet_kernels.h"):
+        ffi.cdef(_declarations((core / header).read_text(encoding="utf-8")))
     if flags == COUNTING:
         ffi.cdef(COUNTERS)
-    return ffi, ffi.dlopen(str(target))
+    return ffi, _open(ffi, flags)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from host_sdk import paths
 from host_sdk.board.devices.base import Device
+from host_sdk.board.images import find_image
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.files import make_folder
 
@@ -77,14 +78,10 @@ class UnixDevice(Device):
 
     def __init__(self, directory=None, fresh=False, program=None):
         self._directory = Path(directory or paths.build() / "unix").resolve()
-        self._program = Path(program or paths.build() / "firmware/unix/micropython")
         self._process = None
         if sys.platform == "win32":
             raise MotionletError(f"{self.name} runs on Linux and macOS, not on Windows: use WSL")
-        if not self._program.exists():
-            raise MotionletError(
-                f"{self._program} is not there: run `make firmware BOARD=unix` first"
-            )
+        self._program = find_image("unix", name="micropython", given=program)
         if fresh:
             shutil.rmtree(self._directory, ignore_errors=True)
         self._romfs = self._directory / "romfs.img"

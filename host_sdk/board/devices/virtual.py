@@ -1,4 +1,4 @@
-"""The virtual Pico as a device: tools/virtual_pico.py as a process, and mpremote's transport."""
+"""The virtual Pico as a device: board/virtual_pico.py as a process, and mpremote's transport."""
 
 import contextlib
 import os
@@ -9,6 +9,7 @@ import threading
 
 from host_sdk import paths
 from host_sdk.board.devices.mpremote_port import SerialDevice
+from host_sdk.board.images import find_image
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.files import make_folder
 
@@ -19,7 +20,7 @@ STOP_SECONDS = 10
 class VirtualPico(SerialDevice):
     """The RP2040 firmware of a board in the emulator.
 
-    board: its firmware is build/firmware/BOARD/firmware.uf2, unless `uf2` is given.
+    board: its own firmware runs, unless `uf2` is given.
     flash: the file that keeps its flash; by default build/virtual/BOARD.flash.
     fresh: start with erased flash.
     romfs, littlefs: files with images to put into flash first.
@@ -41,23 +42,22 @@ class VirtualPico(SerialDevice):
         self._process = None
         self._transport = None
         flash = flash or paths.build() / "virtual" / f"{board}.flash"
-        uf2 = uf2 or paths.build() / "firmware" / board / "firmware.uf2"
-        if not os.path.exists(uf2):
-            raise MotionletError(f"{uf2} is not there: run `make firmware BOARD={board}` first")
+        uf2 = find_image(board, given=uf2)
         make_folder(os.path.dirname(os.path.abspath(flash)))
         if fresh:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(flash)
-        tool = paths.repository() / "tools/virtual_pico.py"
-        command = [sys.executable, tool, "--board", board, "--uf2", uf2, "--flash", flash]
-        for option, image in (("--romfs", romfs), ("--littlefs", littlefs)):
-            if image:
-                command += [option, image]
+        command = [sys.executable, "-m", "host_sdk.board.virtual_pico", "--board", board]
+        files = {"--uf2": uf2, "--flash": flash, "--romfs": romfs, "--littlefs": littlefs}
+        for option, path in files.items():
+            if path:
+                command += [option, os.path.abspath(path)]
         if strict:
             command.append("--strict")
         self._log = open(f"{flash}.log", "w+", encoding="utf-8")  # noqa: SIM115 (it lives as long as the process)
         self._process = subprocess.Popen(
-            [*map(str, command), "--with-parent"],
+            [*command, "--with-parent"],
+            cwd=paths.PACKAGE.parent,  # where -m finds this very package
             stdin=subprocess.PIPE,  # it ends, its flash saved, when we close this
             stdout=subprocess.PIPE,
             stderr=self._log,
