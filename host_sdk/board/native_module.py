@@ -73,8 +73,8 @@ def needs(graph, plan=None):
         groups.add("chains")
     if any(op.weight_bits == 4 for op in graph.ops):
         groups.add("int4")
-    normalization = graph.normalization
-    if graph.pixel_format == "int16" or (normalization and normalization.kind == "background"):
+    kinds = {x.normalization.kind for x in graph.inputs if x.pixel_format != "raw"}
+    if "background" in kinds or any(x.pixel_format == "int16" for x in graph.inputs):
         groups.add("int16")
     return Selection(frozenset(op.kind for op in graph.ops), frozenset(groups))
 
