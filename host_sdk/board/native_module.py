@@ -77,10 +77,9 @@ def needs(graph, plan=None):
         groups.add("chains")
     if any(op.weight_bits == 4 for op in graph.ops):
         groups.add("int4")
-    for each in graph.inputs:
-        kind = each.normalization.kind if each.normalization else None
-        if each.pixel_format == "int16" or kind == "background":
-            groups.add("int16")
+    kinds = {x.normalization.kind for x in graph.inputs if x.pixel_format != "raw"}
+    if "background" in kinds or any(x.pixel_format == "int16" for x in graph.inputs):
+        groups.add("int16")
     if len(graph.inputs) > 1 or any(each.period > 1 for each in (*graph.inputs, *graph.ops)):
         groups.add("inputs")
     return Selection(frozenset(op.kind for op in graph.ops), frozenset(groups))

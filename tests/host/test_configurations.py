@@ -93,10 +93,11 @@ def lacking(graph, content, kinds, groups):
             return f"op {index}: a period"
     if len(graph.inputs) > 1 and "INPUTS" not in groups:
         return "input 1: a second input"
-    if graph.pixel_format == "int16" and "INT16" not in groups:
-        return "input 0: int16 input"
-    if graph.normalization.kind == "background" and "INT16" not in groups:
-        return "normalization 0: background"
+    for index, x in enumerate(graph.inputs if "INT16" not in groups else ()):
+        if x.pixel_format == "int16":
+            return f"input {index}: int16 input"
+        if x.normalization.kind == "background":
+            return f"normalization {index}: background"
     return None
 
 

@@ -294,15 +294,6 @@ static void stream_begin(
     }
 }
 
-#if MLET_WITH_TRACE
-// The same with one frame, or a tuple or list of one to an input.
-static void stream_begin_with(stream_obj_t *self, mp_obj_t frames) {
-    const mp_obj_t *items;
-    const size_t count = items_of(&frames, &items);
-    stream_begin(self, count, items, &no_keywords);
-}
-#endif
-
 // Run the model on what is in the input tensors, and show its outputs. If an op fails they keep
 // what they show, and the stream, in the middle of a frame, takes no other before a reset.
 static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *context) {
