@@ -65,6 +65,7 @@ OPS = {
     "average_pool": _operator(7, "window scale chains"),
     "temporal_average": _operator(8, "scale in_place slots"),
     "dense": _operator(9, "weights rows int4 vector"),
+    "max_pool2d": _operator(10, "window padding copy chains", since=4),
 }
 
 OP_CODES = {kind: operator.code for kind, operator in OPS.items()}

@@ -32,7 +32,7 @@ def _trimmed(graph, op):
     weights = op.weights
     if weights is not None:
         kept = np.s_[first[0] : end[0], first[1] : end[1]]
-        weights = weights[:, *kept] if op.kind in ROWS else weights[kept]
+        weights = weights[(slice(None), *kept)] if op.kind in ROWS else weights[kept]
     return replace(
         op,
         weights=weights,
