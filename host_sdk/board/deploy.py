@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from host_sdk.board import native_module, rom_update, romfs
 from host_sdk.board.remote import Remote, require_module
 from host_sdk.errors import MotionletError
-from host_sdk.format.mlet import ALIGN
+from host_sdk.format.mlet import ALIGN, TARGETS
 from host_sdk.pack import mlet_file
-from host_sdk.pack.packing import plan_and_pack
+from host_sdk.pack.packing import plan_and_pack, plan_for
 
 OPEN_ROM = """
 try:
@@ -66,7 +66,10 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     if where == "rom" and not rom_bytes:
         raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
     to_rom = rom_bytes > 0 and where != "files"
-    _check_ram(remote, plan.stream_bytes, 0 if to_rom else len(data))
+    chained = plan.stream_bytes
+    if not chains and module["target"] in TARGETS:
+        chained = plan_for(graph, module["target"])[1].stream_bytes
+    _check_ram(remote, plan.stream_bytes, 0 if to_rom else len(data), chained)
     if to_rom:
         path = f"/rom/{name}"
         _write_rom(remote, rom_bytes, name, data, erase, progress)
@@ -84,16 +87,21 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     return Deployed(path, len(data), where, device.name, target or module["target"])
 
 
-def _check_ram(remote, stream_bytes, model_bytes):
-    """Raise MotionletError unless the device has memory for a stream and a model's copy (or 0)."""
+def _check_ram(remote, stream_bytes, model_bytes, chained_bytes):
+    """Raise MotionletError unless the device has memory for a stream and a model's copy (or 0).
+
+    chained_bytes: of the stream, on a module that runs chains of rows.
+    """
     total = stream_bytes + model_bytes
     fits, free = remote.can_allocate(total)
     if not fits:
         detail = f" ({model_bytes} for the model, which ROMFS would spare)" if model_bytes else ""
         psram = " and no PSRAM for a model of this size" if remote.lacks_psram() else ""
+        saved = stream_bytes - chained_bytes
+        chains = f"; `host_sdk install --for` it, which saves {saved}" if saved > 0 else ""
         raise MotionletError(
             f"the model needs {total} bytes of memory in one piece{detail}; "
-            f"{remote.device.name} has {free} free{psram}"
+            f"{remote.device.name} has {free} free{psram}{chains}"
         )
 
 

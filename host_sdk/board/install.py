@@ -126,10 +126,8 @@ def make_package(arch, wanted="core", models=(), said=None):
     with a line that says so.
     """
     try:
-        if wanted == "models":
-            selection = native_module.made_for(models, arch)
-        else:
-            selection = native_module.CONFIGURATIONS[wanted].with_all(models)
+        base = native_module.CONFIGURATIONS.get(wanted, native_module.NOTHING)
+        selection = native_module.made_for(models, arch, base)
         module = native_module.link(arch, selection).mpy
     except MotionletError as error:
         name = "full" if wanted == "models" or models else wanted

@@ -24,6 +24,9 @@ GROUPS = {
     "trace": "tracing",
     "kernels": "kernels one by one",
     "portable": "portable kernels",
+    "inputs": "several inputs at rates of their own",
+    "inspect": "what printing shows",
+    "extensions": "modules that extend it",
 }
 # Whose kernels a module for an architecture has; the portable ones where none are named.
 TARGETS = {"armv6m": "cortex_m0plus", "xtensawin": "esp32s3"}
@@ -56,7 +59,8 @@ class Selection:
         return "-".join(group for group in GROUPS if group in self.groups) or "plain"
 
 
-CORE = Selection(frozenset(OPS), frozenset({"chains"}))  # what networks of the six families need
+NOTHING = Selection(frozenset(), frozenset())
+CORE = Selection(frozenset(OPS), frozenset())  # what networks of the six families need
 FULL = Selection(frozenset(OPS), frozenset(GROUPS))
 CONFIGURATIONS = {"core": CORE, "full": FULL}
 
@@ -73,9 +77,11 @@ def needs(graph, plan=None):
         groups.add("chains")
     if any(op.weight_bits == 4 for op in graph.ops):
         groups.add("int4")
-    normalization = graph.normalization
-    if graph.pixel_format == "int16" or (normalization and normalization.kind == "background"):
+    kinds = {x.normalization.kind for x in graph.inputs if x.pixel_format != "raw"}
+    if "background" in kinds or any(x.pixel_format == "int16" for x in graph.inputs):
         groups.add("int16")
+    if len(graph.inputs) > 1 or any(each.period > 1 for each in (*graph.inputs, *graph.ops)):
+        groups.add("inputs")
     return Selection(frozenset(op.kind for op in graph.ops), frozenset(groups))
 
 
@@ -97,18 +103,18 @@ def _listed(words):
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def made_for(graphs, arch):
-    """Return the `Selection` that these models need on `arch`, and no more.
+def made_for(graphs, arch, base=NOTHING):
+    """Return `base` with what these models need besides on `arch`.
 
-    It has chains only where they save more of a stream's memory than their code takes.
+    It gets chains only where they save more of a stream's memory than their code takes.
     """
     target = target_of(arch)
-    without = Selection(frozenset(), frozenset()).with_all(graphs)
+    without = base.with_all(graphs)
     saved = 0
     for graph in graphs:
         plain, chained = (plan_for(graph, target, chains)[1] for chains in (False, True))
         saved = max(saved, plain.stream_bytes - chained.stream_bytes)
-    if saved == 0:
+    if saved == 0 or "chains" in without.groups:
         return without
     chained = without.having(without.groups | {"chains"})
     cost = link(arch, chained).ram_bytes - link(arch, without).ram_bytes

@@ -33,8 +33,8 @@ STREAM = """
 import array, time, motionlet
 _model = motionlet.load({path!r}, in_ram={in_ram})
 _stream = _model.stream()
-_crcs = array.array('I', [0] * (len(_model.inputs) + len(_model.ops)))
-_times = array.array('I', [0] * len(_model.ops))
+_crcs = array.array('I', [0] * {crcs})
+_times = array.array('I', [0] * {ops})
 _can_trace = hasattr(_stream, 'trace')
 def _frames(texts):
     if isinstance(texts, tuple):
@@ -139,7 +139,9 @@ class RemoteStream:
         self.name = device.name
         self.graph = graph
         self._remote = Remote(device)
-        self._can_trace = self._remote.json(STREAM.format(path=path, in_ram=in_ram))
+        ops = len(graph.ops)
+        code = STREAM.format(path=path, in_ram=in_ram, ops=ops, crcs=len(graph.inputs) + ops)
+        self._can_trace = self._remote.json(code)
 
     def _text(self, frame):
         if isinstance(frame, list):

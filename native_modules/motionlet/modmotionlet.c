@@ -9,8 +9,15 @@
 // A build has the groups of features that mlet_config.h says, and Python sees which: GROUPS, and
 // OPERATORS with a bit for each code.
 
-#include "binding/api.h"
 #include "binding/stream.h"
+#if MLET_WITH_EXTENSIONS
+#include "binding/api.h"
+#endif
+#if MLET_WITH_INSPECT
+#define INSPECT(...) __VA_ARGS__,
+#else
+#define INSPECT(...)
+#endif
 #if MLET_WITH_TRACE
 #include "binding/trace.h"
 #else
@@ -22,6 +29,7 @@
 #define ONE_BY_ONE(OBJECT)
 #endif
 
+#if MLET_WITH_TRACE
 static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
     mp_buffer_info_t info;
     mp_get_buffer_raise(args[0], &info, MP_BUFFER_READ);
@@ -29,13 +37,17 @@ static mp_obj_t crc32(size_t n_args, const mp_obj_t *args) {
     return mp_obj_new_int_from_uint(mlet_crc32(crc, info.buf, info.len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(crc32_obj, 1, 2, crc32);
+#define CRC32(OBJECT) OBJECT(MP_QSTR_crc32, crc32_obj)
+#else
+#define CRC32(OBJECT)
+#endif
 
 #define MODEL_METHODS(METHOD) \
     METHOD(MP_QSTR_stream, model_stream_obj)
 
 DEFINE_TYPE(model_type, MP_QSTR_Model, MODEL_METHODS,
     make_new, model_make_new,
-    print, model_print,
+    INSPECT(print, model_print)
     attr, model_attr)
 
 #define STREAM_METHODS(METHOD)                  \
@@ -47,13 +59,13 @@ DEFINE_TYPE(model_type, MP_QSTR_Model, MODEL_METHODS,
     METHOD(MP_QSTR_output, stream_output_obj)
 
 DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
-    print, stream_print,
+    INSPECT(print, stream_print)
     attr, stream_attr)
 
 #define MODULE_OBJECTS(OBJECT)                                      \
     OBJECT(MP_QSTR_Model, model_type)                               \
     OBJECT(MP_QSTR_Stream, stream_type)                             \
-    OBJECT(MP_QSTR_crc32, crc32_obj)                                \
+    CRC32(OBJECT)                                                   \
     ONE_BY_ONE(OBJECT)
 
 #define MODULE_INTEGERS(INTEGER)                                    \
@@ -65,17 +77,18 @@ DEFINE_TYPE(stream_type, MP_QSTR_Stream, STREAM_METHODS,
     INTEGER(MP_QSTR_INT16, MLET_FRAME_INT16)                        \
     INTEGER(MP_QSTR_FLOAT32, MLET_FRAME_FLOAT32)                    \
     INTEGER(MP_QSTR_FORMAT_VERSION, MLET_FORMAT_VERSION)            \
-    INTEGER(MP_QSTR_TARGET, MLET_TARGET)                            \
-    INTEGER(MP_QSTR_GROUPS, MLET_GROUPS)
+    INTEGER(MP_QSTR_TARGET, MLET_TARGET)
 
 #if !MICROPY_ENABLE_DYNRUNTIME
 static const MP_DEFINE_STR_OBJ(version_obj, MLET_VERSION);
+#if MLET_WITH_EXTENSIONS
 static const mp_obj_array_t api_obj = {
     .base = {&mp_type_memoryview},
     .typecode = 'b',
     .len = sizeof(api),
     .items = (void *)&api, // read-only, as its typecode says
 };
+#endif
 
 #define OPERATOR_BIT(NAME, name, form) | 1 << MLET_OP_##NAME
 #define OPERATORS (0 MLET_BUILT_OPERATORS(OPERATOR_BIT))
@@ -85,10 +98,13 @@ static const mp_obj_array_t api_obj = {
 static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__motionlet)},
     {MP_ROM_QSTR(MP_QSTR_VERSION), MP_ROM_PTR(&version_obj)},
+    #if MLET_WITH_EXTENSIONS
     {MP_ROM_QSTR(MP_QSTR__api), MP_ROM_PTR(&api_obj)},
+    #endif
     MODULE_OBJECTS(METHOD)
     MODULE_INTEGERS(INTEGER)
     INTEGER(MP_QSTR_OPERATORS, OPERATORS)
+    INTEGER(MP_QSTR_GROUPS, MLET_GROUPS)
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_table);
 

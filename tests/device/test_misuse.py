@@ -8,7 +8,7 @@ from array import array
 import motionlet
 from testlib import model_path, model_trace, on_odd_address
 
-CALLS = 20000 if sys.platform == "linux" else 150
+CALLS = 20000 if sys.platform == "linux" else 600
 NAMES = (
     "x x1 past weights bias multiplier shift spatial temporal pointwise width height format crop "
     "out shape out_shape kernel stride dilation pad frames frame_dilation shift_channels "

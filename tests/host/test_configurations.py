@@ -21,7 +21,10 @@ import make_vectors
 from test_vectors import files  # noqa: F401 - a fixture
 
 MODULE = paths.repository() / "native_modules/motionlet"
-GROUPS = ("CHAINS", "INT4", "INT16", "TRACE", "KERNELS", "PORTABLE")
+GROUPS = (
+    *("CHAINS", "INT4", "INT16", "TRACE", "KERNELS", "PORTABLE"),
+    *("INPUTS", "INSPECT", "EXTENSIONS"),
+)
 ARM = ("arm-none-eabi-gcc", "-mthumb", "-mcpu=cortex-m0plus", "-std=c99", "-fsyntax-only")
 CORE = f"-I{MODULE / 'core'}"
 
@@ -63,7 +66,7 @@ def what_it_has(target, chosen):
     """Return (kinds of operators, groups), by the rules of mlet_config.h."""
     kinds = {kind for kind in OPS if chosen.get(kind.upper(), chosen.get("OPERATORS", 1))}
     extras = "CONFIG" not in chosen
-    groups = {g for g in GROUPS if chosen.get(g, g == "CHAINS" or extras)}
+    groups = {g for g in GROUPS if chosen.get(g, extras)}
     return kinds, groups | ({"PORTABLE"} if target == "portable" else set())
 
 
@@ -86,10 +89,15 @@ def lacking(graph, content, kinds, groups):
             return f"op {index}: int4 weights"
         if rows and "CHAINS" not in groups:
             return f"op {index}: running in chains"
-    if graph.pixel_format == "int16" and "INT16" not in groups:
-        return "input 0: int16 input"
-    if graph.normalization.kind == "background" and "INT16" not in groups:
-        return "normalization 0: background"
+        if op.period > 1 and "INPUTS" not in groups:
+            return f"op {index}: a period"
+    if len(graph.inputs) > 1 and "INPUTS" not in groups:
+        return "input 1: a second input"
+    for index, x in enumerate(graph.inputs if "INT16" not in groups else ()):
+        if x.pixel_format == "int16":
+            return f"input {index}: int16 input"
+        if x.normalization.kind == "background":
+            return f"normalization {index}: background"
     return None
 
 

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from test_natmod import littlefs_image, package_files, unix_stock  # noqa: F401 (a fixture)
+from test_natmod import full_package, littlefs_image, unix_stock  # noqa: F401 (a fixture)
 
 from host_sdk import paths
 from host_sdk.board import install
@@ -102,7 +102,7 @@ def test_beside_a_firmware(unix_device, extension, make_vectors):
 
 
 def test_on_top_of_the_native_module(unix_stock, extension, make_vectors):  # noqa: F811
-    install.install(unix_stock)
+    install.install(unix_stock, wanted="full")
     unix_stock.write_file("/model.mlet", model_file(make_vectors, "portable"))
     unix_stock.write_file(f"/lib/{NAME}", extension("x64"))
     check(unix_stock, "/model.mlet")
@@ -147,7 +147,7 @@ def test_beside_a_firmware_on_the_virtual_pico(virtual_pico, extension, make_vec
 def test_on_top_of_the_native_module_on_the_virtual_pico(
     stock_firmware, extension, make_vectors, tmp_path
 ):
-    files = {f"/lib/{path}": data for path, data in package_files("armv6m").items()}
+    files = {f"/lib/{path}": data for path, data in full_package("armv6m").items()}
     files[f"/lib/{NAME}"] = extension("armv6m")
     files["/model.mlet"] = model_file(make_vectors, "cortex_m0plus")
     littlefs_image(files, tmp_path / "lfs")

@@ -29,7 +29,7 @@ from host_sdk.board.remote import Remote, RemoteStream, require_module
 from host_sdk.board.verify import verify
 from host_sdk.cli import on_device
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.golden import Stream
+from host_sdk.golden import Stream, frame_by_frame
 from host_sdk.pack import mlet_file, planner
 from host_sdk.pack.packing import pack_for
 
@@ -274,15 +274,20 @@ MADE_FOR = {
     "tiny_shifting": {"depthwise2d", "pointwise"},
     "tiny_int4": {"conv2d"},
     "tiny_thermal": {"conv2d"},
+    "tiny_two_rates": {"conv2d", "temporal_average"},
 }
 
 
 def frames_for(graph, count=4):
-    rng = np.random.default_rng(5)
-    shape = (count, *graph.tensors[graph.inputs[0]].shape)
-    if graph.pixel_format == "int16":
-        return rng.integers(1800, 2600, shape).astype(np.int16)
-    return rng.integers(0, 256, shape).astype(np.uint8)
+    """What a stream is to be given, frame by frame."""
+    rng, clips = np.random.default_rng(5), []
+    for x in graph.inputs:
+        shape = (-(-count // x.period), *graph.tensors[x.tensor].shape)
+        low, high, kind = (0, 256, np.uint8)
+        if x.pixel_format == "int16":
+            low, high, kind = (1800, 2600, np.int16)
+        clips.append(rng.integers(low, high, shape).astype(kind))
+    return frame_by_frame(graph.input_names, graph.input_periods, clips)
 
 
 def answers_as_golden(device, graph, name="model.mlet"):
@@ -314,7 +319,7 @@ def test_a_module_made_for_a_model_runs_it(unix_stock, made_for, name):
     assert module["operators"] == {op.kind for op in graph.ops}
     assert MADE_FOR[name] <= module["operators"]
     assert ("int4" in module["groups"]) == (name == "tiny_int4")
-    assert ("int16" in module["groups"]) == (name == "tiny_thermal")
+    assert ("int16" in module["groups"]) == (name in ("tiny_thermal", "tiny_two_rates"))
     answers_as_golden(unix_stock, graph)
 
 

@@ -57,7 +57,7 @@ def firmware_rows(graph, arch, board):
     """Return the rows of Motionlet in a firmware."""
     wanted = native_module.made_for([graph], arch)
     demo = [f"MLET_WITH_{kind.upper()}=1" for kind in sorted(wanted.operators)]
-    demo.append(f"MLET_WITH_CHAINS={int('chains' in wanted.groups)}")
+    demo += [f"MLET_WITH_{group.upper()}=1" for group in sorted(wanted.groups)]
     core = ["MLET_CONFIG_CORE"]
     definitions = {"full": [], "core": core, "for_demo": [*core, "MLET_WITH_OPERATORS=0", *demo]}
     rows = []

@@ -55,6 +55,7 @@ static const motionlet_api_t api = {
     .stream_output = mlet_stream_output,
     .kernels = mlet_kernels,
     .run_op = mlet_run_op,
+    .field_name = mlet_field_name,
     .argmax = mlet_argmax,
     .crc32 = mlet_crc32,
 };

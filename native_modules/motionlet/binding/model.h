@@ -82,6 +82,7 @@ static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
     return new_tensor(model, false, index);
 }
 
+#if MLET_WITH_INSPECT
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
     const mlet_op_t op = mlet_model_op(model, index);
@@ -92,6 +93,7 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
     };
     return mp_obj_new_attrtuple(fields, MP_ARRAY_SIZE(items), items);
 }
+#endif
 
 static RAISES void raise_lacks(const mlet_model_t *model) {
     mlet_error_t error;
@@ -99,28 +101,28 @@ static RAISES void raise_lacks(const mlet_model_t *model) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
                       "firmware that has it)"),
-        error.record, error.index, what);
+        mlet_field_name(error.record), error.index, what);
 }
 
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
-    if (strcmp(error->field, "format_version") == 0) {
+    const char *record = mlet_field_name(error->record), *field = mlet_field_name(error->field);
+    if (strcmp(field, "format_version") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model format %u, this firmware reads %u"),
             file[MLET_HEADER_FORMAT_VERSION] + 256u * file[MLET_HEADER_FORMAT_VERSION + 1],
             MLET_FORMAT_VERSION);
     }
-    if (strcmp(error->field, "target") == 0) {
+    if (strcmp(field, "target") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
             target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
             target_name(MLET_TARGET));
     }
-    if (strcmp(error->record, "header") == 0) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"),
-            error->field);
+    if (strcmp(record, "header") == 0) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
     }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: %s %u: %s"),
-        error->record, error->index, error->field);
+        record, error->index, field);
 }
 
 static mp_obj_t model_make_new(
@@ -139,7 +141,7 @@ static mp_obj_t model_make_new(
     self->name = n_args > 1 ? args[1] : mp_const_none;
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;
-    mlet_error_t error = {"header", 0, "total_bytes"};
+    mlet_error_t error = {MLET_FIELD(header), 0, MLET_FIELD(total_bytes)};
     mlet_status_t status = MLET_E_FILE;
     if (bytes <= UINT32_MAX) {
         status = mlet_model_open(&self->model, usable, bytes, &error);
@@ -154,6 +156,7 @@ static mp_obj_t model_make_new(
     return MP_OBJ_FROM_PTR(self);
 }
 
+#if MLET_WITH_INSPECT
 static bool model_is_in_ram(const model_obj_t *self) {
     return self->is_writable || self->copy != NULL;
 }
@@ -192,6 +195,7 @@ static void model_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind
     }
     mp_printf(print, ">");
 }
+#endif
 
 static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const model_obj_t *self = MP_OBJ_TO_PTR(self_in);
@@ -199,15 +203,17 @@ static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // attributes cannot be set
     }
-    const uint32_t stream_bytes = mlet_stream_bytes(model);
-    if (attr == MP_QSTR_name) {
-        dest[0] = self->name;
-    } else if (attr == MP_QSTR_labels) {
+    if (attr == MP_QSTR_labels) {
         dest[0] = self->labels;
     } else if (attr == MP_QSTR_inputs) {
         dest[0] = new_tuple_of(model->input_count, new_input, model);
     } else if (attr == MP_QSTR_outputs) {
         dest[0] = new_tuple_of(model->output_count, new_output, model);
+    } else if (attr == MP_QSTR_frames_per_second) {
+        dest[0] = mp_obj_new_float_from_f(model->frames_per_second);
+    #if MLET_WITH_INSPECT
+    } else if (attr == MP_QSTR_name) {
+        dest[0] = self->name;
     } else if (attr == MP_QSTR_ops) {
         dest[0] = new_tuple_of(model->op_count, new_op, model);
     } else if (attr == MP_QSTR_bytes) {
@@ -217,18 +223,17 @@ static void model_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_state_bytes) {
         dest[0] = mp_obj_new_int_from_uint(model->state_bytes);
     } else if (attr == MP_QSTR_stream_bytes) {
-        dest[0] = mp_obj_new_int_from_uint(stream_bytes);
+        dest[0] = mp_obj_new_int_from_uint(mlet_stream_bytes(model));
     } else if (attr == MP_QSTR_ram_bytes) {
         const uint32_t file_bytes = model_is_in_ram(self) ? model->file_bytes : 0;
-        dest[0] = mp_obj_new_int_from_uint(stream_bytes + file_bytes);
-    } else if (attr == MP_QSTR_frames_per_second) {
-        dest[0] = mp_obj_new_float_from_f(model->frames_per_second);
+        dest[0] = mp_obj_new_int_from_uint(mlet_stream_bytes(model) + file_bytes);
     } else if (attr == MP_QSTR_target) {
         dest[0] = MP_OBJ_NEW_SMALL_INT(model->target);
     } else if (attr == MP_QSTR_target_name) {
         dest[0] = new_string(target_name(model->target));
     } else if (attr == MP_QSTR_in_place) {
         dest[0] = mp_obj_new_bool(self->copy == NULL);
+    #endif
     } else {
         dest[1] = MP_OBJ_SENTINEL; // a method
     }

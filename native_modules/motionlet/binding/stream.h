@@ -43,10 +43,37 @@ DECLARE_TYPE(stream_type);
 // ---------------------------------------------------------------------------------------------
 // One argument to an input: by position, or by the input's name
 
+#if MLET_WITH_INPUTS
+#define INPUTS(model) ((model)->input_count)
+#define MAX_INPUTS MLET_LIMIT_MAX_INPUTS
+#else
+#define INPUTS(model) 1
+#define MAX_INPUTS 1
+#endif
+
 typedef union {
     mp_obj_t object; // None where nothing is given
     const uint8_t *bytes;
-} by_input_t[MLET_LIMIT_MAX_INPUTS];
+} by_input_t[MAX_INPUTS];
+
+static const mp_map_t no_keywords;
+
+#if !MLET_WITH_INPUTS
+static void sort_by_input(by_input_t sorted, const char *who, const mlet_model_t *model,
+    size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    if (n_args != 1) {
+        raise_positions(who, 1, n_args);
+    }
+    if (keywords->used > 0) {
+        raise_unknown(who, mp_obj_str_get_str(keywords->table[0].key));
+    }
+    sorted[0].object = args[0];
+}
+
+// Arguments of Model.stream() describe the one input.
+#define is_by_input(...) false
+#define items_of(object, items) (*(items) = (object), (size_t)1)
+#else
 
 static bool is_sequence(mp_obj_t object) {
     return mp_obj_is_type(object, &mp_type_tuple) || mp_obj_is_type(object, &mp_type_list);
@@ -95,7 +122,16 @@ static void sort_by_input(by_input_t sorted, const char *who, const mlet_model_t
     }
 }
 
-static const mp_map_t no_keywords;
+// Whether the arguments of Model.stream() are formats by input: one tuple, or None, to each.
+static bool is_by_input(
+    const mlet_model_t *model, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    if (n_args > 0) {
+        return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
+    }
+    return keywords->used > 0 && is_sequence(keywords->table[0].value)
+        && input_named(model, keywords->table[0].key) < model->input_count;
+}
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // A new stream
@@ -116,22 +152,12 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     }
 }
 
-// Whether the arguments of Model.stream() are formats by input: one tuple, or None, to each.
-static bool is_by_input(
-    const mlet_model_t *model, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
-    if (n_args > 0) {
-        return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
-    }
-    return keywords->used > 0 && is_sequence(keywords->table[0].value)
-        && input_named(model, keywords->table[0].key) < model->input_count;
-}
-
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
     const mlet_model_t *model = &owner->model;
     stream_obj_t *self = mp_obj_malloc_helper(
-        sizeof(stream_obj_t) + model->input_count * sizeof(stream_input_t),
+        sizeof(stream_obj_t) + INPUTS(model) * sizeof(stream_input_t),
         (const mp_obj_type_t *)&stream_type);
     self->model = MP_OBJ_FROM_PTR(owner);
     self->stream.model = model;
@@ -144,14 +170,14 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     }
     // One description is of the first input that takes pixels, or else of the last.
     bool is_left = !by_input;
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; i < INPUTS(model); i++) {
         size_t count = 0;
         const mp_obj_t *items = NULL;
         const mp_map_t *names = &no_keywords;
         const bool takes_pixels = mlet_model_pixel_format(model, i) != MLET_PIXELS_RAW;
         if (by_input) {
             count = items_of(&formats[i].object, &items);
-        } else if (is_left && (takes_pixels || i + 1 == model->input_count)) {
+        } else if (is_left && (takes_pixels || i + 1 == INPUTS(model))) {
             is_left = false;
             count = n_args;
             items = args;
@@ -196,9 +222,9 @@ static void stream_claim(stream_obj_t *self) {
 static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj_t frame) {
     const mlet_model_t *model = stream_model(self);
     const stream_input_t *input = &self->inputs[index];
-    const char *name = model->input_count > 1 ? input_name(model, index) : "frame";
+    const char *name = INPUTS(model) > 1 ? input_name(model, index) : "frame";
     if (frame == mp_const_none
-        && (model->input_count > 1 || mlet_model_period(model, index) > 1)) {
+        && (INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
         return NULL;
     }
     if (!input->is_raw) {
@@ -239,14 +265,14 @@ static void stream_begin(
     const mlet_model_t *model = stream_model(self);
     by_input_t frames;
     sort_by_input(frames, "push", model, n_args, args, keywords);
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; i < INPUTS(model); i++) {
         frames[i].bytes = get_frame(self, i, frames[i].object);
     }
     if (self->has_failed) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; i < INPUTS(model); i++) {
         const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
@@ -254,7 +280,7 @@ static void stream_begin(
                 mlet_model_period(model, i));
         }
     }
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; i < INPUTS(model); i++) {
         const stream_input_t *input = &self->inputs[i];
         const uint8_t *bytes = frames[i].bytes;
         if (bytes == NULL) {
@@ -266,13 +292,6 @@ static void stream_begin(
             mlet_stream_frame(&self->stream, i, &input->frame, bytes); // is due, and has no NaN
         }
     }
-}
-
-// The same with one frame, or a tuple or list of one to an input.
-static void stream_begin_with(stream_obj_t *self, mp_obj_t frames) {
-    const mp_obj_t *items;
-    const size_t count = items_of(&frames, &items);
-    stream_begin(self, count, items, &no_keywords);
 }
 
 // Run the model on what is in the input tensors, and show its outputs. If an op fails they keep
@@ -366,10 +385,11 @@ static mp_obj_t stream_output(mp_obj_t self_in, mp_obj_t index_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(stream_output_obj, stream_output);
 
+#if MLET_WITH_INSPECT
 static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mp_printf(print, "<Stream of ");
-    for (uint16_t i = 0; i < stream_model(self)->input_count; i++) {
+    for (uint16_t i = 0; i < INPUTS(stream_model(self)); i++) {
         const stream_input_t *input = &self->inputs[i];
         const mlet_shape_t shape = input->shape;
         if (i > 0) {
@@ -384,6 +404,7 @@ static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
     }
     mp_printf(print, ", %u frames>", (unsigned)self->frames);
 }
+#endif
 
 static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);

@@ -4,6 +4,13 @@
 
 #include "stream.h"
 
+// stream_begin() with one frame, or a tuple or list of one to an input.
+static void stream_begin_with(stream_obj_t *self, mp_obj_t frames) {
+    const mp_obj_t *items;
+    const size_t count = items_of(&frames, &items);
+    stream_begin(self, count, items, &no_keywords);
+}
+
 static mlet_status_t trace_hook(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     uint32_t *crcs = context;

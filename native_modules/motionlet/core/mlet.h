@@ -41,6 +41,7 @@
 #include <stdint.h>
 
 #include "mlet_config.h"
+#include "mlet_field.h"
 
 #ifdef __cplusplus
 extern "C" {

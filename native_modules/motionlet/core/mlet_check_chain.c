@@ -39,10 +39,10 @@ static bool link_is_right(const mlet_model_t *model, uint16_t i) {
 mlet_status_t mlet_check_chain(const mlet_model_t *model, uint16_t begin, mlet_error_t *error) {
     for (uint16_t i = begin; mlet_op_rows(model, i) > 0; i++) {
         if (!link_is_right(model, i)) {
-            return mlet_wrong(error, "op", i, "rows");
+            return mlet_wrong(error, MLET_FIELD(op), i, MLET_FIELD(rows));
         }
         if (i + 1 - begin >= MLET_LIMIT_MAX_CHAIN) {
-            return mlet_wrong(error, "op", begin, "rows");
+            return mlet_wrong(error, MLET_FIELD(op), begin, MLET_FIELD(rows));
         }
     }
     return MLET_OK;
@@ -52,6 +52,13 @@ mlet_status_t mlet_check_chain(const mlet_model_t *model, uint16_t begin, mlet_e
 typedef struct rows_made {
     int32_t slope, start, most;
 } rows_made_t;
+
+// a / b, cut off; b > 0. Of numbers without a sign: a processor that cannot divide calls for that
+// what is called elsewhere, too.
+static int32_t quotient(int32_t a, int32_t b) {
+    const uint32_t size = (uint32_t)(a < 0 ? -a : a) / (uint32_t)b;
+    return a < 0 ? -(int32_t)size : (int32_t)size;
+}
 
 static rows_made_t rows_made(const mlet_model_t *model, uint16_t begin, uint16_t end) {
     enum { TOO_MANY = 1 << 16 }; // more rows than there are, and far below what would overflow
@@ -89,9 +96,9 @@ bool mlet_may_cover_input(
     const int32_t stride = next - above_next - (first - above);
 
     const int32_t last = out.height - 1;
-    const int32_t leaves_zero = (above / stride - made.start) / made.slope;
-    const int32_t bend = (made.most - made.start) / made.slope;
-    const int32_t done = (head.layer.out.height - 1 - made.start) / made.slope;
+    const int32_t leaves_zero = quotient(quotient(above, stride) - made.start, made.slope);
+    const int32_t bend = quotient(made.most - made.start, made.slope);
+    const int32_t done = quotient(head.layer.out.height - 1 - made.start, made.slope);
     const int32_t rows[] = {0, leaves_zero, leaves_zero + 1, bend, bend + 1, done, last};
     for (uint32_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const int32_t row = rows[i] < 0 ? 0 : rows[i] > last ? last : rows[i];

@@ -21,37 +21,37 @@ static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
     if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
-        return "magic";
+        return MLET_FIELD(magic);
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
-        return "total_bytes";
+        return MLET_FIELD(total_bytes);
     }
     const uint16_t version = mlet_read_u16(file + MLET_HEADER_FORMAT_VERSION);
     if (version < MLET_OLDEST_VERSION || version > MLET_FORMAT_VERSION) {
-        return "format_version";
+        return MLET_FIELD(format_version);
     }
     model->format_version = version;
     if (bytes < MLET_HEADER_BYTES || mlet_read_u32(file + MLET_HEADER_TOTAL_BYTES) != bytes) {
-        return "total_bytes";
+        return MLET_FIELD(total_bytes);
     }
     const uint32_t crc = mlet_crc32(0, file + MLET_CRC_START, bytes - MLET_CRC_START);
     if (mlet_read_u32(file + MLET_HEADER_CRC32) != crc) {
-        return "crc32";
+        return MLET_FIELD(crc32);
     }
     model->target = mlet_read_u16(file + MLET_HEADER_TARGET);
     // Version 1 knew only the portable target.
     const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
     if (!possible || mlet_kernels(model->target) == NULL) {
-        return "target";
+        return MLET_FIELD(target);
     }
     if (mlet_read_u16(file + MLET_HEADER_RESERVED0) != 0) {
-        return "reserved0";
+        return MLET_FIELD(reserved0);
     }
     if (version != 3 && mlet_read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) != 0) {
-        return "normalization_offset";
+        return MLET_FIELD(normalization_offset);
     }
     if (!is_rate(file + MLET_HEADER_FRAMES_PER_SECOND)) {
-        return "frames_per_second";
+        return MLET_FIELD(frames_per_second);
     }
     const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
     memcpy(&model->frames_per_second, &rate, sizeof(rate));
@@ -61,11 +61,11 @@ static const char *check_header(mlet_model_t *model) {
         uint8_t at, least;
         const char *field;
     } counts[] = {
-        {MLET_LIMIT_MAX_TENSORS, MLET_HEADER_TENSOR_COUNT, 1, "tensor_count"},
-        {MLET_LIMIT_MAX_OPS, MLET_HEADER_OP_COUNT, 1, "op_count"},
-        {MLET_LIMIT_MAX_INPUTS, MLET_HEADER_INPUT_COUNT, 1, "input_count"},
-        {MLET_LIMIT_MAX_OUTPUTS, MLET_HEADER_OUTPUT_COUNT, 1, "output_count"},
-        {MLET_LIMIT_MAX_LABELS, MLET_HEADER_LABEL_COUNT, 0, "label_count"},
+        {MLET_LIMIT_MAX_TENSORS, MLET_HEADER_TENSOR_COUNT, 1, MLET_FIELD(tensor_count)},
+        {MLET_LIMIT_MAX_OPS, MLET_HEADER_OP_COUNT, 1, MLET_FIELD(op_count)},
+        {MLET_LIMIT_MAX_INPUTS, MLET_HEADER_INPUT_COUNT, 1, MLET_FIELD(input_count)},
+        {MLET_LIMIT_MAX_OUTPUTS, MLET_HEADER_OUTPUT_COUNT, 1, MLET_FIELD(output_count)},
+        {MLET_LIMIT_MAX_LABELS, MLET_HEADER_LABEL_COUNT, 0, MLET_FIELD(label_count)},
     };
     for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         const uint16_t count = mlet_read_u16(file + counts[i].at);
@@ -82,10 +82,10 @@ static const char *check_header(mlet_model_t *model) {
     model->arena_bytes = mlet_read_u32(file + MLET_HEADER_ARENA_BYTES);
     model->state_bytes = mlet_read_u32(file + MLET_HEADER_STATE_BYTES);
     if (model->arena_bytes > MLET_LIMIT_MAX_ARENA_BYTES) {
-        return "arena_bytes";
+        return MLET_FIELD(arena_bytes);
     }
     if (model->state_bytes > MLET_LIMIT_MAX_STATE_BYTES) {
-        return "state_bytes";
+        return MLET_FIELD(state_bytes);
     }
     return NULL;
 }
@@ -97,15 +97,15 @@ static const char *check_sections(mlet_model_t *model) {
         uint8_t at, align, start; // start: in mlet_model_t
         const char *field;
     } sections[] = {
-        {MLET_HEADER_TENSORS_OFFSET, 4, offsetof(mlet_model_t, tensors), "tensors_offset"},
-        {MLET_HEADER_OPS_OFFSET, 4, offsetof(mlet_model_t, ops), "ops_offset"},
-        {MLET_HEADER_INPUTS_OFFSET, 4, offsetof(mlet_model_t, inputs), "inputs_offset"},
-        {MLET_HEADER_OUTPUTS_OFFSET, 4, offsetof(mlet_model_t, outputs), "outputs_offset"},
-        {MLET_HEADER_LABELS_OFFSET, 4, offsetof(mlet_model_t, labels), "labels_offset"},
-        {MLET_HEADER_STRINGS_OFFSET, 4, offsetof(mlet_model_t, strings), "strings_offset"},
-        {MLET_HEADER_DATA_OFFSET, MLET_ALIGN, offsetof(mlet_model_t, data), "data_offset"},
+        {MLET_HEADER_TENSORS_OFFSET, 4, offsetof(mlet_model_t, tensors), MLET_FIELD(tensors_offset)},
+        {MLET_HEADER_OPS_OFFSET, 4, offsetof(mlet_model_t, ops), MLET_FIELD(ops_offset)},
+        {MLET_HEADER_INPUTS_OFFSET, 4, offsetof(mlet_model_t, inputs), MLET_FIELD(inputs_offset)},
+        {MLET_HEADER_OUTPUTS_OFFSET, 4, offsetof(mlet_model_t, outputs), MLET_FIELD(outputs_offset)},
+        {MLET_HEADER_LABELS_OFFSET, 4, offsetof(mlet_model_t, labels), MLET_FIELD(labels_offset)},
+        {MLET_HEADER_STRINGS_OFFSET, 4, offsetof(mlet_model_t, strings), MLET_FIELD(strings_offset)},
+        {MLET_HEADER_DATA_OFFSET, MLET_ALIGN, offsetof(mlet_model_t, data), MLET_FIELD(data_offset)},
         {MLET_HEADER_NORMALIZATION_OFFSET, 4, offsetof(mlet_model_t, normalization),
-            "normalization_offset"},
+            MLET_FIELD(normalization_offset)},
     };
     uint32_t count = sizeof(sections) / sizeof(sections[0]);
     const uint32_t bytes[sizeof(sections) / sizeof(sections[0])] = {
@@ -122,7 +122,7 @@ static const char *check_sections(mlet_model_t *model) {
         count--;
     }
     if (strings_bytes < 1 || strings_bytes > MLET_LIMIT_MAX_STRINGS_BYTES) {
-        return "strings_bytes";
+        return MLET_FIELD(strings_bytes);
     }
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t offset = mlet_read_u32(file + sections[i].at);
@@ -140,11 +140,11 @@ static const char *check_sections(mlet_model_t *model) {
         memcpy((uint8_t *)model + sections[i].start, &start, sizeof(start));
     }
     if (model->strings[0] != 0 || model->strings[strings_bytes - 1] != 0) {
-        return "strings_bytes";
+        return MLET_FIELD(strings_bytes);
     }
     // So that what writes a tensor can be found: an input, or else an op.
     if (model->tensor_count != model->input_count + model->op_count) {
-        return "tensor_count";
+        return MLET_FIELD(tensor_count);
     }
     return NULL;
 }
@@ -161,25 +161,25 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
         return field;
     }
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
-        return "dtype";
+        return MLET_FIELD(dtype);
     }
     const uint8_t *scale = record + MLET_TENSOR_SCALE;
     if (!is_rate(scale) || mlet_read_u32(scale) == 0) {
-        return "scale";
+        return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {
-        return "arena_offset";
+        return MLET_FIELD(arena_offset);
     }
     if (!is_string(model, record + MLET_TENSOR_NAME)) {
-        return "name";
+        return MLET_FIELD(name);
     }
-    return mlet_read_u16(record + MLET_TENSOR_RESERVED) != 0 ? "reserved" : NULL;
+    return mlet_read_u16(record + MLET_TENSOR_RESERVED) != 0 ? MLET_FIELD(reserved) : NULL;
 }
 
 // Whether something may run once in so many frames; the cycle of all is updated.
 static bool take_period(mlet_model_t *model, uint16_t period) {
     const bool fits = period >= 1 && period <= MLET_LIMIT_MAX_PERIOD;
-    if (!fits || model->cycle % period == 0) {
+    if (!MLET_WITH_INPUTS || !fits || model->cycle % period == 0) {
         return fits;
     }
     uint32_t divisor = period, rest = model->cycle % period;
@@ -197,7 +197,7 @@ static const char *check_input(checker_t *checker, uint16_t index) {
     mlet_model_t *model = checker->model;
     const uint8_t *record = mlet_input_record(model, index);
     if (mlet_model_input(model, index) != index) {
-        return "tensor";
+        return MLET_FIELD(tensor);
     }
     const uint8_t *tensor = mlet_tensor_record(model, index);
     const uint16_t channels = mlet_read_u16(tensor + MLET_TENSOR_CHANNELS);
@@ -208,18 +208,18 @@ static const char *check_input(checker_t *checker, uint16_t index) {
     const bool wide = format == MLET_PIXELS_INT16 && channels == 1 && normalized;
     const bool plain = (int8_t)tensor[MLET_TENSOR_ZERO_POINT] == -128;
     if (format != MLET_PIXELS_RAW && !wide && !((gray || rgb) && (normalized || plain))) {
-        return "pixel_format";
+        return MLET_FIELD(pixel_format);
     }
     if (record[MLET_INPUT_RESERVED] != 0) {
-        return "reserved";
+        return MLET_FIELD(reserved);
     }
     if (model->format_version < 4) {
         return NULL;
     }
     if (!take_period(model, mlet_read_u16(record + MLET_INPUT4_PERIOD))) {
-        return "period";
+        return MLET_FIELD(period);
     }
-    return mlet_read_u16(record + MLET_INPUT4_RESERVED2) != 0 ? "reserved2" : NULL;
+    return mlet_read_u16(record + MLET_INPUT4_RESERVED2) != 0 ? MLET_FIELD(reserved2) : NULL;
 }
 
 // Whether a region of state lies where it may: behind those of the records before.
@@ -242,7 +242,7 @@ static const char *check_normalization(checker_t *checker, uint16_t index) {
         const uint8_t *record = mlet_input_record(model, index);
         for (uint32_t i = MLET_INPUT4_KIND; i < mlet_input_bytes(model); i++) {
             if (record[i] != 0) {
-                return "kind";
+                return MLET_FIELD(kind);
             }
         }
         return NULL;
@@ -250,34 +250,34 @@ static const char *check_normalization(checker_t *checker, uint16_t index) {
     const bool background = n->kind == MLET_NORMALIZE_BACKGROUND;
     if ((!background && n->kind != MLET_NORMALIZE_WINDOW) ||
         mlet_model_pixel_format(model, index) == MLET_PIXELS_RAW) {
-        return "kind";
+        return MLET_FIELD(kind);
     }
     if (n->rate > (background ? MLET_LIMIT_NORMALIZATION_RATE_MAX : 0)) {
-        return "rate";
+        return MLET_FIELD(rate);
     }
     if (n->shift < 1 || n->shift > MLET_LIMIT_NORMALIZATION_SHIFT_MAX) {
-        return "shift";
+        return MLET_FIELD(shift);
     }
     if (n->samples_per_unit < 1) {
-        return "samples_per_unit";
+        return MLET_FIELD(samples_per_unit);
     }
     if (background && n->offset != 0) {
-        return "offset";
+        return MLET_FIELD(offset);
     }
     if (n->multiplier < 1 || n->multiplier > MLET_LIMIT_NORMALIZATION_MULTIPLIER_MAX) {
-        return "multiplier";
+        return MLET_FIELD(multiplier);
     }
     const uint32_t bytes = mlet_model_background_bytes(model, index);
-    return background && !take_state(checker, n->state_offset, bytes) ? "state_offset" : NULL;
+    return background && !take_state(checker, n->state_offset, bytes) ? MLET_FIELD(state_offset) : NULL;
 }
 
 static const char *check_output(checker_t *checker, uint16_t index) {
     const mlet_model_t *model = checker->model;
     if (mlet_model_output(model, index) >= model->tensor_count) {
-        return "tensor";
+        return MLET_FIELD(tensor);
     }
     const uint8_t *record = model->outputs + index * MLET_OUTPUT_BYTES;
-    return mlet_read_u16(record + MLET_OUTPUT_RESERVED) != 0 ? "reserved" : NULL;
+    return mlet_read_u16(record + MLET_OUTPUT_RESERVED) != 0 ? MLET_FIELD(reserved) : NULL;
 }
 
 // Whether an array of `count` elements of `size` bytes lies where it may not.
@@ -295,23 +295,23 @@ static const char *check_arrays(
     const mlet_kernels_t *kernels = mlet_kernels(model->target);
     const mlet_counts_t counts = kernels->counts(code, layer);
     if (astray(model, record + MLET_OP_WEIGHTS_OFFSET, counts.weights, 1, MLET_ALIGN)) {
-        return "weights_offset";
+        return MLET_FIELD(weights_offset);
     }
     if (astray(model, record + MLET_OP_BIAS_OFFSET, counts.bias, 4, 4)) {
-        return "bias_offset";
+        return MLET_FIELD(bias_offset);
     }
     if (astray(model, record + MLET_OP_MULTIPLIER_OFFSET, counts.multiplier, 4, 4)) {
-        return "multiplier_offset";
+        return MLET_FIELD(multiplier_offset);
     }
     if (astray(model, record + MLET_OP_SHIFT_OFFSET, counts.shift, 1, 1)) {
-        return "shift_offset";
+        return MLET_FIELD(shift_offset);
     }
     // Ops may share arrays, but not so often that reading them takes long.
     checker->array_bytes += counts.weights + (uint64_t)4 * (counts.bias + counts.multiplier);
     checker->array_bytes += counts.shift;
     if (checker->array_bytes >
         (uint64_t)model->data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE) {
-        return "arrays";
+        return MLET_FIELD(arrays);
     }
     mlet_point_to_arrays(model, index, layer);
     const char *field = NULL;
@@ -323,22 +323,23 @@ static const char *check_arrays(
 static const char *check_memory(checker_t *checker, uint16_t index, const mlet_op_t *op) {
     const mlet_model_t *model = checker->model;
     if (op->state_bytes != mlet_layer_state_bytes(op->code, &op->layer)) {
-        return "state_bytes";
+        return MLET_FIELD(state_bytes);
     }
     if (!take_state(checker, op->state_offset, op->state_bytes)) {
-        return "state_offset";
+        return MLET_FIELD(state_offset);
     }
     mlet_layer_t at_once = op->layer;
-    if (op->rows > 0 || (index > 0 && mlet_op_rows(model, (uint16_t)(index - 1)) > 0)) {
+    const bool by_row = op->rows > 0 || (index > 0 && mlet_op_rows(model, (uint16_t)(index - 1)) > 0);
+    if (MLET_WITH_CHAINS && by_row) {
         at_once.in.height = (uint16_t)mlet_rows_needed(op->code, &op->layer); // by row, in a chain
         at_once.out.height = 1;
     }
     if (op->scratch_bytes < mlet_scratch_bytes(mlet_kernels(model->target), op->code, &at_once)) {
-        return "scratch_bytes";
+        return MLET_FIELD(scratch_bytes);
     }
     if (op->scratch_offset % MLET_ALIGN != 0 ||
         !mlet_inside(op->scratch_offset, op->scratch_bytes, model->arena_bytes)) {
-        return "scratch_offset";
+        return MLET_FIELD(scratch_offset);
     }
     return NULL;
 }
@@ -350,18 +351,18 @@ static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
 // What came with later versions of the format.
 static const char *check_version(uint16_t version, const mlet_op_t *op) {
     if (op->layer.weight_bits == 4 && version < 2) {
-        return "weight_format";
+        return MLET_FIELD(weight_format);
     }
     if (op->rows != 0 && version < 2) {
-        return "rows";
+        return MLET_FIELD(rows);
     }
     if (op->layer.shift_channels != 0 && MLET_IS(mlet_traits(op->code), SHIFT) && version < 3) {
-        return "shift_channels";
+        return MLET_FIELD(shift_channels);
     }
     if (op->period != 1 && version < 4) {
-        return "period";
+        return MLET_FIELD(period);
     }
-    return op->group != 0 && version < 4 ? "group" : NULL;
+    return op->group != 0 && version < 4 ? MLET_FIELD(group) : NULL;
 }
 
 static const char *check_op(checker_t *checker, uint16_t index) {
@@ -372,28 +373,28 @@ static const char *check_op(checker_t *checker, uint16_t index) {
     const uint16_t input1 = mlet_read_u16(record + MLET_OP_INPUT1);
     const mlet_operator_t *operator = mlet_operator(code);
     if (operator == NULL || model->format_version < operator->since) {
-        return "code";
+        return MLET_FIELD(code);
     }
     const uint32_t traits = operator->traits;
     const bool two = MLET_IS(traits, TWO_INPUTS);
     if (weights != MLET_WEIGHTS_INT8 &&
         !(weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
-        return "weight_format";
+        return MLET_FIELD(weight_format);
     }
     if (output != model->input_count + index) {
-        return "output";
+        return MLET_FIELD(output);
     }
     if (mlet_read_u16(record + MLET_OP_INPUT0) >= output) {
-        return "input0";
+        return MLET_FIELD(input0);
     }
     if (two ? input1 >= output : input1 != MLET_NO_TENSOR) {
-        return "input1";
+        return MLET_FIELD(input1);
     }
     if (!is_string(model, record + MLET_OP_NAME)) {
-        return "name";
+        return MLET_FIELD(name);
     }
     if (record[MLET_OP_RESERVED] != 0) {
-        return "reserved";
+        return MLET_FIELD(reserved);
     }
 
     mlet_op_t op = mlet_read_op(model, index);
@@ -402,10 +403,10 @@ static const char *check_op(checker_t *checker, uint16_t index) {
         return field;
     }
     if (!take_period(model, op.period)) {
-        return "period";
+        return MLET_FIELD(period);
     }
     if (op.group > MLET_LIMIT_MAX_GROUP) {
-        return "group";
+        return MLET_FIELD(group);
     }
     if (mlet_layer_check_shape(code, &op.layer, &field) != MLET_OK) {
         return field;
@@ -414,11 +415,11 @@ static const char *check_op(checker_t *checker, uint16_t index) {
     const uint8_t *out = mlet_tensor_record(model, output);
     if (two &&
         !same_shape(op.layer.in, mlet_read_shape(mlet_tensor_record(model, input1)))) {
-        return "input1";
+        return MLET_FIELD(input1);
     }
     if (MLET_IS(traits, COPY) &&
         mlet_read_u32(in + MLET_TENSOR_SCALE) != mlet_read_u32(out + MLET_TENSOR_SCALE)) {
-        return "scale";
+        return MLET_FIELD(scale);
     }
     field = check_arrays(checker, index, code, &op.layer);
     return field != NULL ? field : check_memory(checker, index, &op);
@@ -428,12 +429,12 @@ static const char *check_label_count(checker_t *checker, uint16_t index) {
     const mlet_model_t *model = checker->model;
     const uint8_t *output = mlet_tensor_record(model, mlet_model_output(model, index));
     const uint16_t channels = mlet_read_u16(output + MLET_TENSOR_CHANNELS);
-    return model->label_count == 0 || model->label_count == channels ? NULL : "label_count";
+    return model->label_count == 0 || model->label_count == channels ? NULL : MLET_FIELD(label_count);
 }
 
 static const char *check_label(checker_t *checker, uint16_t index) {
     const mlet_model_t *model = checker->model;
-    return is_string(model, model->labels + index * 2) ? NULL : "labels_offset";
+    return is_string(model, model->labels + index * 2) ? NULL : MLET_FIELD(labels_offset);
 }
 
 mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
@@ -442,7 +443,7 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
         field = check_sections(model);
     }
     if (field != NULL) {
-        return mlet_wrong(error, "header", 0, field);
+        return mlet_wrong(error, MLET_FIELD(header), 0, field);
     }
     if (mlet_model_lacks(model, error) != NULL) {
         return MLET_E_BUILD;
@@ -452,13 +453,13 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
         uint16_t count;
         const char *(*check)(checker_t *, uint16_t);
     } lists[] = {
-        {"tensor", model->tensor_count, check_tensor},
-        {"input", model->input_count, check_input},
-        {"normalization", model->input_count, check_normalization},
-        {"output", model->output_count, check_output},
-        {"op", model->op_count, check_op},
-        {"header", 1, check_label_count},
-        {"label", model->label_count, check_label},
+        {MLET_FIELD(tensor), model->tensor_count, check_tensor},
+        {MLET_FIELD(input), model->input_count, check_input},
+        {MLET_FIELD(normalization), model->input_count, check_normalization},
+        {MLET_FIELD(output), model->output_count, check_output},
+        {MLET_FIELD(op), model->op_count, check_op},
+        {MLET_FIELD(header), 1, check_label_count},
+        {MLET_FIELD(label), model->label_count, check_label},
     };
     checker_t checker = {model, 0, 0};
     model->cycle = 1;

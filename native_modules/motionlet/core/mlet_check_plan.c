@@ -145,7 +145,7 @@ static bool may_lie_over(
     const uint16_t op = (uint16_t)(output - model->input_count);
     const uint32_t at = mlet_arena_offset(model, output);
     const uint32_t at_under = mlet_arena_offset(model, under);
-    if (step->begin == step->end) {
+    if (!MLET_WITH_CHAINS || step->begin == step->end) {
         const inputs_t inputs = inputs_of(model, op);
         const bool reads = (inputs.tensor[0] == under && step->done[0]) ||
                            (inputs.tensor[1] == under && step->done[1]);
@@ -212,7 +212,7 @@ static mlet_status_t check_step(plan_t *plan, step_t *step, mlet_error_t *error)
         const uint16_t touched[] = {output, inputs.tensor[0], inputs.tensor[1]};
         for (uint32_t i = 0; i < 3 && touched[i] != MLET_NO_TENSOR; i++) {
             if (!enter(plan, touched[i])) {
-                return mlet_wrong(error, "tensor", touched[i], "live");
+                return mlet_wrong(error, MLET_FIELD(tensor), touched[i], MLET_FIELD(live));
             }
         }
     }
@@ -236,12 +236,12 @@ static mlet_status_t check_arena(plan_t *plan, mlet_error_t *error) {
     plan->scratch = model->op_count;
     for (uint16_t i = 0; i < model->output_count; i++) {
         if (!enter(plan, mlet_model_output(model, i))) {
-            return mlet_wrong(error, "tensor", mlet_model_output(model, i), "live");
+            return mlet_wrong(error, MLET_FIELD(tensor), mlet_model_output(model, i), MLET_FIELD(live));
         }
     }
     for (uint16_t i = 0; i < model->tensor_count; i++) {
         if (has(&plan->held, i) && !enter(plan, i)) {
-            return mlet_wrong(error, "tensor", i, "live");
+            return mlet_wrong(error, MLET_FIELD(tensor), i, MLET_FIELD(live));
         }
     }
     step_t step;
@@ -258,17 +258,17 @@ static mlet_status_t check_arena(plan_t *plan, mlet_error_t *error) {
     // Before the first op, all inputs are live, and no op has run that might lie over one.
     for (uint16_t i = 0; i < model->input_count; i++) {
         if (!enter(plan, i)) {
-            return mlet_wrong(error, "tensor", i, "live");
+            return mlet_wrong(error, MLET_FIELD(tensor), i, MLET_FIELD(live));
         }
     }
     for (uint16_t i = 0; i < model->input_count; i++) {
         check_place(plan, NULL, i);
     }
     if (plan->overlapping < model->tensor_count) {
-        return mlet_wrong(error, "tensor", plan->overlapping, "arena_offset");
+        return mlet_wrong(error, MLET_FIELD(tensor), plan->overlapping, MLET_FIELD(arena_offset));
     }
     if (plan->scratch < model->op_count) {
-        return mlet_wrong(error, "op", plan->scratch, "scratch_offset");
+        return mlet_wrong(error, MLET_FIELD(op), plan->scratch, MLET_FIELD(scratch_offset));
     }
     return MLET_OK;
 }
@@ -279,7 +279,7 @@ static mlet_status_t check_chains(
     for (uint16_t i = 0; i < model->op_count; i++) {
         const bool goes_on = mlet_op_rows(model, i) > 0;
         if (goes_on && has(shared, (uint16_t)(model->input_count + i))) {
-            return mlet_wrong(error, "op", i, "rows");
+            return mlet_wrong(error, MLET_FIELD(op), i, MLET_FIELD(rows));
         }
         const mlet_status_t status =
             begins && goes_on ? mlet_check_chain(model, i, error) : MLET_OK;
@@ -302,7 +302,7 @@ mlet_status_t mlet_check_plan(const mlet_model_t *model, mlet_error_t *error) {
     for (uint16_t i = 0; i < model->tensor_count; i++) {
         const uint32_t bytes = tensor_bytes(model, i);
         if (!mlet_inside(mlet_arena_offset(model, i), bytes, model->arena_bytes)) {
-            return mlet_wrong(error, "tensor", i, "arena_offset");
+            return mlet_wrong(error, MLET_FIELD(tensor), i, MLET_FIELD(arena_offset));
         }
     }
     return check_arena(&plan, error);

@@ -26,7 +26,7 @@
 
 // Chains of ops that run row by row, which save memory between them.
 #ifndef MLET_WITH_CHAINS
-#define MLET_WITH_CHAINS 1
+#define MLET_WITH_CHAINS MLET_WITH_EXTRAS
 #endif
 
 // Weights of 4 bits.
@@ -42,6 +42,22 @@
 // Looking at what every op gives, and how long it takes.
 #ifndef MLET_WITH_TRACE
 #define MLET_WITH_TRACE MLET_WITH_EXTRAS
+#endif
+
+// Several inputs, and inputs and ops that run on every n-th frame.
+#ifndef MLET_WITH_INPUTS
+#define MLET_WITH_INPUTS MLET_WITH_EXTRAS
+#endif
+
+// What printing a model or a stream shows; all that a model tells of itself but labels, inputs,
+// outputs and the rate of frames.
+#ifndef MLET_WITH_INSPECT
+#define MLET_WITH_INSPECT MLET_WITH_EXTRAS
+#endif
+
+// Modules that extend this one: binding/extension.h.
+#ifndef MLET_WITH_EXTENSIONS
+#define MLET_WITH_EXTENSIONS MLET_WITH_EXTRAS
 #endif
 
 // Kernels that Python can call one by one.
@@ -63,6 +79,7 @@
 // The groups of a build, a bit to each.
 #define MLET_GROUPS \
     (MLET_WITH_CHAINS | MLET_WITH_INT4 << 1 | MLET_WITH_INT16 << 2 | MLET_WITH_TRACE << 3 | \
-        MLET_WITH_KERNELS << 4 | MLET_WITH_PORTABLE << 5)
+        MLET_WITH_KERNELS << 4 | MLET_WITH_PORTABLE << 5 | MLET_WITH_INPUTS << 6 | \
+        MLET_WITH_INSPECT << 7 | MLET_WITH_EXTENSIONS << 8)
 
 #endif

@@ -34,22 +34,22 @@ uint32_t mlet_frame_bytes(const mlet_frame_t *frame) {
 mlet_status_t mlet_frame_check(
     const mlet_frame_t *frame, uint8_t pixel_format, mlet_shape_t shape, const char **field) {
     const uint32_t crop_area = (uint32_t)frame->crop_width * frame->crop_height;
-    REQUIRE(frame->format < sizeof(bytes_per_pixel), "format");
-    REQUIRE(MLET_WITH_INT16 || frame->format < MLET_FRAME_INT16, "format");
-    REQUIRE(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), "format");
-    REQUIRE(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, "width");
-    REQUIRE(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, "height");
-    REQUIRE(frame->crop_width >= 1, "crop width");
-    REQUIRE(frame->crop_height >= 1, "crop height");
-    REQUIRE(frame->crop_x + frame->crop_width <= frame->width, "crop width");
-    REQUIRE(frame->crop_y + frame->crop_height <= frame->height, "crop height");
-    REQUIRE(crop_area <= (is_wide(frame) ? MAX_CROP_AREA_WIDE : MAX_CROP_AREA), "crop width");
-    REQUIRE(shape.channels == 1 || shape.channels == 3, "channels");
+    REQUIRE(frame->format < sizeof(bytes_per_pixel), format);
+    REQUIRE(MLET_WITH_INT16 || frame->format < MLET_FRAME_INT16, format);
+    REQUIRE(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), format);
+    REQUIRE(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, width);
+    REQUIRE(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, height);
+    REQUIRE(frame->crop_width >= 1, crop_width);
+    REQUIRE(frame->crop_height >= 1, crop_height);
+    REQUIRE(frame->crop_x + frame->crop_width <= frame->width, crop_width);
+    REQUIRE(frame->crop_y + frame->crop_height <= frame->height, crop_height);
+    REQUIRE(crop_area <= (is_wide(frame) ? MAX_CROP_AREA_WIDE : MAX_CROP_AREA), crop_width);
+    REQUIRE(shape.channels == 1 || shape.channels == 3, channels);
     if (frame->format == MLET_FRAME_YUV422) {
-        REQUIRE(frame->width % 2 == 0, "width");
+        REQUIRE(frame->width % 2 == 0, width);
     }
     if (frame->format >= MLET_FRAME_YUV422) {
-        REQUIRE(shape.channels == 1, "format");
+        REQUIRE(shape.channels == 1, format);
     }
     return MLET_OK;
 }

@@ -95,7 +95,8 @@ uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input) {
 
 uint16_t mlet_model_period(const mlet_model_t *model, uint16_t input) {
     const uint8_t *record = mlet_input_record(model, input);
-    return model->format_version < 4 ? 1 : mlet_read_u16(record + MLET_INPUT4_PERIOD);
+    const bool may = MLET_WITH_INPUTS && model->format_version >= 4;
+    return may ? mlet_read_u16(record + MLET_INPUT4_PERIOD) : 1;
 }
 
 const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model, uint16_t input) {

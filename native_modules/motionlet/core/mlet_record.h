@@ -42,7 +42,7 @@ static inline uint16_t mlet_op_rows(const mlet_model_t *model, uint16_t index) {
 }
 
 static inline uint16_t mlet_op_period(const mlet_model_t *model, uint16_t index) {
-    return mlet_read_u16(mlet_op_record(model, index) + MLET_OP_PERIOD);
+    return MLET_WITH_INPUTS ? mlet_read_u16(mlet_op_record(model, index) + MLET_OP_PERIOD) : 1;
 }
 
 // Where a tensor lies in the arena.

@@ -4,13 +4,13 @@
 
 #include "mlet.h"
 
-// Unless `condition` holds, point *field (a variable in scope, which may be NULL) at `name` and
-// return `status`.
+// Unless `condition` holds, let *field (a variable in scope, which may be NULL) be that of `name`
+// and return `status`.
 #define MLET_REQUIRE(condition, name, status) \
     do {                                      \
         if (!(condition)) {                   \
             if (field != NULL) {              \
-                *field = name;                \
+                *field = MLET_FIELD(name);    \
             }                                 \
             return status;                    \
         }                                     \

@@ -65,12 +65,15 @@ __attribute__((used)) mp_obj_t mpy_init(
     ring_type_init();
     #endif
     mp_store_global(MP_QSTR_VERSION, mp_obj_new_str(MLET_VERSION, sizeof(MLET_VERSION) - 1));
+    #if MLET_WITH_EXTENSIONS
     mp_store_global(MP_QSTR__api, int8_view((void *)&api, 0, sizeof(api), false));
+    #endif
     MODULE_OBJECTS(STORE_OBJECT)
     for (size_t i = 0; i < MP_ARRAY_SIZE(integers); i++) {
         mp_store_global(
             mp_native_qstr_table[integers[i].name], MP_OBJ_NEW_SMALL_INT(integers[i].value));
     }
     mp_store_global(MP_QSTR_OPERATORS, operators());
+    mp_store_global(MP_QSTR_GROUPS, MP_OBJ_NEW_SMALL_INT(MLET_GROUPS));
     MP_DYNRUNTIME_INIT_EXIT
 }

@@ -15,14 +15,19 @@
 // ---------------------------------------------------------------------------------------------
 // Types of the firmware, looked up once by mpy_init
 
+enum {
+    TYPE_IndexError, TYPE_MemoryError, TYPE_RuntimeError, TYPE_TypeError, TYPE_ValueError,
+    TYPE_int, TYPE_tuple, TYPE_list, TYPE_memoryview, TYPES
+};
+
 struct {
-    const mp_obj_type_t *type_int, *type_tuple, *type_list, *type_memoryview, *type_attrtuple;
-    const mp_obj_type_t *exceptions[5];
+    const mp_obj_type_t *types[TYPES];
+    const mp_obj_type_t *type_attrtuple;
     mp_obj_t ticks_us;  // MP_OBJ_NULL until it is needed
     const void *module; // kept alive, for its names are in use as long as any of its objects is
 } firmware;
 
-#define mp_type_memoryview (*firmware.type_memoryview) // also in objarray.h
+#define mp_type_memoryview (*firmware.types[TYPE_memoryview]) // also in objarray.h
 
 #include "py/dynruntime.h"
 #include "py/objarray.h"
@@ -35,33 +40,33 @@ struct {
 #undef mp_type_RuntimeError
 #undef mp_type_TypeError
 #undef mp_type_ValueError
-#define mp_type_int (*firmware.type_int)
-#define mp_type_tuple (*firmware.type_tuple)
-#define mp_type_list (*firmware.type_list)
+#define mp_type_int (*firmware.types[TYPE_int])
+#define mp_type_tuple (*firmware.types[TYPE_tuple])
+#define mp_type_list (*firmware.types[TYPE_list])
 
-// The address of an exception's type is its place in firmware.exceptions here: natmod_raise() looks
-// it up, and no other code has to.
+// The address of an exception's type is its place in firmware.types here: natmod_raise() looks it
+// up, and no other code has to.
 #define EXCEPTION(place) (*(const mp_obj_type_t *)(uintptr_t)(place))
-#define mp_type_IndexError EXCEPTION(0)
-#define mp_type_MemoryError EXCEPTION(1)
-#define mp_type_RuntimeError EXCEPTION(2)
-#define mp_type_TypeError EXCEPTION(3)
-#define mp_type_ValueError EXCEPTION(4)
+#define mp_type_IndexError EXCEPTION(TYPE_IndexError)
+#define mp_type_MemoryError EXCEPTION(TYPE_MemoryError)
+#define mp_type_RuntimeError EXCEPTION(TYPE_RuntimeError)
+#define mp_type_TypeError EXCEPTION(TYPE_TypeError)
+#define mp_type_ValueError EXCEPTION(TYPE_ValueError)
+
 
 static mp_obj_t natmod_attribute(qstr module, qstr name) {
     return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
 }
 
 static void natmod_find_types(void) {
-    firmware.type_int = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_int));
-    firmware.type_tuple = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_tuple));
-    firmware.type_list = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_list));
-    firmware.type_memoryview = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_memoryview));
-    firmware.exceptions[0] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_IndexError));
-    firmware.exceptions[1] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_MemoryError));
-    firmware.exceptions[2] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_RuntimeError));
-    firmware.exceptions[3] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_TypeError));
-    firmware.exceptions[4] = MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ValueError));
+    // Names that have the same number in every firmware; memoryview has not.
+    static const uint8_t names[TYPE_memoryview] = {MP_QSTR_IndexError, MP_QSTR_MemoryError,
+        MP_QSTR_RuntimeError, MP_QSTR_TypeError, MP_QSTR_ValueError, MP_QSTR_int, MP_QSTR_tuple,
+        MP_QSTR_list};
+    for (size_t i = 0; i < TYPES; i++) {
+        const qstr name = i < TYPE_memoryview ? names[i] : MP_QSTR_memoryview;
+        firmware.types[i] = MP_OBJ_TO_PTR(mp_load_global(name));
+    }
     // The one that every firmware has at hand.
     const mp_obj_t implementation = natmod_attribute(MP_QSTR_sys, MP_QSTR_implementation);
     firmware.type_attrtuple = mp_obj_get_type(implementation);
@@ -153,7 +158,7 @@ __attribute__((noreturn)) static void natmod_raise(
     va_start(arguments, format);
     mp_vprintf(&print, format, arguments);
     va_end(arguments);
-    const mp_obj_type_t *exception = firmware.exceptions[(uintptr_t)type];
+    const mp_obj_type_t *exception = firmware.types[(uintptr_t)type];
     mp_raise_type_arg(exception, mp_obj_new_str(text.text, text.used));
 }
 
@@ -186,12 +191,14 @@ static void natmod_get_array(mp_obj_t object, size_t *count, mp_obj_t **items) {
     *items = is_tuple ? tuple->items : list->items;
 }
 
+#if MLET_WITH_INSPECT
 #define mp_obj_print_helper(print, object, kind) natmod_print_string(print, object)
 
 static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
     const mp_obj_t string = mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_str), 1, 0, &object);
     mp_printf(print, "%s", mp_obj_str_get_str(string));
 }
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // Interrupts, which the table does not reach: one core alone needs no section to claim a flag

@@ -89,7 +89,7 @@ int64_t __ashrdi3(int64_t value, int count) {
         return high >> (count - 32);
     }
     return count == 0 ? value
-                      : (int64_t)high >> count << 32 | ((uint32_t)high << (32 - count) | low >> count);
+                      : (int64_t)(high >> count) << 32 | ((uint32_t)high << (32 - count) | low >> count);
 }
 
 #endif
