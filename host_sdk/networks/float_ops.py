@@ -52,7 +52,8 @@ def trace(model):
     Layers that can be exported: Conv2D, DepthwiseConv2D, Dense, AveragePooling2D, MaxPooling2D and
     GlobalAveragePooling2D (inside EachFrame when the model takes clips), TemporalDepthwise,
     TemporalShift, TemporalAverage, Add of two, BatchNormalization behind an op with weights, ReLU
-    behind any op but TemporalShift, Flatten before Dense, Dropout. The model has one input, one output.
+    behind any op but TemporalShift, Flatten before Dense, Dropout. The model has one input, one
+    output.
     A TemporalShift becomes part of the depthwise or 1x1 convolution right behind it, if that alone
     reads what it gives, and by whole words.
     """
