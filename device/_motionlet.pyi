@@ -410,6 +410,21 @@ def average_pool(
 ) -> Buffer:
     """Mean over windows inside the image. One multiplier and one shift hold the division."""
 
+def max_pool2d(
+    x: Buffer,
+    *,
+    shape: Shape,
+    kernel: int | tuple[int, int],
+    stride: int | tuple[int, int] = 1,
+    dilation: int | tuple[int, int] = 1,
+    pad: int | tuple[int, int] = 0,
+    out_shape: Shape | None = None,
+    act_min: int = -128,
+    act_max: int = 127,
+    out: Buffer | None = None,
+) -> Buffer:
+    """Largest value of each window, of what of it lies inside the image."""
+
 def temporal_average(
     x: Buffer,
     past: FrameRing,

@@ -105,11 +105,17 @@ def operators_text():
         "#ifndef MLET_WITH_OPERATORS",
         "#define MLET_WITH_OPERATORS 1",
         "#endif",
+        "#ifdef MLET_CONFIG_CORE",
+        "#define MLET_WITH_MORE_OPERATORS 0",
+        "#else",
+        "#define MLET_WITH_MORE_OPERATORS MLET_WITH_OPERATORS",
+        "#endif",
     ]
-    for name in map(str.upper, fmt.OPS):
+    for kind, operator in fmt.OPS.items():
+        name = kind.upper()
         lines += [
             f"#ifndef MLET_WITH_{name}",
-            f"#define MLET_WITH_{name} MLET_WITH_OPERATORS",
+            f"#define MLET_WITH_{name} MLET_WITH_{'' if operator.core else 'MORE_'}OPERATORS",
             "#endif",
             f"#if MLET_WITH_{name}",
             f"#define MLET_IF_{name}(...) __VA_ARGS__",

@@ -43,7 +43,7 @@ sys.path.insert(0, str(ROOT))
 
 from host_sdk import golden  # noqa: E402
 from host_sdk.format import mlet as fmt  # noqa: E402
-from host_sdk.format.check import RecordError, array_shapes, check_graph  # noqa: E402
+from host_sdk.format.check import COPIES, RecordError, array_shapes, check_graph  # noqa: E402
 from host_sdk.format.graph import Graph, Input, Op, Tensor  # noqa: E402
 from host_sdk.format.normalization import PIXELS, Normalization, to_samples  # noqa: E402
 from host_sdk.pack import mlet_file, targets  # noqa: E402
@@ -163,6 +163,13 @@ CASES = {
         ((1, 1, 40), (1, 1, 2), {}, "bias"),
         ((2, 2, 2), (1, 1, 6), {}, "relu"),
     ],
+    "max_pool2d": [
+        ((4, 6, 8), (2, 3, 8), {"kernel": (2, 2), "stride": (2, 2)}, None),
+        ((5, 5, 4), (3, 3, 4), {"kernel": (3, 3), "stride": (2, 2), "padding": (1, 1)}, None),
+        ((4, 3, 5), (4, 3, 5), {"kernel": (3, 2), "padding": (1, 0)}, "low"),
+        ((6, 5, 1), (6, 5, 1), {"kernel": (3, 3), "dilation": (2, 2), "padding": (2, 2)}, "relu"),
+        ((1, 1, 4), (1, 1, 4), {"kernel": (1, 2), "dilation": (1, 3), "padding": (0, 2)}, "high"),
+    ],
 }
 
 
@@ -182,7 +189,7 @@ def one_op(rng, kind, source, target, fields, edge):
     """Return a graph of one op with parameters drawn as `edge` says."""
     zeros = {"high": (-128, 127, -128), "low": (127, -128, 127)}.get(edge)
     zeros = zeros or tuple(int(z) for z in rng.integers(-40, 41, 3))
-    if kind == "temporal_shift":
+    if kind in COPIES:
         zeros = (zeros[0], zeros[1], zeros[0])
     graph = Graph(inputs=[Input(0, "raw")])
     graph.tensors.append(Tensor("x", *source, 0.5, zeros[0]))
@@ -372,8 +379,7 @@ class Builder:
         output = len(graph.tensors)
         source = graph.tensors[inputs[0]]
         zero = int(self.rng.integers(-60, 60))
-        copy = kind == "temporal_shift"
-        numbers = (source.scale, source.zero_point) if copy else (0.125, zero)
+        numbers = (source.scale, source.zero_point) if kind in COPIES else (0.125, zero)
         graph.tensors.append(Tensor(f"{kind}/{output}", *shape, *numbers))
         graph.ops.append(Op(kind, f"{kind}/{output}", list(inputs), output, **fields))
         parameters(self.rng, graph, graph.ops[-1], edge)
@@ -466,12 +472,27 @@ def tiny_two_rates():
     return net.finish(net.add("dense", [mean], (1, 1, 3), period=2))
 
 
+def tiny_pooled():
+    """Largest values of windows, inside the image and beyond it, by themselves and in a chain."""
+    net = Builder(6, (8, 8, 1), ["near", "far"])
+    near = net.add("max_pool2d", [0], (8, 8, 1), kernel=(3, 3), padding=(1, 1))
+    stem = net.add("conv2d", [near], (8, 8, 4), "relu", kernel=(3, 3), padding=(1, 1))
+    most = net.add(
+        *("max_pool2d", [stem], (4, 4, 4)),
+        **{"kernel": (3, 3), "stride": (2, 2), "padding": (0, 1)},
+    )
+    wide = net.add("pointwise", [most], (4, 4, 10))
+    far = net.add("max_pool2d", [wide], (2, 2, 10), "relu", kernel=(2, 2), stride=(2, 2))
+    return net.finish(net.add("dense", [far], (1, 1, 2)))
+
+
 MODELS = {
     "tiny_tsm": tiny_tsm,
     "tiny_separable": tiny_separable,
     "tiny_int4": tiny_int4,
     "tiny_thermal": tiny_thermal,
     "tiny_two_rates": tiny_two_rates,
+    "tiny_pooled": tiny_pooled,
 }
 
 

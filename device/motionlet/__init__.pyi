@@ -30,6 +30,7 @@ from _motionlet import conv3d_separable as conv3d_separable
 from _motionlet import crc32 as crc32
 from _motionlet import dense as dense
 from _motionlet import depthwise2d as depthwise2d
+from _motionlet import max_pool2d as max_pool2d
 from _motionlet import pointwise as pointwise
 from _motionlet import resize as resize
 from _motionlet import temporal_average as temporal_average

@@ -21,7 +21,7 @@ from host_sdk.board.romfs import build_romfs
 from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import MHZ
 from host_sdk.errors import MotionletError
-from host_sdk.format.check import WITH_SCALE
+from host_sdk.format.check import WITH_SCALE, WITH_WEIGHTS
 from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.weights import reachable_sums, weight_rows
 from host_sdk.pack import mlet_file, planner, targets
@@ -94,13 +94,13 @@ def _one_op(name, kind, shape, out_shape, weights_shape=None, exact=False, **fie
 
 
 def _window(name, kind, shape, out_channels, size, stride=1, dilation=1, **fields):
-    """A convolution whose output is as TensorFlow's SAME makes it."""
+    """An op of windows whose output is as TensorFlow's SAME makes it."""
     out = [-(-n // stride) for n in shape[:2]]
     reach = (size - 1) * dilation + 1
     pads = [max((o - 1) * stride + reach - n, 0) // 2 for o, n in zip(out, shape, strict=False)]
     fields |= {"kernel": (size, size), "stride": (stride,) * 2, "padding": tuple(pads)}
     fields |= {"dilation": (dilation,) * 2}
-    weights = (size, size, shape[2])
+    weights = (size, size, shape[2]) if kind in WITH_WEIGHTS else None
     if kind == "conv2d":
         weights = (out_channels, *weights)
     return _one_op(name, kind, shape, (*out, out_channels), weights, **fields)
@@ -159,6 +159,8 @@ def more_cases():
             "average2x2_16x16x32", "average_pool", MAP, (8, 8, 32), kernel=(2, 2), stride=(2, 2)
         ),
         _one_op("average_all_8x8x64", "average_pool", deep, (1, 1, 64), kernel=(8, 8)),
+        _window("max2x2s2_16x16x32", "max_pool2d", MAP, 32, 2, 2),
+        _window("max3x3s2_16x16x32", "max_pool2d", MAP, 32, 3, 2),
         _one_op("average8_frames_64", "temporal_average", (1, 1, 64), (1, 1, 64), frames=8),
     ]
 
@@ -187,6 +189,7 @@ def small_cases():
         _one_op("shift2_2x2x16", "temporal_shift", two, two, shift_channels=2),
         _one_op("add_1x1x32", "add", one, one),
         _one_op("average_all_3x3x8", "average_pool", three, (1, 1, 8), kernel=(3, 3)),
+        _window("max2x2s2_3x3x8", "max_pool2d", three, 8, 2, 2),
         _one_op("dense_9_1", "dense", (3, 3, 1), (1, 1, 1), (1, 9)),
     ]
 
@@ -246,6 +249,11 @@ def rare_cases():
         _one_op(
             "average3x3_9x9x4", "average_pool", (9, 9, 4), (3, 3, 4), kernel=(3, 3), stride=(3, 3)
         ),
+        _window("max3x3_8x8x16", "max_pool2d", cube, 16, 3),
+        _window("max5x5_3x3x24", "max_pool2d", small, 24, 5),
+        _window("max2x2s2_12x12x7", "max_pool2d", odd, 7, 2, 2),
+        _window("max3x3s2_9x9x1", "max_pool2d", (9, 9, 1), 1, 3, 2),
+        _window("max5x5_5x7x3", "max_pool2d", (5, 7, 3), 3, 5),
         _one_op("average8_frames_5x3x7", "temporal_average", (5, 3, 7), (5, 3, 7), frames=8),
         _one_op("average2_frames_8x8x16", "temporal_average", cube, cube, frames=2),
     ]

@@ -60,7 +60,8 @@ class Selection:
 
 
 NOTHING = Selection(frozenset(), frozenset())
-CORE = Selection(frozenset(OPS), frozenset())  # what networks of the six families need
+# What networks of the six families need.
+CORE = Selection(frozenset(kind for kind, op in OPS.items() if op.core), frozenset())
 FULL = Selection(frozenset(OPS), frozenset(GROUPS))
 CONFIGURATIONS = {"core": CORE, "full": FULL}
 

@@ -31,11 +31,15 @@ FORMS = ("two_inputs", "slots", "shift", "channels")
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator. `since`: the version of the format it came with; `has`: its `TRAITS`."""
+    """One operator. `since`: the version of the format it came with; `has`: its `TRAITS`.
+
+    `core`: whether networks of the six families have it, so that it is in a build of "core".
+    """
 
     code: int
     has: frozenset
     since: int = 1
+    core: bool = True
 
     @property
     def inputs(self):
@@ -48,11 +52,11 @@ class Operator:
         return next((form for form in FORMS if form in self.has), "plain")
 
 
-def _operator(code, has, since=1):
+def _operator(code, has, **others):
     traits = frozenset(has.split())
     if unknown := traits - set(TRAITS):
         raise ValueError(f"operator {code}: no such traits: {sorted(unknown)}")
-    return Operator(code, traits, since)
+    return Operator(code, traits, **others)
 
 
 OPS = {
@@ -65,6 +69,7 @@ OPS = {
     "average_pool": _operator(7, "window scale chains"),
     "temporal_average": _operator(8, "scale in_place slots"),
     "dense": _operator(9, "weights rows int4 vector"),
+    "max_pool2d": _operator(10, "window padding copy chains", since=4, core=False),
 }
 
 OP_CODES = {kind: operator.code for kind, operator in OPS.items()}

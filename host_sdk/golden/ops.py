@@ -55,6 +55,15 @@ def average_pool(op, source, target, x):
     return _finish(op, target, acc)
 
 
+def max_pool2d(op, source, target, x):
+    """Take the largest value of each window of [..., H, W, C]; -128 where all taps are outside."""
+    lowest = -128 - source.zero_point
+    most = np.full((*x.shape[:-3], *target.shape), lowest)
+    for _, taps in _windows(op, source, target, x, outside=lowest):
+        most = np.maximum(most, taps)
+    return np.clip(most + source.zero_point, op.act_min, op.act_max).astype(np.int8)
+
+
 def add(op, sources, target, a, b):
     """Add two maps of one shape, each with its own multiplier, under one shift."""
     first, second = op.multiplier.astype(np.int64)
@@ -112,10 +121,10 @@ def _dot(x, weights):
     return (x.astype(np.float64) @ weights.astype(np.float64).T).astype(np.int64)
 
 
-def _windows(op, source, target, x):
+def _windows(op, source, target, x, outside=0):
     """Yield ((a, b), x - z_x at tap (a, b) of all windows [..., H', W', C]).
 
-    Taps outside the image are 0, which leaves them out of a sum.
+    Taps outside the image are `outside`; 0 leaves them out of a sum.
     """
     padding = [(0, 0)] * (x.ndim - 3)
     spans = []
@@ -125,7 +134,7 @@ def _windows(op, source, target, x):
         last = span - 1 + (op.kernel[axis] - 1) * op.dilation[axis] - before
         padding.append((before, max(0, last - (source.shape[axis] - 1))))
         spans.append(span)
-    image = np.pad(_centred(source, x), [*padding, (0, 0)])
+    image = np.pad(_centred(source, x), [*padding, (0, 0)], constant_values=outside)
     for a in range(op.kernel[0]):
         for b in range(op.kernel[1]):
             top, left = a * op.dilation[0], b * op.dilation[1]

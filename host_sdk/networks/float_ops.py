@@ -49,10 +49,11 @@ class FloatOp:
 def trace(model):
     """Return the `FloatOp`s of a Keras model, in the order they run.
 
-    Layers that can be exported: Conv2D, DepthwiseConv2D, Dense, AveragePooling2D and
+    Layers that can be exported: Conv2D, DepthwiseConv2D, Dense, AveragePooling2D, MaxPooling2D and
     GlobalAveragePooling2D (inside EachFrame when the model takes clips), TemporalDepthwise,
     TemporalShift, TemporalAverage, Add of two, BatchNormalization behind an op with weights, ReLU
-    behind any op that rounds, Flatten before Dense, Dropout. The model has one input, one output.
+    behind any op but TemporalShift, Flatten before Dense, Dropout. The model has one input, one
+    output.
     A TemporalShift becomes part of the depthwise or 1x1 convolution right behind it, if that alone
     reads what it gives, and by whole words.
     """
@@ -72,6 +73,7 @@ _IMAGES_ONLY = (
     "Conv2D",
     "DepthwiseConv2D",
     "AveragePooling2D",
+    "MaxPooling2D",
     "GlobalAveragePooling2D",
     "Flatten",
 )
@@ -303,6 +305,10 @@ class _Tracer:
         if window["padding"] != (0, 0) or ends[0] > height or ends[1] > width:
             self._refuse(layer, "has windows that leave the image; use padding='valid'")
         self._append("average_pool", (*size, channels), **window)
+
+    def _MaxPooling2D(self, layer):
+        size, window = self._window(layer, layer.pool_size, layer.strides, (1, 1), layer.padding)
+        self._append("max_pool2d", (*size, self._source_shape()[2]), **window)
 
     def _GlobalAveragePooling2D(self, layer):
         height, width, channels = self._source_shape()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from host_sdk.format.operators import having
+from host_sdk.format.check import ROWS, WITH_PADDING
 
 
 def without_dead_taps(graph):
@@ -21,7 +21,7 @@ def without_dead_taps(graph):
 
 
 def _trimmed(graph, op):
-    if op.kind not in having("weights", "padding"):
+    if op.kind not in WITH_PADDING:
         return op
     source, output = graph.tensors[op.inputs[0]], graph.tensors[op.output]
     first, end = np.transpose(
@@ -29,11 +29,13 @@ def _trimmed(graph, op):
     )
     if not first.any() and tuple(end) == op.kernel:
         return op
-    weights = op.weights if op.kind == "conv2d" else op.weights[None]
-    kept = weights[:, first[0] : end[0], first[1] : end[1]]
+    weights = op.weights
+    if weights is not None:
+        kept = np.s_[first[0] : end[0], first[1] : end[1]]
+        weights = weights[(slice(None), *kept)] if op.kind in ROWS else weights[kept]
     return replace(
         op,
-        weights=kept if op.kind == "conv2d" else kept[0],
+        weights=weights,
         kernel=tuple((end - first).tolist()),
         padding=tuple((op.padding - first * op.dilation).tolist()),
     )

@@ -6,9 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from host_sdk.format.check import WITH_ROWS
+from host_sdk.format.operators import OPS
 from host_sdk.quantize.simulation import Simulation, linear
 
-_COPIES_CHANNELS = ("temporal_shift", "average_pool", "temporal_average")
+# Ops that a factor above 0 to each channel goes through: copies, averages.
+_KEEP_CHANNELS = [k for k, op in OPS.items() if op.has.isdisjoint(("weights", "two_inputs"))]
 _QUIET = 2.0**-10  # a channel that reaches less far, of the furthest, is taken to reach so far
 
 
@@ -87,7 +89,7 @@ def _reader(ops, first, readers):
         at = next(i for i, op in enumerate(ops) if at + 1 in op.inputs)
         if ops[at].weights is not None:
             return at
-        if ops[at].kind not in _COPIES_CHANNELS or np.isfinite(ops[at].high):
+        if ops[at].kind not in _KEEP_CHANNELS or np.isfinite(ops[at].high):
             return None
     return None
 

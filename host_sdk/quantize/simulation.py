@@ -149,6 +149,8 @@ class Simulation:
 
         if op.kind == "add":
             y = xs[0] + xs[1]
+        elif op.kind == "max_pool2d":
+            y = _largest(op, xs[0])
         elif op.weights is None:
             y = linear(op, xs[0], None) / op.averaged
         else:
@@ -167,6 +169,8 @@ class Simulation:
         if op.kind == "add":
             factors = quantized.multiplier / 2.0 ** quantized.shift[0]
             y = xs[0] * tf.constant(factors[0], xs[0].dtype) + xs[1] * factors[1]
+        elif op.kind == "max_pool2d":
+            y = _largest(op, xs[0])
         else:
             factor = quantized.multiplier * 2.0 ** -quantized.shift.astype(float)
             factor = tf.constant(factor, xs[0].dtype)
@@ -205,6 +209,28 @@ def linear(op, x, weights):
     return tf.reshape(y, (-1, tf.shape(x)[1], *op.shape))
 
 
+def _largest(op, x):
+    """Return the largest values of a max_pool2d's windows; of taps outside the image, none is."""
+    import tensorflow as tf
+
+    images = _padded(op, tf.reshape(x, (-1, *x.shape[2:])), -math.inf)
+    y = tf.nn.max_pool2d(images, op.geometry["kernel"], op.geometry["stride"], "VALID")
+    return tf.reshape(y, (-1, tf.shape(x)[1], *op.shape))
+
+
+def _padded(op, images, value):
+    """Return images that hold all windows of `op`, with `value` around what they were."""
+    import tensorflow as tf
+
+    kernel, stride = op.geometry["kernel"], op.geometry.get("stride", (1, 1))
+    dilation, before = op.geometry.get("dilation", (1, 1)), op.geometry.get("padding", (0, 0))
+    padding = [(0, 0)]
+    for axis in (0, 1):
+        end = (op.shape[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
+        padding.append((before[axis], max(0, end - before[axis] - images.shape[axis + 1])))
+    return tf.pad(images, [*padding, (0, 0)], constant_values=value)
+
+
 def _windows(op, images, weights):
     """Return the sums over the windows of conv2d, depthwise2d or average_pool."""
     import tensorflow as tf
@@ -212,12 +238,8 @@ def _windows(op, images, weights):
     kernel, stride = op.geometry["kernel"], op.geometry.get("stride", (1, 1))
     if op.kind == "average_pool" and kernel == tuple(images.shape[1:3]):
         return tf.reduce_sum(images, axis=(1, 2), keepdims=True)
-    dilation, before = op.geometry.get("dilation", (1, 1)), op.geometry.get("padding", (0, 0))
-    padding = [(0, 0)]
-    for axis in (0, 1):
-        end = (op.shape[axis] - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1
-        padding.append((before[axis], max(0, end - before[axis] - images.shape[axis + 1])))
-    images = tf.pad(images, [*padding, (0, 0)])
+    dilation = op.geometry.get("dilation", (1, 1))
+    images = _padded(op, images, 0)
     if op.kind == "conv2d":
         return tf.nn.conv2d(
             images, tf.transpose(weights, (1, 2, 3, 0)), stride, "VALID", dilations=dilation

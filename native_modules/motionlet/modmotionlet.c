@@ -93,6 +93,7 @@ static const mp_obj_array_t api_obj = {
 #define OPERATOR_BIT(NAME, name, form) | 1 << MLET_OP_##NAME
 #define OPERATORS (0 MLET_BUILT_OPERATORS(OPERATOR_BIT))
 
+#define METHOD_OF(NAME, name, form) METHOD(MP_QSTR_##name, name##_obj)
 #define INTEGER(name, value) {MP_ROM_QSTR(name), MP_ROM_INT(value)},
 static const mp_rom_map_elem_t module_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__motionlet)},

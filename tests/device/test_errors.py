@@ -127,6 +127,17 @@ raises(
     bytearray(9),
     shape=(2, 2, 3),
 )
+pool = motionlet.max_pool2d
+raises(TypeError, "max_pool2d: takes no argument 'in_zero'", pool, bytes(4), in_zero=1)
+raises(
+    ValueError,
+    "max_pool2d: pad_top is out of range",
+    pool,
+    bytes(4),
+    shape=(2, 2, 1),
+    kernel=2,
+    pad=2,
+)
 raises(ValueError, "argmax: x is empty", motionlet.argmax, b"")
 assert motionlet.argmax(array("b", [-128, 5, -3, 5])) == 1
 assert motionlet.crc32(b"123456789") == 0xCBF43926

@@ -14,12 +14,15 @@ PAD = 1  # bytes before an array that is to lie on an odd address
 
 def arguments(kind, case):
     """The keyword arguments of a kernel for one case, all arrays included."""
-    windowed = kind in ("conv2d", "depthwise2d")
+    windowed = kind in ("conv2d", "depthwise2d", "max_pool2d")
     given = {"shape": case["shape"]}
-    if kind != "temporal_shift":
-        names = "multiplier shift in_zero out_zero act_min act_max"
-        for name in names.split():
-            given[name] = case[name]
+    names = "multiplier shift in_zero out_zero act_min act_max"
+    if kind == "temporal_shift":
+        names = ""
+    elif kind == "max_pool2d":
+        names = "act_min act_max"
+    for name in names.split():
+        given[name] = case[name]
     if len(case["weights"]):
         given["weights"], given["bias"] = case["weights"], case["bias"]
     if windowed or kind == "average_pool":
@@ -90,6 +93,7 @@ KINDS = (
     "pointwise",
     "dense",
     "average_pool",
+    "max_pool2d",
     "add",
     "temporal_shift",
     "temporal_depthwise",

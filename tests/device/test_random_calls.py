@@ -13,9 +13,10 @@ need_kernels()
 CALLS = 20000 if sys.platform == "linux" else 100
 GUARD = 16
 KINDS = (
-    ("conv2d", "window weights"),
-    ("depthwise2d", "window weights"),
+    ("conv2d", "window pad weights"),
+    ("depthwise2d", "window pad weights"),
     ("average_pool", "window"),
+    ("max_pool2d", "window pad"),
     ("pointwise", "weights"),
     ("dense", "weights"),
     ("add", ""),
@@ -60,7 +61,7 @@ def call(kind, needs):
     if "window" in needs:
         given["kernel"] = tuple(odd_number(n, n) for n in kernel)
         given["stride"] = stride
-    if "window weights" in needs:
+    if "pad" in needs:
         given["pad"] = odd_number(0, 1), odd_number(0, 1)
         given["dilation"] = number(1, 2)
     if number(0, 3) == 0 and "window" in needs:
@@ -80,7 +81,7 @@ def call(kind, needs):
         given["x1"] = byte_values(size)
         given["multiplier"] = numbers(2, 0, 1 << 22)
         given["shift"] = bytes([odd_number(1, 23) & 255])
-    else:
+    elif kind != "max_pool2d":
         scales = channels_out if "weights" in needs else 1
         given["multiplier"] = numbers(scales, (1 << 30) - number(0, 1), (1 << 30) + 99)
         given["shift"] = bytes([odd_number(1, 62) & 255] * scales)

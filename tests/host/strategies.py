@@ -16,7 +16,7 @@ from host_sdk.format.check import check_graph
 from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.format.mlet import LIMITS
 from host_sdk.format.normalization import Normalization, sample_range
-from host_sdk.format.operators import OPS
+from host_sdk.format.operators import OPS, having
 from host_sdk.pack import chains
 
 INT32_MAX = 2**31 - 1
@@ -127,10 +127,12 @@ def graph_ops(draw, graph, source_index, kind, second=None, counts=channel_count
     index = len(graph.ops)
     op = Op(kind, f"op{index}/{kind}", [source_index], len(graph.tensors))
     shape, zero_point, scale = list(source.shape), draw(zero_points), 2.0 ** -(index + 1)
-    if kind != "temporal_shift":
+    if kind == "temporal_shift":
+        op.shift_channels = draw(st.integers(1, shape[2]))
+    else:
         op.act_min, op.act_max = draw(act_ranges())
-    if kind in ("conv2d", "depthwise2d", "average_pool"):
-        pool = kind == "average_pool"
+    if kind in having("window"):
+        pool = kind not in having("padding")
         rows, columns = (_axis(draw, size, pool) for size in shape[:2])
         op.kernel, op.stride, op.dilation, op.padding, shape[:2] = zip(rows, columns, strict=True)
     if kind in ("conv2d", "pointwise", "dense"):
@@ -143,8 +145,7 @@ def graph_ops(draw, graph, source_index, kind, second=None, counts=channel_count
         op.frames = draw(st.integers(1, 5))
     if kind in ("depthwise2d", "pointwise"):
         op.shift_channels = 4 * draw(st.integers(0, source.channels // 4))
-    if kind == "temporal_shift":
-        op.shift_channels = draw(st.integers(1, shape[2]))
+    if kind in having("copy"):
         zero_point, scale = source.zero_point, source.scale
     graph.tensors.append(tensor(f"t{op.output}", shape, scale, zero_point))
     graph.ops.append(op)
@@ -166,7 +167,7 @@ def graph_ops(draw, graph, source_index, kind, second=None, counts=channel_count
         low, high = draw(st.sampled_from([(0, 2**22 - 1), (0, 2**17), (half, half)]))
         op.multiplier = fill(rng, 2, low, high, draw(styles)).astype(np.int32)
         op.shift = np.array([shift], np.uint8)
-    elif kind != "temporal_shift":
+    elif kind in having("scale"):
         taps = op.frames * op.kernel[0] * op.kernel[1]
         _set_requantizers(draw, op, rng, 1, taps)
     return op

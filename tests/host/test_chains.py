@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from host_sdk import golden, native
 from host_sdk.errors import MotionletError
-from host_sdk.format.check import RecordError
+from host_sdk.format.check import COPIES, RecordError
 from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import chains, mlet_file, planner, targets
 
@@ -35,7 +35,7 @@ def add_op(draw, rng, graph, number):
     kind = draw(st.sampled_from(KINDS))
     height, width, channels = source.shape
     op = Op(kind, f"op{number}", [number], number + 1)
-    zero = source.zero_point if kind == "temporal_shift" else draw(st.integers(-128, 127))
+    zero = source.zero_point if kind in COPIES else draw(st.integers(-128, 127))
     size = []
     if kind in chains.WINDOWED:
         pool = kind == "average_pool"
@@ -71,6 +71,8 @@ def add_op(draw, rng, graph, number):
         op.shift = rng.integers(37, 41, channels).astype(np.uint8)
     elif kind == "average_pool":
         op.multiplier, op.shift = np.array([1 << 30], np.int32), np.array([32], np.uint8)
+    elif kind == "max_pool2d":
+        op.act_min, op.act_max = draw(st.sampled_from([(-128, 127), (-5, 90)]))
     graph.ops.append(op)
 
 

@@ -65,8 +65,12 @@ def flags_of(target, chosen):
 
 def what_it_has(target, chosen):
     """Return (kinds of operators, groups), by the rules of mlet_config.h."""
-    kinds = {kind for kind in OPS if chosen.get(kind.upper(), chosen.get("OPERATORS", 1))}
     extras = "CONFIG" not in chosen
+    kinds = {
+        kind
+        for kind, operator in OPS.items()
+        if chosen.get(kind.upper(), chosen.get("OPERATORS", 1) and (operator.core or extras))
+    }
     groups = {g for g in GROUPS if chosen.get(g, extras)}
     return kinds, groups | ({"PORTABLE"} if target == "portable" else set())
 

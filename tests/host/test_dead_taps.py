@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from host_sdk import golden
 from host_sdk.bench import measure as bench
 from host_sdk.evaluation.costs import costs
-from host_sdk.format.check import check_graph
+from host_sdk.format.check import WITH_PADDING, check_graph
 from host_sdk.pack import mlet_file
 from host_sdk.pack.dead_taps import without_dead_taps
 from host_sdk.pack.packing import pack_for
 
 
-@given(kind=st.sampled_from(["conv2d", "depthwise2d"]), data=st.data())
+@given(kind=st.sampled_from(WITH_PADDING), data=st.data())
 def test_outputs_stay(kind, data):
     graph = data.draw(strategies.one_op_graphs(kind))
     trimmed = without_dead_taps(graph)

@@ -92,6 +92,11 @@ def element(graph, op, xs, t, i, j, o, value, result):
         return result(bias + sum(products), o)
     if op.kind == "average_pool":
         return result(sum(value(t, *at(a, b), o) for a, b in window), 0)
+    if op.kind == "max_pool2d":
+        places = [at(a, b) for a, b in window]
+        inside = [p for p in places if 0 <= p[0] < source.height and 0 <= p[1] < source.width]
+        most = max((int(xs[0][(t, *place, o)]) for place in inside), default=-128)
+        return min(max(most, op.act_min), op.act_max)
     if op.kind == "temporal_average":
         return result(sum(value(t - a, i, j, o) for a in range(op.frames)), 0)
     if op.kind == "temporal_depthwise":

@@ -48,6 +48,7 @@ HAS = {
     "temporal_shift": {"shift_channels"},
     "average_pool": {"kernel", "stride"},
     "temporal_average": {"frames"},
+    "max_pool2d": WINDOW,
 }
 OTHERS = {name: (2, 3) for name in WINDOW} | {"frames": 5, "frame_dilation": 7, "shift_channels": 4}
 

@@ -34,6 +34,7 @@ def everything():
     x = EachFrame(layers.DepthwiseConv2D((2, 3), name="deep"))(x)
     x = TemporalDepthwise(3, 2)(x)
     x = layers.ReLU()(x)
+    x = layers.ReLU(max_value=3)(EachFrame(layers.MaxPooling2D(2, 1, "same"))(x))
     x = EachFrame(layers.AveragePooling2D((2, 3), strides=(2, 1)))(x)
     x = TemporalAverage(3)(x)
     x = layers.Dense(8)(x)

@@ -105,5 +105,6 @@ def test_traces_in_c(files, name, packed):
 
 
 def test_every_op_is_in_a_model():
-    graphs = (make_vectors.tiny_tsm(), make_vectors.tiny_separable())
+    models = (make_vectors.tiny_tsm, make_vectors.tiny_separable, make_vectors.tiny_pooled)
+    graphs = [make() for make in models]
     assert {op.kind for graph in graphs for op in graph.ops} == set(OP_CODES)

@@ -5,10 +5,10 @@
 #include "values.h"
 
 // What is called. Those before CALL_CONV3D are operators.
+#define CALL_OF(NAME, name, form) CALL_##NAME,
 enum {
     #if MLET_WITH_KERNELS
-    CALL_CONV2D, CALL_DEPTHWISE2D, CALL_POINTWISE, CALL_TEMPORAL_DEPTHWISE, CALL_TEMPORAL_SHIFT,
-    CALL_ADD, CALL_AVERAGE_POOL, CALL_TEMPORAL_AVERAGE, CALL_DENSE, CALL_CONV3D, CALL_RESIZE,
+    MLET_OPERATORS(CALL_OF) CALL_CONV3D, CALL_RESIZE,
     #endif
     CALL_STREAM,
     CALLS
@@ -40,28 +40,29 @@ typedef struct {
     uint8_t offset; // in call_t
     uint8_t kind;
     uint8_t count; // values; an integer given for two counts for both
-    uint32_t calls; // which calls take it
+    uint32_t of; // the calls that take it: they are one of these
 } argument_t;
 
 enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
 
 #define BIT(index) (UINT32_C(1) << (index))
-#if !MLET_WITH_KERNELS
-#define FRAME BIT(CALL_STREAM)
-#else
-#define WINDOW (BIT(CALL_CONV2D) | BIT(CALL_DEPTHWISE2D))
-#define ROWS (BIT(CALL_CONV2D) | BIT(CALL_POINTWISE) | BIT(CALL_DENSE))
-#define WEIGHTED (WINDOW | ROWS | BIT(CALL_TEMPORAL_DEPTHWISE))
-#define AVERAGE (BIT(CALL_AVERAGE_POOL) | BIT(CALL_TEMPORAL_AVERAGE))
-#define SCALED (WEIGHTED | AVERAGE | BIT(CALL_ADD))
-#define RING (BIT(CALL_TEMPORAL_DEPTHWISE) | BIT(CALL_TEMPORAL_AVERAGE) | BIT(CALL_CONV3D))
-#define CONV3D BIT(CALL_CONV3D)
-#define LAYER (SCALED | BIT(CALL_TEMPORAL_SHIFT) | CONV3D)
-#define FRAME (BIT(CALL_STREAM) | BIT(CALL_RESIZE))
-#endif
+// What a call is: a bit for each trait of its operator, and these.
+#define STREAM BIT(16)
+#define RESIZE BIT(17)
+#define CONV3D BIT(18)
+#define OPERATOR BIT(19)
+#define DILATES_FRAMES BIT(20)
+#define KEEPS_CHANNELS BIT(21) // and does nothing else
 
-#define ARGUMENT(name, field, kind, count, calls) \
-    {name, offsetof(call_t, field), kind, count, calls}
+#define FRAME (STREAM | RESIZE)
+#define LAYER (OPERATOR | CONV3D)
+#define WINDOW MLET_TRAIT_WINDOW
+#define WEIGHTED MLET_TRAIT_WEIGHTS
+#define TWO MLET_TRAIT_TWO_INPUTS
+#define SCALED (WEIGHTED | MLET_TRAIT_SCALE | TWO)
+#define PASTS (MLET_TRAIT_SLOTS | KEEPS_CHANNELS | CONV3D)
+
+#define ARGUMENT(name, field, kind, count, of) {name, offsetof(call_t, field), kind, count, of}
 
 static const argument_t arguments[ARGUMENTS] = {
     [WIDTH] = ARGUMENT("width", frame.width, POSITIVE16, 1, FRAME),
@@ -69,11 +70,11 @@ static const argument_t arguments[ARGUMENTS] = {
     [FORMAT] = ARGUMENT("format", frame.format, UINT8, 1, FRAME),
     [CROP] = ARGUMENT("crop", frame.crop_x, UINT16, 4, FRAME),
     #if MLET_WITH_KERNELS
-    [X] = ARGUMENT("x", x, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
-    [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | BIT(CALL_RESIZE)),
-    [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | BIT(CALL_RESIZE)),
-    [X1] = ARGUMENT("x1", x1, OBJECT, 1, BIT(CALL_ADD)),
-    [PAST] = ARGUMENT("past", past, OBJECT, 1, RING | BIT(CALL_TEMPORAL_SHIFT)),
+    [X] = ARGUMENT("x", x, OBJECT, 1, LAYER | RESIZE),
+    [OUT] = ARGUMENT("out", out, OBJECT, 1, LAYER | RESIZE),
+    [SHAPE] = ARGUMENT("shape", layer.in, POSITIVE16, 3, LAYER | RESIZE),
+    [X1] = ARGUMENT("x1", x1, OBJECT, 1, TWO),
+    [PAST] = ARGUMENT("past", past, OBJECT, 1, PASTS),
     [WEIGHTS] = ARGUMENT("weights", weights, OBJECT, 1, WEIGHTED),
     [BIAS] = ARGUMENT("bias", bias, OBJECT, 1, WEIGHTED),
     [MULTIPLIER] = ARGUMENT("multiplier", multiplier, OBJECT, 1, SCALED),
@@ -81,42 +82,30 @@ static const argument_t arguments[ARGUMENTS] = {
     [SPATIAL] = ARGUMENT("spatial", spatial, OBJECT, 1, CONV3D),
     [TEMPORAL] = ARGUMENT("temporal", temporal, OBJECT, 1, CONV3D),
     [POINTWISE] = ARGUMENT("pointwise", pointwise, OBJECT, 1, CONV3D),
-    [OUT_SHAPE] = ARGUMENT(
-        "out_shape", layer.out, POSITIVE16, 3, WINDOW | BIT(CALL_AVERAGE_POOL)),
-    [KERNEL] = ARGUMENT("kernel", layer.kernel_h, POSITIVE8, 2, WINDOW | BIT(CALL_AVERAGE_POOL)),
-    [STRIDE] = ARGUMENT("stride", layer.stride_h, POSITIVE8, 2, WINDOW | BIT(CALL_AVERAGE_POOL)),
-    [DILATION] = ARGUMENT("dilation", layer.dilation_h, POSITIVE8, 2, WINDOW),
-    [PAD] = ARGUMENT("pad", layer.pad_top, UINT8, 2, WINDOW),
-    [FRAMES] = ARGUMENT(
-        "frames", layer.frames, POSITIVE16, 1,
-        BIT(CALL_TEMPORAL_DEPTHWISE) | BIT(CALL_TEMPORAL_AVERAGE)),
+    [OUT_SHAPE] = ARGUMENT("out_shape", layer.out, POSITIVE16, 3, WINDOW),
+    [KERNEL] = ARGUMENT("kernel", layer.kernel_h, POSITIVE8, 2, WINDOW),
+    [STRIDE] = ARGUMENT("stride", layer.stride_h, POSITIVE8, 2, WINDOW),
+    [DILATION] = ARGUMENT("dilation", layer.dilation_h, POSITIVE8, 2, MLET_TRAIT_PADDING),
+    [PAD] = ARGUMENT("pad", layer.pad_top, UINT8, 2, MLET_TRAIT_PADDING),
+    [FRAMES] = ARGUMENT("frames", layer.frames, POSITIVE16, 1, MLET_TRAIT_SLOTS),
     [FRAME_DILATION] = ARGUMENT(
-        "frame_dilation", layer.frame_dilation, POSITIVE16, 1, BIT(CALL_TEMPORAL_DEPTHWISE)),
+        "frame_dilation", layer.frame_dilation, POSITIVE16, 1, DILATES_FRAMES),
     [SHIFT_CHANNELS] = ARGUMENT(
-        "shift_channels", layer.shift_channels, POSITIVE16, 1, BIT(CALL_TEMPORAL_SHIFT)),
-    [WEIGHT_BITS] = ARGUMENT("weight_bits", weight_bits, OBJECT, 1, ROWS),
+        "shift_channels", layer.shift_channels, POSITIVE16, 1, KEEPS_CHANNELS),
+    [WEIGHT_BITS] = ARGUMENT("weight_bits", weight_bits, OBJECT, 1, MLET_TRAIT_ROWS),
     [IN_ZERO] = ARGUMENT("in_zero", layer.in_zero, INT8, 1, SCALED),
-    [IN1_ZERO] = ARGUMENT("in1_zero", layer.in1_zero, INT8, 1, BIT(CALL_ADD)),
+    [IN1_ZERO] = ARGUMENT("in1_zero", layer.in1_zero, INT8, 1, TWO),
     [OUT_ZERO] = ARGUMENT("out_zero", layer.out_zero, INT8, 1, SCALED),
-    [ACT_MIN] = ARGUMENT("act_min", layer.act_min, INT8, 1, SCALED),
-    [ACT_MAX] = ARGUMENT("act_max", layer.act_max, INT8, 1, SCALED),
+    [ACT_MIN] = ARGUMENT("act_min", layer.act_min, INT8, 1, SCALED | WINDOW),
+    [ACT_MAX] = ARGUMENT("act_max", layer.act_max, INT8, 1, SCALED | WINDOW),
     #endif
 };
 
 #if MLET_WITH_KERNELS
 // The op code of a call of one operator.
 static uint8_t op_code(uint8_t id) {
-    static const uint8_t codes[] = {
-        [CALL_CONV2D] = MLET_OP_CONV2D,
-        [CALL_DEPTHWISE2D] = MLET_OP_DEPTHWISE2D,
-        [CALL_POINTWISE] = MLET_OP_POINTWISE,
-        [CALL_TEMPORAL_DEPTHWISE] = MLET_OP_TEMPORAL_DEPTHWISE,
-        [CALL_TEMPORAL_SHIFT] = MLET_OP_TEMPORAL_SHIFT,
-        [CALL_ADD] = MLET_OP_ADD,
-        [CALL_AVERAGE_POOL] = MLET_OP_AVERAGE_POOL,
-        [CALL_TEMPORAL_AVERAGE] = MLET_OP_TEMPORAL_AVERAGE,
-        [CALL_DENSE] = MLET_OP_DENSE,
-    };
+    #define CODE_OF(NAME, name, form) MLET_OP_##NAME,
+    static const uint8_t codes[] = {MLET_OPERATORS(CODE_OF)};
     return codes[id];
 }
 #endif
@@ -134,8 +123,21 @@ static const char *call_name(uint8_t id) {
 }
 
 static bool takes(uint8_t id, size_t argument) {
-    MP_STATIC_ASSERT(CALLS <= 32);
-    return arguments[argument].calls & BIT(id);
+    #define HAS(traits, trait) (((traits) & MLET_TRAIT_##trait) != 0)
+    #define IS_OF(traits)                                                                \
+        (OPERATOR | (traits)                                                             \
+            | (HAS(traits, SLOTS) && HAS(traits, WEIGHTS) ? DILATES_FRAMES : 0)          \
+            | (HAS(traits, CHANNELS) && !HAS(traits, SHIFT) ? KEEPS_CHANNELS : 0))
+    #define CALL_IS(NAME, name, form) [CALL_##NAME] = IS_OF(MLET_TRAITS_##NAME),
+    static const uint32_t is[CALLS] = {
+        #if MLET_WITH_KERNELS
+        MLET_OPERATORS(CALL_IS)
+        [CALL_CONV3D] = CONV3D,
+        [CALL_RESIZE] = RESIZE,
+        #endif
+        [CALL_STREAM] = STREAM,
+    };
+    return (arguments[argument].of & is[id]) != 0;
 }
 
 // Those before WIDTH have no default.

@@ -212,21 +212,13 @@ static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(conv3d_separable_obj, 0, conv3d_separable);
 
-#define KERNEL(name, id)                                                                       \
+#define KERNEL(NAME, name, form)                                                               \
     static mp_obj_t name(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {            \
-        return call_layer(id, n_args, args, keywords);                                         \
+        return call_layer(CALL_##NAME, n_args, args, keywords);                                \
     }                                                                                          \
-    static MP_DEFINE_CONST_FUN_OBJ_KW(name##_obj, 0, name)
+    static MP_DEFINE_CONST_FUN_OBJ_KW(name##_obj, 0, name);
 
-KERNEL(conv2d, CALL_CONV2D);
-KERNEL(depthwise2d, CALL_DEPTHWISE2D);
-KERNEL(pointwise, CALL_POINTWISE);
-KERNEL(temporal_depthwise, CALL_TEMPORAL_DEPTHWISE);
-KERNEL(temporal_shift, CALL_TEMPORAL_SHIFT);
-KERNEL(add, CALL_ADD);
-KERNEL(average_pool, CALL_AVERAGE_POOL);
-KERNEL(temporal_average, CALL_TEMPORAL_AVERAGE);
-KERNEL(dense, CALL_DENSE);
+MLET_OPERATORS(KERNEL)
 
 static mp_obj_t argmax(mp_obj_t x) {
     size_t n;
@@ -238,18 +230,10 @@ static mp_obj_t argmax(mp_obj_t x) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(argmax_obj, argmax);
 
-// What the module has of it.
+// What the module has of it. Whoever has an OBJECT has an OBJECT_OF for operators, too.
 #define ONE_BY_ONE(OBJECT)                                          \
     OBJECT(MP_QSTR_FrameRing, ring_type)                            \
-    OBJECT(MP_QSTR_conv2d, conv2d_obj)                              \
-    OBJECT(MP_QSTR_depthwise2d, depthwise2d_obj)                    \
-    OBJECT(MP_QSTR_pointwise, pointwise_obj)                        \
-    OBJECT(MP_QSTR_temporal_depthwise, temporal_depthwise_obj)      \
-    OBJECT(MP_QSTR_temporal_shift, temporal_shift_obj)              \
-    OBJECT(MP_QSTR_add, add_obj)                                    \
-    OBJECT(MP_QSTR_average_pool, average_pool_obj)                  \
-    OBJECT(MP_QSTR_temporal_average, temporal_average_obj)          \
-    OBJECT(MP_QSTR_dense, dense_obj)                                \
+    MLET_OPERATORS(OBJECT##_OF)                                     \
     OBJECT(MP_QSTR_conv3d_separable, conv3d_separable_obj)          \
     OBJECT(MP_QSTR_argmax, argmax_obj)                              \
     OBJECT(MP_QSTR_resize, resize_obj)

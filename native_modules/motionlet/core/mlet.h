@@ -191,6 +191,9 @@ mlet_status_t mlet_add(const mlet_layer_t *layer, const int8_t *a, const int8_t 
 mlet_status_t mlet_average_pool(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
 
+// Largest value of each window, of the taps inside the image; bounded by act_min and act_max.
+mlet_status_t mlet_max_pool2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch);
+
 // Mean over the last `frames` maps. `past` has frames - 1 slots; x takes the place of its oldest.
 // y may be x.
 mlet_status_t mlet_temporal_average(

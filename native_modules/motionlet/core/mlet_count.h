@@ -104,7 +104,15 @@
     X(dot4_words)        /* four taps of them */                                             \
     X(dot2_calls)        /* two outputs, weights of 4 bits */                                \
     X(dot2_eights)       /* eight taps of them */                                            \
-    X(dense_products)    /* one by one in C */
+    X(dense_products)    /* one by one in C */                                               \
+    /* max_pool2d */                                                                         \
+    X(max_rows)          /* of outputs, for a column of taps */                              \
+    X(max_runs)          /* of outputs that a tap meets, or two */                           \
+    X(max_pieces)        /* of them */                                                       \
+    X(max_words)         /* four outputs and one tap */                                      \
+    X(max_word_pairs)    /* and two taps */                                                  \
+    X(max_bytes)         /* one output and one tap */                                        \
+    X(max_byte_pairs)
 
 #define MLET_COUNTER_FIELD(name) uint64_t name;
 typedef struct mlet_counters {

@@ -37,6 +37,8 @@
     (MLET_TRAIT_SCALE | MLET_TRAIT_IN_PLACE | MLET_TRAIT_SLOTS)
 #define MLET_TRAITS_DENSE \
     (MLET_TRAIT_WEIGHTS | MLET_TRAIT_ROWS | MLET_TRAIT_INT4 | MLET_TRAIT_VECTOR)
+#define MLET_TRAITS_MAX_POOL2D \
+    (MLET_TRAIT_WINDOW | MLET_TRAIT_PADDING | MLET_TRAIT_COPY | MLET_TRAIT_CHAINS)
 
 // The version of the format that each came with.
 #define MLET_SINCE_CONV2D 1
@@ -48,12 +50,18 @@
 #define MLET_SINCE_AVERAGE_POOL 1
 #define MLET_SINCE_TEMPORAL_AVERAGE 1
 #define MLET_SINCE_DENSE 1
+#define MLET_SINCE_MAX_POOL2D 4
 
-#define MLET_CODES 10 // above every op code
+#define MLET_CODES 11 // above every op code
 
 // Which ones are built in: all, unless told otherwise. See mlet_config.h.
 #ifndef MLET_WITH_OPERATORS
 #define MLET_WITH_OPERATORS 1
+#endif
+#ifdef MLET_CONFIG_CORE
+#define MLET_WITH_MORE_OPERATORS 0
+#else
+#define MLET_WITH_MORE_OPERATORS MLET_WITH_OPERATORS
 #endif
 #ifndef MLET_WITH_CONV2D
 #define MLET_WITH_CONV2D MLET_WITH_OPERATORS
@@ -127,6 +135,14 @@
 #else
 #define MLET_IF_DENSE(...)
 #endif
+#ifndef MLET_WITH_MAX_POOL2D
+#define MLET_WITH_MAX_POOL2D MLET_WITH_MORE_OPERATORS
+#endif
+#if MLET_WITH_MAX_POOL2D
+#define MLET_IF_MAX_POOL2D(...) __VA_ARGS__
+#else
+#define MLET_IF_MAX_POOL2D(...)
+#endif
 
 // X(NAME, name, form) for every operator of the format ...
 #define MLET_OPERATORS(X) \
@@ -138,7 +154,8 @@
     X(ADD, add, two_inputs) \
     X(AVERAGE_POOL, average_pool, plain) \
     X(TEMPORAL_AVERAGE, temporal_average, slots) \
-    X(DENSE, dense, plain)
+    X(DENSE, dense, plain) \
+    X(MAX_POOL2D, max_pool2d, plain)
 
 // ... and for those that are built in.
 #define MLET_BUILT_OPERATORS(X) \
@@ -150,7 +167,8 @@
     MLET_IF_ADD(X(ADD, add, two_inputs)) \
     MLET_IF_AVERAGE_POOL(X(AVERAGE_POOL, average_pool, plain)) \
     MLET_IF_TEMPORAL_AVERAGE(X(TEMPORAL_AVERAGE, temporal_average, slots)) \
-    MLET_IF_DENSE(X(DENSE, dense, plain))
+    MLET_IF_DENSE(X(DENSE, dense, plain)) \
+    MLET_IF_MAX_POOL2D(X(MAX_POOL2D, max_pool2d, plain))
 
 // All the traits that an operator in this build has.
 #define MLET_BUILT_TRAITS \
@@ -162,6 +180,7 @@
     MLET_IF_ADD(| MLET_TRAITS_ADD) \
     MLET_IF_AVERAGE_POOL(| MLET_TRAITS_AVERAGE_POOL) \
     MLET_IF_TEMPORAL_AVERAGE(| MLET_TRAITS_TEMPORAL_AVERAGE) \
-    MLET_IF_DENSE(| MLET_TRAITS_DENSE))
+    MLET_IF_DENSE(| MLET_TRAITS_DENSE) \
+    MLET_IF_MAX_POOL2D(| MLET_TRAITS_MAX_POOL2D))
 
 #endif

@@ -38,6 +38,7 @@ __attribute__((used)) size_t strlen(const char *string) {
 // Import
 
 #define STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
+#define STORE_OBJECT_OF(NAME, name, form) STORE_OBJECT(MP_QSTR_##name, name##_obj)
 #define INTEGER(name, value) {NAME_PLACE(name), value},
 
 static const struct {

@@ -11,6 +11,7 @@
 #define M0_AVERAGE_POOL m0_average_pool, NULL
 #define M0_TEMPORAL_AVERAGE m0_temporal_average, NULL
 #define M0_DENSE m0_dense, NULL
+#define M0_MAX_POOL2D m0_max_pool2d, NULL
 
 #define M0_OPERATOR(NAME, name, form) MLET_OPERATOR(NAME, form, M0_##NAME)
 

@@ -11,6 +11,7 @@
 #define S3_AVERAGE_POOL s3_average_pool, NULL
 #define S3_TEMPORAL_AVERAGE s3_temporal_average, NULL
 #define S3_DENSE s3_dense, s3_dense_scratch_bytes
+#define S3_MAX_POOL2D mlet_max_pool2d, NULL
 
 #define S3_OPERATOR(NAME, name, form) MLET_OPERATOR(NAME, form, S3_##NAME)
 
