@@ -6,6 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk.cli.common import console, json_option, model_argument, out_option, read_model
+from host_sdk.errors import MotionletError
 from host_sdk.files import write
 
 
@@ -21,6 +22,8 @@ def pack(graph, out):
     plan = planner.plan(loaded)
     data = mlet_file.pack(loaded, plan)
     out = out or graph.with_suffix(".mlet")
+    if out.exists() and out.samefile(graph):
+        raise MotionletError(f"{out}: is the graph itself; name another file for the model")
     write(out, data)
     console.print(
         f"{len(data):,} bytes, arena {plan.arena_bytes:,}, state {plan.state_bytes:,}; wrote {out}"

@@ -230,7 +230,7 @@ def check_layer(graph, index, op):
     if op.kind in WITH_SLOTS:
         within("frames", op.frames, 1, LIMITS["max_frames"])
     if op.kind in WITH_DILATED_FRAMES:
-        within("frame_dilation", op.frame_dilation, 1, LIMITS["max_span"])
+        within("frame_dilation", op.frame_dilation, 1, 65535)
         if (op.frames - 1) * op.frame_dilation > LIMITS["max_span"]:
             span = (op.frames - 1) * op.frame_dilation
             wrong("frame_dilation", f"spans {span} frames, more than {LIMITS['max_span']}")

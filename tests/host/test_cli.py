@@ -126,6 +126,17 @@ def test_pack_writes_what_the_graph_says(cli, tiny, tmp_path):
     assert (tmp_path / "net.mlet").read_bytes() == tiny[1]
 
 
+def test_pack_keeps_its_graph(cli, tiny, tmp_path):
+    from host_sdk.format.graph import save_graph
+
+    save_graph(tiny[0], tmp_path / "net.graph")
+    before = (tmp_path / "net.graph").read_bytes()
+    code, _, err = cli("pack", "net.graph", "-o", "./net.graph")
+    assert code == 1
+    assert "net.graph: is the graph itself" in err
+    assert (tmp_path / "net.graph").read_bytes() == before
+
+
 def test_verify_in_c(cli, model, tiny, tmp_path):
     clip = np.random.default_rng(0).integers(0, 256, (6, 20, 30), np.uint8)
     np.save(tmp_path / "clip.npy", clip)
