@@ -13,7 +13,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.format import mlet as fmt
 from host_sdk.format.operators import OPS
 from host_sdk.native import core_library, runner
-from host_sdk.pack import mlet_file, planner
+from host_sdk.pack import mlet_file, planner, targets
 from host_sdk.pack.targets import layers
 
 sys.path.insert(0, str(paths.repository() / "tools"))
@@ -37,7 +37,8 @@ def only(*kinds):
     return {"OPERATORS": 0, **{kind.upper(): 1 for kind in kinds}}
 
 
-PORTABLE = {"": "portable", "_whole": "portable"}  # with chains, and with whole maps
+PACKINGS = {"": "portable", **make_vectors.PACKED}  # with chains, and with whole maps
+PACKINGS |= {f"_whole{suffix}": target for suffix, target in PACKINGS.items()}
 SEPARABLE = {op.kind for op in make_vectors.tiny_separable().ops}  # not all of OPS
 
 # What is set apart from what a build has by itself; of the target the name.
@@ -105,8 +106,20 @@ def lacking(graph, content, kinds, groups):
     return None
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """{name: content} of the vectors' models for each target, without chains."""
+    packed = {}
+    for model, make in make_vectors.MODELS.items():
+        graph = make()
+        for suffix, target in {"": "portable", **make_vectors.PACKED}.items():
+            plan = planner.plan(graph, targets.scratch_bytes(target), chains=False)
+            packed[f"{model}_whole{suffix}.mlet"] = mlet_file.pack(graph, plan, target)
+    return packed
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_a_build_runs_what_it_has_and_refuses_the_rest(name, files, monkeypatch):  # noqa: F811
+def test_a_build_runs_what_it_has_and_refuses_the_rest(name, files, whole, monkeypatch):  # noqa: F811
     target, chosen = CONFIGURATIONS[name]
     kinds, groups = what_it_has(target, chosen)
     _, lib = built = core_library.library(flags_of(target, chosen))
@@ -116,12 +129,10 @@ def test_a_build_runs_what_it_has_and_refuses_the_rest(name, files, monkeypatch)
         assert bool(lib.mlet_operator(operator.code)) == (kind in kinds)
         if kind in kinds and "PORTABLE" in groups:
             test_vectors.test_op_vectors_in_c(files, kind)
-    ran, whole = 0, {}
+    ran = 0
     for model, make in make_vectors.MODELS.items():
         graph = make()
-        plan = planner.plan(graph, chains=False)
-        whole[f"{model}_whole.mlet"] = mlet_file.pack(graph, plan)
-        for packed, for_target in {**PORTABLE, **make_vectors.PACKED}.items():
+        for packed, for_target in PACKINGS.items():
             content = {**files, **whole}[f"{model}{packed}.mlet"]
             lacks = lacking(graph, content, kinds, groups)
             if for_target not in (target, "portable" if "PORTABLE" in groups else target):

@@ -128,6 +128,13 @@ def test_one_of_another_abi_is_refused(unix_device, extension, change):
     assert unix_device.eval("__import__('motionlet').VERSION")
 
 
+def test_a_module_without_room_for_extensions_says_so(unix_stock, extension):  # noqa: F811
+    install.install(unix_stock)
+    unix_stock.write_file(f"/lib/{NAME}", extension("x64"))
+    with pytest.raises(DeviceError, match="takes no extensions: install the full module"):
+        unix_stock.exec("import _motionlet_count")
+
+
 def test_without_motionlet_it_says_so(unix_stock, extension):  # noqa: F811
     unix_stock.write_file(f"/lib/{NAME}", extension("x64"))
     unix_stock.exec(f"import os\ntry: os.remove('/lib/{install.MODULE}')\nexcept OSError: pass")

@@ -97,7 +97,11 @@ static void motionlet_find(const mp_obj_fun_bc_t *self) {
     motionlet.api = info.buf;
     motionlet.table = found[0];
     motionlet.module = self->context;
-    if (motionlet.api == NULL || motionlet.api->abi != MOTIONLET_ABI) {
+    if (motionlet.api == NULL) {
+        mp_raise_msg(MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ImportError)),
+            "this _motionlet takes no extensions: install the full module");
+    }
+    if (motionlet.api->abi != MOTIONLET_ABI) {
         mp_raise_msg(MP_OBJ_TO_PTR(mp_load_global(MP_QSTR_ImportError)),
             "extension is built for another _motionlet than this one: take both of one version");
     }
