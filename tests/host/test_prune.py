@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from keras_models import PLAIN, shaken, smooth_clips
 
-from host_sdk import quantize
+from host_sdk import golden, native, quantize
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS, build_network, import_keras
 from host_sdk.pack import mlet_file, planner
+from host_sdk.pack.packing import pack_for
 from host_sdk.train.prune import prune
 
 keras = import_keras()
@@ -47,6 +48,31 @@ def test_all_channels_kept_is_the_same_network(name):
     model = shaken(build_network(name, (16, 16, 1), 5))
     x = smooth_clips(1, 5, 16, 16, 1) / np.float32(255)
     assert np.array_equal(model(x), prune(model, 1.0)(x))
+
+
+def test_a_network_with_maxima():
+    """It is traced, pruned, quantized and packed, and runs in C as in the golden model."""
+    x = clip = keras.Input((None, 17, 16, 1))
+    for name, pool in (("first", layers.MaxPooling2D(3, 2, "same")), ("second", None)):
+        x = EachFrame(layers.Conv2D(16, 3, padding="same"), name=f"conv.{name}")(x)
+        x = layers.BatchNormalization()(x)
+        x = EachFrame(pool or layers.MaxPooling2D(2))(layers.ReLU()(x))
+        x = TemporalShift(4)(x)
+    x = EachFrame(layers.GlobalAveragePooling2D())(x)
+    model = shaken(keras.Model(clip, layers.Dense(3)(x)))
+    small = prune(model, 0.5)
+    assert {channels(small)[name] for name in ("conv/first", "conv/second")} == {8}
+    clips = smooth_clips(3, 5, 17, 16, 1)
+    for network in (model, small):
+        graph = quantize.quantize(network, clips)
+        assert [op.kind for op in graph.ops].count("max_pool2d") == 2
+        data = pack_for(graph, "cortex_m0plus")
+        stream = native.Stream(native.Model(data))
+        for frame, wanted in zip(clips[0], golden.run_clip(graph, clips[0])[-1], strict=True):
+            np.testing.assert_array_equal(stream.push(frame), wanted)
+        real = np.asarray(network(clips / np.float32(255)))
+        (values,) = quantize.Simulation(quantize.trace(network)).batches(clips / np.float32(255))
+        np.testing.assert_allclose(values[-1].reshape(real.shape), real, rtol=1e-4, atol=1e-4)
 
 
 def silenced(kernel, dead):
