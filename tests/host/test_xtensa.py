@@ -62,8 +62,10 @@ def test_layers_equal_golden(xtensa, kind):
 
 def test_models_equal_golden(xtensa, make_vectors):
     cases = []
-    for build in make_vectors.MODELS.values():
-        graph = strategies.as_raw(build())
+    graphs = [strategies.as_raw(build()) for build in make_vectors.MODELS.values()]
+    for graph in graphs:
+        if len(graph.inputs) > 1:
+            continue  # the simulator's jobs have one input; test_two_rates runs the others
         shape = (6, *graph.input_tensor.shape)
         cases.append((graph, np.random.default_rng(0).integers(-128, 128, shape, np.int8)))
     check(xtensa, cases)
