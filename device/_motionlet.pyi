@@ -41,7 +41,8 @@ GROUPS: int
 """The groups of features that are built in, a bit to each.
 
 In this order, from bit 0: chains, 4-bit weights, 16-bit inputs and backgrounds, `trace` and the
-like, kernels one by one, portable kernels.
+like, kernels one by one, portable kernels, several inputs at rates of their own, what printing
+shows, modules that extend it.
 """
 
 GRAY8: int

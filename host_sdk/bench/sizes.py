@@ -24,9 +24,10 @@ def key(row):
 
 
 def write(rows):
-    """Keep rows, and of those that were there all that are not among them."""
-    new = {key(row): row for row in rows}
-    kept = {key(row): row for row in stored()} | new
+    """Keep rows, and those that were there of what was not weighed now."""
+    weighed = {key(row)[:2] for row in rows}
+    old = [row for row in stored() if key(row)[:2] not in weighed]
+    kept = {key(row): row for row in [*old, *rows]}
     lines = ",\n".join(json.dumps(kept[each]) for each in sorted(kept))
     stored_path().parent.mkdir(exist_ok=True)
     stored_path().write_text(f"[\n{lines}\n]\n", encoding="utf-8")

@@ -176,8 +176,9 @@ def test_the_figures_have_every_configuration():
     assert len(found) == len(rows)
     for arch, where in {(row["arch"], row["where"]) for row in rows}:
         demo, core, full = (found[arch, where, name] for name in ("for_demo", "core", "full"))
-        assert demo["flash"] < core["flash"] < full["flash"]
-        assert demo["ram"] <= core["ram"] <= full["ram"]
+        for each in (demo, core):  # the demo's may have chains, which the core has not
+            assert each["flash"] < full["flash"]
+            assert each["ram"] <= full["ram"]
     assert {"armv6m", "x64"} <= {row["arch"] for row in rows if row["where"] == "firmware"}
     assert all(found["armv6m", "natmod", name]["ram_imported"] > 0 for name in sizes.MAIN)
 
@@ -192,7 +193,7 @@ def test_what_grew_or_shrank_is_shown():
 def test_a_group_adds_what_its_table_says():
     rows = [
         {"arch": "a", "where": "natmod", "configuration": name, "flash": flash, "ram": flash}
-        for name, flash in (("core", 100), ("core-chains", 70), ("core+int4", 110))
+        for name, flash in (("core", 100), ("core+chains", 130), ("core+int4", 110))
     ]
     lines = sizes.tables(rows)
     assert "| chains (`chains`) | 30 |" in lines
