@@ -25,7 +25,7 @@ def sealed(content):
 
 
 def upgraded(content, inputs=(), ops=(), background_bytes=0):
-    """Return the file as one of version 4.
+    """Return the file, of any version, as one of version 4.
 
     `inputs` and `ops` are {field: value} of each, for what is not as it was: of an input also the
     fields of its normalization. `background_bytes` more of state lie before that of the ops.
@@ -39,10 +39,10 @@ def upgraded(content, inputs=(), ops=(), background_bytes=0):
 
     records = b""
     for index in range(header["input_count"]):
-        at = header["inputs_offset"] + index * fmt.codec(fmt.INPUT).size
-        old = dict(
-            zip(("tensor", "pixel_format"), struct.unpack_from("<HB", content, at), strict=True)
-        )
+        fields = fmt.INPUT4 if header["format_version"] == 4 else fmt.INPUT  # of a new operator
+        at = header["inputs_offset"] + index * fmt.codec(fields).size
+        names = [name for name, *_ in fields]
+        old = dict(zip(names, fmt.codec(fields).unpack_from(content, at), strict=True))
         if index == 0 and header["normalization_offset"]:
             names = [name for name, *_ in fmt.NORMALIZATION]
             at = header["normalization_offset"]
