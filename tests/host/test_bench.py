@@ -83,6 +83,7 @@ def test_devices_not_measured_keep_their_figures():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_measured_anew(pico_firmware):
     """Measure all and keep it in build/; what moved is said at the end (tests/conftest.py).
