@@ -321,8 +321,8 @@ def _refuse_variables(path):
 
 def _package(out, module):
     """Lay out what `mpremote mip install` reads: package.json beside its files."""
-    files = ["_motionlet.mpy"]
-    write_atomically(out / "_motionlet.mpy", module)
+    files = [mpy_link.MODULE]
+    write_atomically(out / mpy_link.MODULE, module)
     for source in sorted((DEVICE / "motionlet").glob("*.py")):
         files.append(f"motionlet/{source.name}")
         write_atomically(out / files[-1], source.read_bytes())

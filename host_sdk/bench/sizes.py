@@ -2,7 +2,7 @@
 
 import json
 
-from host_sdk import paths
+from host_sdk import files, paths
 from host_sdk.board.native_module import CORE, GROUPS
 
 MAIN = ("core", "full", "for_demo")
@@ -29,8 +29,8 @@ def write(rows):
     old = [row for row in stored() if key(row)[:2] not in weighed]
     kept = {key(row): row for row in [*old, *rows]}
     lines = ",\n".join(json.dumps(kept[each]) for each in sorted(kept))
-    stored_path().parent.mkdir(exist_ok=True)
-    stored_path().write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    files.make_folder(stored_path().parent)
+    files.write(stored_path(), f"[\n{lines}\n]\n".encode())
 
 
 def moved(old, new):

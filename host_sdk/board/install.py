@@ -12,12 +12,12 @@ from pathlib import Path
 
 from host_sdk import paths
 from host_sdk.board import native_module
+from host_sdk.board.mpy_link import MODULE
 from host_sdk.board.remote import Remote, find_module
 from host_sdk.errors import DeviceError, MotionletError
 
 ABI = (6, 3)  # of the packages; as in tools/build_natmod.py
 ARMV6M_MINIMUM = (1, 24)  # before, a module of more than 2 KB did not load there
-MODULE = "_motionlet.mpy"
 SPARE_BYTES = 8192  # of heap, for what the module sets up, and the script that imports it
 
 # By the number in a .mpy file and in sys.implementation._mpy; as in py/persistentcode.h.

@@ -17,7 +17,7 @@ from pathlib import Path
 from host_sdk.errors import MotionletError
 
 TOOLS = ("tools/mpy_ld.py", "tools/ar_util.py", "py/makeqstrdata.py")  # of MicroPython's sources
-MODULE = "_motionlet.mpy"  # what the .mpy says that it was made from
+MODULE = "_motionlet.mpy"  # its file, and what it says that it was made from
 ENTRY = "mpy_init"
 OBJECT = "_motionlet.o"  # in messages
 STRINGS = ".data.rel.ro.strings"

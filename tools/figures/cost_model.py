@@ -10,7 +10,7 @@ import sys
 from host_sdk.bench import measure, report
 from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import stored_rows
-from host_sdk.errors import MotionletError
+from host_sdk.errors import run_main
 
 
 def main():
@@ -19,7 +19,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except MotionletError as error:
-        sys.exit(f"figures: {error}")
+    run_main(main)

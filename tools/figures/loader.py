@@ -1,22 +1,17 @@
 #!/usr/bin/env python
 """Write figures/loader.json: how long the C core takes to check the files that take it longest."""
 
-import json
-import sys
-
 from host_sdk.bench import loader
-from host_sdk.errors import MotionletError
+from host_sdk.errors import run_main
+from host_sdk.files import make_folder, write_json
 
 
 def main():
-    text = json.dumps(loader.measure(), indent=1) + "\n"
-    loader.figures_path().parent.mkdir(exist_ok=True)
-    loader.figures_path().write_text(text, encoding="utf-8")
-    print(text, end="")
+    path = loader.figures_path()
+    make_folder(path.parent)
+    write_json(path, loader.measure())
+    print(path.read_text(encoding="utf-8"), end="")
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except MotionletError as error:
-        sys.exit(f"figures: {error}")
+    run_main(main)

@@ -288,7 +288,6 @@ uint16_t mlet_model_output(const mlet_model_t *model, uint16_t index); // tensor
 uint8_t mlet_model_pixel_format(const mlet_model_t *model, uint16_t input);
 const char *mlet_model_label(const mlet_model_t *model, uint16_t index);
 
-
 // A frame is given to the input at every n-th frame, from the first on: see mlet_stream_due().
 uint16_t mlet_model_period(const mlet_model_t *model, uint16_t input);
 
