@@ -24,7 +24,8 @@ VIDEO_SUFFIXES = {
 }
 ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
-CACHE_VERSION = 2  # to be raised when the functions here give other results
+STRAIGHT = 0.0087  # a picture that is turned by less, in radians, is upright: half a degree
+CACHE_VERSION = 3  # to be raised when the functions here give other results
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _inspect_video(path):
     rate = (len(times) - 1) / lasts if lasts else stated
     if not rate:
         raise MotionletError("no time stamps and no frame rate in it")
-    height, width = np.rot90(np.empty((frame.height, frame.width)), frame.rotation // 90).shape
+    height, width = _upright(np.empty((frame.height, frame.width)), frame).shape
     return len(times), height, width, round(float(rate), 2)
 
 
@@ -252,7 +253,34 @@ def _pixels(frame):
     if isinstance(frame, np.ndarray):
         return frame
     # The decoder turns video's 16 ... 235 into 0 ... 255, what cameras give.
-    return np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+    return _upright(frame.to_ndarray(format="rgb24"), frame)
+
+
+def _upright(pixels, frame):
+    """Return the picture [h, w, ...] of a decoded frame as it is to be shown.
+
+    The file's display matrix puts the pixel (x, y) at (a x + c y, b x + d y): turned by quarters,
+    mirrored, or both, in eight ways. As for FFmpeg its scale does not matter, nor where it moves
+    the picture to, and a matrix of zeros says nothing.
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].astype(float)
+    if not any((a, b, c, d)):
+        return pixels
+    along, across = min(abs(a), abs(d)), min(abs(b), abs(c))
+    if max(abs(b), abs(c)) < STRAIGHT * along:
+        down, right = d, a
+    elif max(abs(a), abs(d)) < STRAIGHT * across:
+        pixels, down, right = pixels.swapaxes(0, 1), b, c
+    else:
+        numbers = ", ".join(f"{number / 65536:.3g}" for number in (a, b, c, d))
+        raise MotionletError(
+            f"turned by no multiple of 90 degrees (display matrix {numbers}); write it upright: "
+            "ffmpeg -i IN OUT"
+        )
+    return pixels[:: 1 if down > 0 else -1, :: 1 if right > 0 else -1]
 
 
 def _fit(pixels, form):
