@@ -178,7 +178,8 @@ def _open(path):
 
     # What is wrong with a file is told once, by us; and the log can deadlock with the decoder.
     av.logging.set_level(None)
-    container = av.open(str(path))
+    # With `file:`, what is before a colon in a name is no protocol.
+    container = av.open(f"file:{path.absolute()}")
     if not container.streams.video:
         container.close()
         raise MotionletError("no video in it")

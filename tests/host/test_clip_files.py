@@ -1,6 +1,7 @@
 """Clips in files: what is read is what a device would have seen."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,6 +13,22 @@ from host_sdk import golden
 from host_sdk.data.clip_files import FrameForm, _resample, inspect_clip, middle, read_frames
 from host_sdk.errors import MotionletError
 from host_sdk.golden.frames import area_resize
+
+PATHS_LIKE_URLS = [
+    "10:05 wave",
+    "concat:x",
+    "file:x",
+    "data:text",
+    "pipe:0",
+    "2024-05-01T10:00/wave",
+    "http://example.org/wave",
+    "-i",
+    "wave%03d",
+    "wave*{a,b}?[c]",
+    "a|b",
+    "wave#t=3?x=1&y=2",
+    "wave %41",
+]
 
 
 def write_video(path, frames, fps, codec="ffv1", pixels="bgr0", times=None):
@@ -235,6 +252,25 @@ def test_a_matrix_of_zeros_says_nothing(tmp_path):
     write_video(path, film(3, 24, 40), 10, "mpeg4", "yuv420p")
     set_matrix(path, 0, 0, 0, 0)
     assert inspect_clip(path).height == 24
+
+
+@pytest.mark.parametrize("name", PATHS_LIKE_URLS)
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".npy"])
+def test_a_path_is_no_url(tmp_path, monkeypatch, name, suffix):
+    """Nor a pattern, an option or a list; wherever it is given from."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(name + suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".npy":
+        np.save(path, film())
+    else:
+        codec = {".mp4": ("mpeg4", "yuv420p"), ".gif": ("gif", "rgb8")}[suffix]
+        write_video(tmp_path / f"plain{suffix}", film(), 10, *codec)
+        (tmp_path / f"plain{suffix}").rename(path)
+    for place in (path, tmp_path / path):
+        info = inspect_clip(place)
+        assert info.frames == 6
+        assert len(read_frames(place, info, FrameForm(10, (4, 4, 1)))) == 6
 
 
 @pytest.mark.parametrize(
