@@ -5,6 +5,7 @@ of 1 or 3 channels, or temperatures of one channel, int16 in hundredths of a deg
 degrees C.
 """
 
+import collections
 import hashlib
 import itertools
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ VIDEO_SUFFIXES = {
 }
 ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
+DEFAULT_COUNTS = 5_000_000  # pixels: so much a stream that is the default counts for more
 STRAIGHT = 0.0087  # a picture that is turned by less, in radians, is upright: half a degree
 CACHE_VERSION = 3  # to be raised when the functions here give other results
 
@@ -173,17 +175,48 @@ def _load(path):
 
 
 def _open(path):
-    """Open a video; return (container, its video stream)."""
+    """Open a video; return (container, the stream that is the film)."""
     import av
 
     # What is wrong with a file is told once, by us; and the log can deadlock with the decoder.
     av.logging.set_level(None)
     # With `file:`, what is before a colon in a name is no protocol.
     container = av.open(f"file:{path.absolute()}")
-    if not container.streams.video:
+    try:
+        return container, _film_of(container)
+    except BaseException:
         container.close()
-        raise MotionletError("no video in it")
-    return container, container.streams.video[0]
+        raise
+
+
+def _film_of(container):
+    """Return the stream of a file that is its film.
+
+    Of several it is the largest, those counting for more that are to be shown by default: what
+    the program ffmpeg takes. But no picture that stands for a film, whether marked as one or not.
+    """
+    from av.stream import Disposition
+
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    films = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not films:
+        found = "only a cover picture in it" if container.streams.video else "no video in it"
+        raise MotionletError(f"{found}; want a file with a film")
+    films = [stream for stream in films if stream.codec_context is not None]
+    if not films:
+        raise MotionletError("cannot be decoded: its codec is not known; convert it to mp4")
+    if len(films) == 1:
+        return films[0]
+    packets = collections.Counter(p.stream.index for p in container.demux(films) if p.size)
+    container.seek(0)
+    return max(
+        films,
+        key=lambda stream: (
+            packets[stream.index] > 1,
+            stream.width * stream.height
+            + DEFAULT_COUNTS * bool(stream.disposition & Disposition.default),
+        ),
+    )
 
 
 def _inspect_video(path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -271,6 +272,66 @@ def test_a_path_is_no_url(tmp_path, monkeypatch, name, suffix):
         info = inspect_clip(place)
         assert info.frames == 6
         assert len(read_frames(place, info, FrameForm(10, (4, 4, 1)))) == 6
+
+
+def write_streams(path, *streams):
+    """Write films [T, H, W, 3] into one file; each is (film, disposition)."""
+    with av.open(str(path), "w") as container:
+        added = []
+        for frames, disposition in streams:
+            picture = disposition & Disposition.attached_pic
+            stream = container.add_stream("mjpeg" if picture else "mpeg4", rate=10)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuvj420p" if picture else "yuv420p"
+            stream.disposition = disposition
+            added.append(stream)
+        for stream, (frames, _) in zip(added, streams, strict=True):
+            for rows in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rows, format="rgb24")))
+            container.mux(stream.encode())
+
+
+NONE, DEFAULT, COVER = Disposition(0), Disposition.default, Disposition.attached_pic
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("streams", "wanted"),
+    [
+        ([(1, 64, NONE), (6, 40, NONE)], 1),  # a thumbnail that is not marked as one
+        ([(1, 64, DEFAULT), (6, 40, NONE)], 1),
+        ([(6, 40, NONE), (1, 64, NONE)], 0),
+        ([(6, 24, DEFAULT), (6, 40, DEFAULT)], 1),  # a preview beside the film
+        ([(6, 40, NONE), (6, 24, NONE)], 0),
+        ([(6, 24, DEFAULT), (6, 40, NONE)], 0),  # what its maker wants to be shown
+        ([(1, 64, COVER), (6, 40, NONE)], 1),
+        ([(6, 40, NONE), (1, 64, COVER)], 0),
+    ],
+)
+def test_the_film_of_a_file_is_read_not_its_thumbnail(tmp_path, suffix, streams, wanted):
+    path = tmp_path / f"a{suffix}"
+    films = [film(count, 24, width, seed) for seed, (count, width, _) in enumerate(streams)]
+    write_streams(path, *((f, marks) for f, (_, _, marks) in zip(films, streams, strict=True)))
+    info = inspect_clip(path)
+    assert (info.frames, info.width) == (6, streams[wanted][1])
+    read = read_frames(path, info, FrameForm(info.fps, (3, 5, 3)))
+    assert np.abs(read.astype(int) - golden_small(films[wanted])).mean() < 24
+
+
+def test_a_cover_picture_alone_is_no_film(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=8000)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.height, cover.width, cover.pix_fmt = 24, 40, "yuvj420p"
+        cover.disposition = COVER
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(film(1)[0], format="rgb24")))
+        container.mux(cover.encode())
+        quiet = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        quiet.sample_rate = 8000
+        container.mux(sound.encode(quiet))
+        container.mux(sound.encode())
+    with pytest.raises(MotionletError, match="only a cover picture in it; want a file with a film"):
+        inspect_clip(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(
