@@ -8,6 +8,8 @@ degrees C.
 import collections
 import hashlib
 import itertools
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
 DEFAULT_COUNTS = 5_000_000  # pixels: so much a stream that is the default counts for more
 STRAIGHT = 0.0087  # a picture that is turned by less, in radians, is upright: half a degree
+HIDDEN = "hidden: its name begins with a dot"
+EMPTY = "an empty folder"
 CACHE_VERSION = 3  # to be raised when the functions here give other results
 
 
@@ -53,6 +57,64 @@ class FrameForm:
     fps: float
     shape: tuple
     crop: bool = False
+
+
+def find_files(folder, within=None):
+    """Look for files in a folder and those below it; return (files, others).
+
+    `files` are paths relative to `folder`, with /, in order. `others` is {path: why} of each entry
+    that is none: what is hidden, is no file or cannot be read, and folders without an entry. What
+    is in a folder among `others` was not looked at. Links are followed, but not those to folders
+    of `within`, by default `folder`, where their files are found anyway.
+    """
+    within = os.path.realpath(within or folder)
+    files, others = [], {}
+
+    def look(path, name, above):
+        try:
+            real = os.path.realpath(path)
+            linked = name and path.is_symlink()
+            if real in above or (linked and Path(real).is_relative_to(within)):
+                others[name] = f"a link to {real}, which is looked at already"
+                return
+            entries = sorted(os.listdir(path))
+        except OSError as error:
+            others[name] = f"cannot be read: {error.strerror}"
+            return
+        if not entries and name:
+            others[name] = EMPTY
+        for entry in entries:
+            visit(path / entry, f"{name}/{entry}" if name else entry, {*above, real})
+
+    def visit(path, name, above):
+        if name != (shown := os.fsencode(name).decode(errors="backslashreplace")):
+            others[shown] = "its name is not UTF-8; rename it"
+        elif path.name.startswith("."):
+            others[name] = HIDDEN
+        else:
+            kind = kind_of(path)
+            if kind == "folder":
+                look(path, name, above)
+            elif kind == "file":
+                files.append(name)
+            else:
+                others[name] = kind
+
+    look(Path(folder), "", frozenset())
+    return files, others
+
+
+def kind_of(path):
+    """Return "folder" or "file"; of what is neither, what it is."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            target = os.fsencode(os.readlink(path)).decode(errors="backslashreplace")
+            return f"a link to {target}, which is not there"
+        return f"cannot be read: {error.strerror}"
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
+    return kinds.get(stat.S_IFMT(mode), "neither a file nor a folder")
 
 
 def inspect_clip(path):

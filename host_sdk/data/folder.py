@@ -17,6 +17,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,24 +50,22 @@ class Clip:
 def scan(folder):
     """Look into every file of a folder; return (clips, skipped).
 
-    `clips` are in order of class and name; `skipped` is {name: why}. Raises MotionletError when
-    there is no folder of that name or no folder in it.
+    `clips` are in order of class and name; `skipped` is {name: why} of all other entries of the
+    class folders, of class folders that cannot be read, and of clips that lie beside them.
+    Raises MotionletError when there is no folder of that name or no folder in it.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise MotionletError(f"{folder}: no such folder")
-    classes = _class_folders(folder)
+    classes, skipped = _class_folders(folder)
     if not classes:
         raise MotionletError(
             f"{folder} holds no folder; want one for each class, with its clips: "
             f"{folder}/CLASS/CLIP.mp4"
         )
-    files = [
-        (path.relative_to(folder).as_posix(), label.name)
-        for label in classes
-        for path in sorted(label.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    ]
+    files = []  # (name, label)
+    for label in classes:
+        found, others = clip_files.find_files(folder / label, folder)
+        files += [(f"{label}/{name}", label) for name in found]
+        skipped |= {f"{label}/{name}".removesuffix("/"): why for name, why in others.items()}
     rates = _read_rates(folder / CLIPS_FILE, [name for name, _ in files])
     index = _cache(folder.resolve().as_posix(), ".json")
     known = json.loads(index.read_bytes()) if index.exists() else {}
@@ -82,18 +81,45 @@ def scan(folder):
             clips.append(
                 Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name)))
             )
-    return clips, {name: entry["error"] for name, entry in found.items() if "error" in entry}
+        else:
+            skipped[name] = found[name]["error"]
+    return clips, {
+        # What is hidden was hardly meant to be a clip: last.
+        name: why
+        for name, why in sorted(skipped.items(), key=lambda item: (not counts(item[1]), item[0]))
+    }
+
+
+def counts(why):
+    """Return whether what was skipped for this reason may have been meant to be a clip."""
+    return why != clip_files.HIDDEN
 
 
 def _class_folders(folder):
-    found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for name in (path.name for path in found):
-        if name != name.encode(errors="replace").decode():
+    """Return (names of the class folders, {name: why} of entries beside them that seem to be)."""
+    if not folder.is_dir():
+        raise MotionletError(f"{folder}: no such folder")
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise MotionletError(f"{folder}: cannot be read: {error.strerror}") from None
+    classes, others = [], {}
+    suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
+    for path in entries:
+        kind = clip_files.kind_of(path)
+        name = os.fsencode(path.name).decode(errors="backslashreplace")
+        if kind == "folder" and name != path.name:
             raise MotionletError(
-                f"{folder}: the name of the folder {name!r} is not UTF-8; it is to be a label: "
-                "rename it"
+                f"{folder}: the name of the folder {path.name!r} is not UTF-8; it is to be a "
+                "label: rename it"
             )
-    return found
+        if kind == "folder":
+            classes.append(name)
+        elif kind != "file":
+            others[name] = kind
+        elif path.suffix.lower() in suffixes:
+            others[name] = "lies beside the class folders; move it into one"
+    return classes, others
 
 
 class FolderTask:
@@ -101,8 +127,8 @@ class FolderTask:
 
     `options` is the `FolderOptions` with nothing left to choose: with them the same folder gives
     the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
-    group} is from splits.csv, `skipped` {name: why} are the files that cannot be used, `unused`
-    the folders in which there is no other.
+    group} is from splits.csv, `skipped` {name: why} are the other entries of the folders, `unused`
+    the folders in which there is no clip.
     """
 
     def __init__(self, folder, options=None):
@@ -117,9 +143,10 @@ class FolderTask:
         if len(self.LABELS) < 2:
             raise MotionletError(
                 f"{self.folder} has clips of one class only, {self.LABELS[0]!r}; "
-                "at least two are needed"
+                f"at least two are needed{_lacking(self.LABELS[0], self.skipped)}"
             )
-        self.unused = [p.name for p in _class_folders(self.folder) if p.name not in self.LABELS]
+        classes, _ = _class_folders(self.folder)
+        self.unused = [name for name in classes if name not in self.LABELS]
         self.thermal = self.clips[0].info.thermal
         for clip in self.clips:
             if clip.info.thermal != self.thermal:
@@ -329,7 +356,16 @@ def _nothing(folder, skipped):
     if not skipped:
         return f"{folder}: the folders in it are empty; want clips in them: {folder}/CLASS/CLIP.mp4"
     name, why = next(iter(skipped.items()))
-    return f"{folder}: none of {len(skipped)} files is a clip that can be used; {name}: {why}"
+    count = sum(map(counts, skipped.values())) or len(skipped)
+    return f"{folder}: none of {count} files is a clip that can be used; {name}: {why}"
+
+
+def _lacking(label, skipped):
+    """Say why there may be no other class than `label`."""
+    for name, why in skipped.items():
+        if name.partition("/")[0] != label and counts(why):
+            return f"; {name}: {why}"
+    return ""
 
 
 def _progress(items, title):

@@ -119,8 +119,8 @@ def _rate(fps):
 
 def _clip_warnings(clips, skipped):
     """What can be said of clips without a task: contradictions and odd ones."""
-    if skipped:
-        yield f"files skipped: {len(skipped)}, the first {next(iter(skipped))}"
+    if meant := [name for name, why in skipped.items() if folders.counts(why)]:
+        yield f"files skipped: {len(meant)}, the first {meant[0]}"
     by_content = collections.defaultdict(list)
     for clip in clips:
         by_content[clip.info.sha256].append(clip)

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -204,13 +206,109 @@ def test_clips_that_cannot_be_used_are_skipped_and_told(tmp_path):
     make_folder(folder, {"left/short.npy": 99}, frames=5)
     make_folder(folder, {"right/single.npy": 98}, frames=1)
     task = load_task(folder)
-    assert set(task.skipped) == {"left/broken.mp4", "left/notes.txt", "right/single.npy"}
+    broken = ["left/broken.mp4", "left/notes.txt", "right/single.npy"]
+    assert list(task.skipped) == [*broken, "left/.hidden"]
     assert task.skipped["left/broken.mp4"].startswith("cannot be decoded")
     for split in splits.SPLITS:
         task.make_clips(None, 8, split)
     assert task.skipped["left/short.npy"] == "5 frames at 10 fps; a window has 8"
     assert len(task.clips) == 21
     assert task.unused == []
+
+
+def odd_entries(folder):
+    """Put into a folder of clips what people's folders have; return {name: why it is no clip}."""
+    make_folder(folder, {"left/inside/a.npy": 50, "left/.Trash-1000/files/old.npy": 51})
+    make_folder(folder, {"right/.ipynb_checkpoints/b-checkpoint.npy": 52, "elsewhere.npy": 53})
+    (folder / ".git").mkdir()
+    (folder / "README.md").write_text("my clips")
+    (folder / "left/.DS_Store").write_bytes(b"")
+    (folder / "left/._0.npy").write_bytes(b"")
+    (folder / "left/notes.txt").write_text("")
+    (folder / "left/nothing").mkdir()
+    (folder / "left/film.mp4").mkdir()
+    (folder / "left/film.mp4/part.npy").write_bytes(b"")
+    (folder / "left/lost.npy").symlink_to("nowhere.npy")
+    (folder / "left/itself.npy").symlink_to("itself.npy")
+    (folder / "left/inside/up").symlink_to("..")
+    (folder / "left/linked.npy").symlink_to("inside/a.npy")
+    (folder / "right/inside").symlink_to(folder / "left/inside")
+    make_folder(folder.parent / "disk", {"c.npy": 54})
+    (folder.parent / "disk/round").symlink_to(".")
+    (folder / "right/linked").symlink_to(folder.parent / "disk")
+    (folder / "lost").symlink_to("nowhere")
+    os.mkfifo(folder / "right/pipe.mp4")
+    (folder / "right" / os.fsdecode(b"caf\xe9.npy")).write_bytes(b"")
+    hidden = "hidden: its name begins with a dot"
+    return {
+        "elsewhere.npy": "lies beside the class folders; move it into one",
+        "left/film.mp4/part.npy": "not a .npy or .npz file",
+        "left/inside/up": f"a link to {folder}/left, which is looked at already",
+        "left/itself.npy": "cannot be read: Too many levels of symbolic links",
+        "left/lost.npy": "a link to nowhere.npy, which is not there",
+        "left/notes.txt": "neither a video nor an array: .txt",
+        "left/nothing": "an empty folder",
+        "lost": "a link to nowhere, which is not there",
+        "right/caf\\xe9.npy": "its name is not UTF-8; rename it",
+        "right/inside": f"a link to {folder}/left/inside, which is looked at already",
+        "right/linked/round": f"a link to {folder.parent}/disk, which is looked at already",
+        "right/pipe.mp4": "neither a file nor a folder",
+        "left/.DS_Store": hidden,
+        "left/.Trash-1000": hidden,
+        "left/._0.npy": hidden,
+        "right/.ipynb_checkpoints": hidden,
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names and files that only Linux has")
+def test_every_entry_is_used_or_listed(tmp_path):
+    folder = two_classes(tmp_path / "clips", 3)
+    expected = odd_entries(folder)
+    task = load_task(folder)
+    used = {clip.name for clip in task.clips}
+    assert {"left/inside/a.npy", "left/linked.npy", "right/linked/c.npy"} < used
+    assert task.skipped == expected
+    assert list(task.skipped)[-4:] == [n for n, why in expected.items() if "hidden" in why]
+    entries = set()
+    for label in ("left", "right"):
+        for place, folders, files in os.walk(folder / label):
+            for name in [*folders, *files]:
+                path = os.path.relpath(os.path.join(place, name), folder)
+                entries.add(os.fsencode(path).decode(errors="backslashreplace"))
+    for entry in entries:
+        accounted = used | set(task.skipped)
+        parts = entry.split("/")
+        above = {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        below = any(name.startswith(f"{entry}/") for name in accounted)
+        assert len(above & accounted) == 1 or below, entry
+    assert not used & set(task.skipped)
+
+
+def unreadable(monkeypatch, *names):
+    """Make folders and files of these names unreadable, to the administrator too."""
+
+    def guard(real):
+        def call(path, *arguments, **options):
+            if os.path.basename(os.fspath(path)) in names:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "listdir", guard(os.listdir))
+    monkeypatch.setattr(Path, "open", guard(Path.open))
+
+
+def test_folders_that_cannot_be_read_are_told(tmp_path, monkeypatch):
+    folder = two_classes(tmp_path)
+    make_folder(folder, {"left/more/a.npy": 30})
+    message = "one class only, 'left'; at least two are needed; right: cannot be read: Permission"
+    with monkeypatch.context() as patch:
+        unreadable(patch, "right")
+        with pytest.raises(MotionletError, match=message):
+            load_task(folder)
+    unreadable(monkeypatch, "more")
+    assert load_task(folder).skipped == {"left/more": "cannot be read: Permission denied"}
 
 
 def test_a_class_that_cannot_be_learnt_is_told(tmp_path):
