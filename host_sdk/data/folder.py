@@ -128,7 +128,7 @@ class FolderTask:
     `options` is the `FolderOptions` with nothing left to choose: with them the same folder gives
     the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
     group} is from splits.csv, `skipped` {name: why} are the other entries of the folders, `unused`
-    the folders in which there is no clip.
+    the folders in which there is no clip, `alike` [[label]] are classes whose names look alike.
     """
 
     def __init__(self, folder, options=None):
@@ -147,6 +147,7 @@ class FolderTask:
             )
         classes, _ = _class_folders(self.folder)
         self.unused = [name for name in classes if name not in self.LABELS]
+        self.alike = splits.look_alikes(self.LABELS)
         self.thermal = self.clips[0].info.thermal
         for clip in self.clips:
             if clip.info.thermal != self.thermal:
@@ -344,12 +345,21 @@ def _read_rates(path, names):
         ) from None
     if not isinstance(rates, dict):
         rates = dict.fromkeys(names, rates)
-    for name, rate in rates.items():
+    clips, found = splits.Names(path.parent, names), {}
+    for written, rate in rates.items():
         if not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
-            raise MotionletError(f"{path}: fps of {name} must be above 0, at most 1000: {rate!r}")
-        if name not in names:
-            raise MotionletError(f"{path}: there is no clip {name}")
-    return rates
+            raise MotionletError(
+                f"{path}: fps of {written} must be above 0, at most 1000: {rate!r}"
+            )
+        try:
+            name = clips.find(written)
+        except MotionletError as error:
+            raise MotionletError(f"{path}: {error}") from None
+        if name not in clips.names:
+            raise MotionletError(f"{path}: there is no clip {written}")
+        if found.setdefault(name, rate) != rate:
+            raise MotionletError(f"{path}: two rates of {name}, {found[name]:g} and {rate:g}")
+    return found
 
 
 def _nothing(folder, skipped):

@@ -9,7 +9,7 @@ import numpy as np
 
 from host_sdk.data import folder as folders
 from host_sdk.data.options import FolderOptions
-from host_sdk.data.splits import SPLITS
+from host_sdk.data.splits import SPLITS, alike_warning, look_alikes
 from host_sdk.errors import MotionletError
 
 IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
@@ -119,6 +119,8 @@ def _rate(fps):
 
 def _clip_warnings(clips, skipped):
     """What can be said of clips without a task: contradictions and odd ones."""
+    for same in look_alikes(sorted({clip.label for clip in clips})):
+        yield alike_warning(same)
     if meant := [name for name, why in skipped.items() if folders.counts(why)]:
         yield f"files skipped: {len(meant)}, the first {meant[0]}"
     by_content = collections.defaultdict(list)

@@ -1,6 +1,7 @@
 """`host_sdk data`: what it finds in good folders and in bad ones."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -184,6 +185,15 @@ def test_a_folder_that_is_no_task_is_described_all_the_same(folder):
 def test_a_class_without_clips(folder):
     (folder / "three").mkdir()
     assert warnings_of(folder) == ["no clip that can be used of three"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_classes_whose_names_look_alike(folder):
+    (folder / "two").rename(folder / "One")
+    assert warnings_of(folder) == [
+        "classes whose names look alike: 'One' and 'one'; if they are one, put their clips in one "
+        "folder"
+    ]
 
 
 def test_many_copies_are_counted_not_listed(folder):

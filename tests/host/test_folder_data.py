@@ -387,6 +387,97 @@ def test_bad_options(tmp_path, options, message):
         load_task(two_classes(tmp_path, 3), options)
 
 
+ROWS = [["clip", "split", "group"]]
+ROWS += [
+    [f"{label}/{i}.npy", split, f"person {i}"]
+    for label in ("left", "right")
+    for i, split in enumerate(splits.SPLITS)
+]
+
+
+def lines_of(separator, end="\n", rows=ROWS, name=str):
+    rows = [rows[0], *([name(row[0]), *row[1:]] for row in rows[1:])]
+    return "".join(separator.join(row) + end for row in rows)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lines_of(",").encode("utf-8-sig"),
+        lines_of(";", "\r\n").encode(),
+        lines_of("\t", "\r").encode(),
+        lines_of("\t", "\r\n").encode("utf-16"),
+        b"\xfe\xff" + lines_of(",").encode("utf-16-be"),
+        ("sep=;\r\n" + lines_of(";")).encode(),
+        ("\n\n" + lines_of("; ") + ";;\n;;\n").encode(),
+        lines_of(",", ",,\n").encode(),
+        lines_of(",", name=lambda name: f'"{name}"').encode(),
+        lines_of(",", name=lambda name: f"./{name}").encode(),
+        lines_of(",", name=lambda name: f".\\{name}".replace("/", "\\")).encode(),
+        lines_of(",", name=lambda name: f" {name.upper()} ").encode(),
+        lines_of(",", name=lambda name: name.replace("/", " // ")).encode(),
+        lines_of(",", name=lambda name: f"right/../{name}").encode(),
+        lines_of(",").replace("test", "Test").replace("train", " TRAIN").encode(),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path, data):
+    folder = two_classes(tmp_path, 3)
+    (folder / "splits.csv").write_bytes(data)
+    task = load_task(folder)
+    assert task.splits == [*splits.SPLITS] * 2
+    assert [task.groups[clip.name] for clip in task.clips] == [f"person {i}" for i in range(3)] * 2
+
+
+def test_absolute_paths_in_a_table(tmp_path):
+    folder = two_classes(tmp_path / "clips", 3)
+    (tmp_path / "link").symlink_to("clips")
+
+    lines = lines_of(",", name=lambda name: f"{folder}/{name}")
+    (folder / "splits.csv").write_text(lines)
+    for place in (folder, tmp_path / "link"):
+        assert load_task(place).splits == [*splits.SPLITS] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_names_that_look_alike(tmp_path):
+    """Written on a Mac, a telephone and by hand; the table matches all the same."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    labels = [composed, decomposed, "Left", "left", "right "]
+    folder = make_folder(tmp_path, {f"{x}/{i}.npy": i for i, x in enumerate(labels)})
+    task = load_task(folder)
+    assert sorted(labels) == task.LABELS
+    assert sorted(task.alike) == [["Left", "left"], [decomposed, composed]]
+    (folder / "clips.json").write_text(json.dumps({"fps": {"right/4.npy": 20}}))
+    rows = [f"{decomposed}/0.npy", f"{composed}/1.npy", "LEFT/2.NPY", "left/3.npy", "Right/4.npy"]
+    groups = ["Ann", "Bob", "ann ", "ANN", composed]
+    table(folder, "clip,group", *(f"{r},{g}" for r, g in zip(rows, groups, strict=True)))
+    task = load_task(folder)
+    by_label = {clip.label: clip for clip in task.clips}
+    assert [task.groups[by_label[label].name] for label in labels] == [
+        *("Ann", "Bob", "Ann", "Ann"),
+        composed,
+    ]
+    assert by_label["right "].info.fps == 20
+    assert by_label["left"].info.fps is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_a_name_that_may_be_two_clips(tmp_path):
+    folder = make_folder(tmp_path, {"Left/a.npy": 0, "left/a.npy": 1, "right/a.npy": 2})
+    table(folder, "clip,group", "LEFT/a.npy,x")
+    message = "line 2: LEFT/a.npy may be Left/a.npy or left/a.npy; write it as it is there"
+    with pytest.raises(MotionletError, match=message):
+        load_task(folder)
+    table(folder, "clip,group", "left/a.npy,x", "Left/a.npy,y", "right/a.npy,z")
+    assert load_task(folder).groups == {"left/a.npy": "x", "Left/a.npy": "y", "right/a.npy": "z"}
+    (folder / "clips.json").write_text('{"fps": {"LEFT/a.npy": 3}}')
+    with pytest.raises(MotionletError, match=r"clips.json: LEFT/a.npy may be Left/a.npy or"):
+        load_task(folder)
+    (folder / "clips.json").write_text('{"fps": {"right/a.npy": 3, "./right/a.npy": 4}}')
+    with pytest.raises(MotionletError, match=r"two rates of right/a.npy, 3 and 4"):
+        load_task(folder)
+
+
 SPLIT_ERRORS = [
     (["name,split", "left/0.npy,train"], "the headings are name, split; want clip, and split"),
     (["clip", "left/0.npy"], "the headings are clip; want clip, and split or group"),
@@ -395,6 +486,13 @@ SPLIT_ERRORS = [
     (["clip,group", "left/0.npy,"], "line 2: no group for 'left/0.npy'"),
     (["clip,group", "left/0.npy"], "line 2: no group for 'left/0.npy'"),
     (["clip,group", "left/0.npy,a", "left/0.npy,b"], "line 3: left/0.npy is listed in line 2 too"),
+    (["clip,group", "left/0.npy,a", "./LEFT/0.npy,b"], "line 3: left/0.npy is listed in line 2"),
+    (["clip,group", "left/a,b.npy,x"], "line 2 has more columns than headings; names with the"),
+    (["clip,group", "/data/0.npy,x"], "line 2: /data/0.npy is not in .*; write names as they are"),
+    (["clip,group", r"C:\data\0.npy,x"], r"line 2: C:\\data\\0.npy is not in .*; write names as"),
+    (["clip,group", "../left/0.npy,x"], "line 2: ../left/0.npy is not in .*; write names as they"),
+    (["clip|group", "left/0.npy|x"], r"the headings are clip\|group; want clip, and split or gro"),
+    (["clip,group", "lft/0.npy,x"], "first: left/0.npy; line 2 lists lft/0.npy, which is no clip"),
     (["clip,split", "left/0.npy,train"], "5 of 6 clips are not listed; the first: left/1.npy"),
 ]
 
@@ -407,11 +505,23 @@ def test_bad_splits(tmp_path, lines, message):
         load_task(folder)
 
 
-def test_a_splits_file_that_is_no_text(tmp_path):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"clip,split\n\xff\xfe\n",
+        "clip,group\nleft/0.npy,Jos\u00e9\n".encode("cp1252"),
+        lines_of(",").encode("utf-16-le"),
+        b"\xff\xfeclip,",
+        b"PK\x03\x04\x00\x00",
+        b'clip,group\n"' + 200_000 * b"a",
+    ],
+)
+def test_a_splits_file_that_is_no_text(tmp_path, data):
     folder = two_classes(tmp_path, 3)
-    (folder / "splits.csv").write_bytes(b"clip,split\n\xff\xfe\n")
-    with pytest.raises(MotionletError, match="not a CSV file in UTF-8"):
+    (folder / "splits.csv").write_bytes(data)
+    with pytest.raises(MotionletError, match="not a CSV file in UTF-8; save it as that") as caught:
         load_task(folder)
+    assert "\n" not in str(caught.value)
 
 
 def empty_class_folder(folder):
