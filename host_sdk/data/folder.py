@@ -15,7 +15,6 @@ build/clips once they are decoded and resized, under a name made of what they we
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 import statistics
@@ -29,7 +28,7 @@ from host_sdk.data import clip_files, splits
 from host_sdk.data.augment import Augmentation
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, write, write_json
+from host_sdk.files import is_kept, keep, kept_array
 from host_sdk.format import normalization
 
 CLIPS_FILE = "clips.json"
@@ -68,21 +67,18 @@ def scan(folder):
         skipped |= {f"{label}/{name}".removesuffix("/"): why for name, why in others.items()}
     rates = _read_rates(folder / CLIPS_FILE, [name for name, _ in files])
     index = _cache(folder.resolve().as_posix(), ".json")
-    known = json.loads(index.read_bytes()) if index.exists() else {}
-    found = {
-        name: _look(folder / name, known.get(name))
-        for name, _ in _progress(files, "looking at clips")
-    }
-    write_json(index, found)
-    clips = []
-    for name, label in files:
-        if "info" in found[name]:
-            info = clip_files.ClipInfo(**found[name]["info"])
-            clips.append(
-                Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name)))
-            )
-        else:
-            skipped[name] = found[name]["error"]
+    known = json.loads(index.read_bytes()[:-4]) if is_kept(index) else {}
+    found, clips = {}, []
+    for name, label in _progress(files, "looking at clips"):
+        try:
+            found[name] = _look(folder / name, known.get(name))
+        except MotionletError as error:
+            # Not kept: the next time the file may be readable, or the decoder a better one.
+            skipped[name] = str(error)
+            continue
+        info = clip_files.ClipInfo(**found[name]["info"])
+        clips.append(Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name))))
+    keep(index, json.dumps(found).encode())
     return clips, {
         # What is hidden was hardly meant to be a clip: last.
         name: why
@@ -120,6 +116,10 @@ def _class_folders(folder):
         elif path.suffix.lower() in suffixes:
             others[name] = "lies beside the class folders; move it into one"
     return classes, others
+
+
+class Unusable(MotionletError):
+    """A clip proves to be broken: other than a failure to keep what was read of it."""
 
 
 class FolderTask:
@@ -228,9 +228,10 @@ class FolderTask:
             clip = self.clips[index]
             try:
                 length = len(self.frames_of(clip))
-            except MotionletError as error:
+            except Unusable as error:
                 self.skipped[clip.name] = str(error)
                 continue
+            self.skipped.pop(clip.name, None)
             if length < frames:
                 self.skipped[clip.name] = (
                     f"{length} frames at {self.options.fps:g} fps; a window has {frames}"
@@ -244,13 +245,7 @@ class FolderTask:
         fps = clip.info.fps or self.options.array_fps
         info = dataclasses.replace(clip.info, fps=fps)
         path = _cache(repr((clip_files.CACHE_VERSION, info.sha256, fps, form)), ".npy")
-        if path.exists():
-            return np.load(path, mmap_mode="r")
-        frames = clip_files.read_frames(self.folder / clip.name, info, form)
-        file = io.BytesIO()
-        np.save(file, frames)
-        write(path, file.getvalue())
-        return frames
+        return kept_array(path, lambda: clip_files.read_frames(self.folder / clip.name, info, form))
 
     def _share_out(self):
         """Return ({name: group}, [N] of splits)."""
@@ -328,9 +323,7 @@ def _pick(rng, labels, count, repeat):
 
 def _cache(key, suffix):
     """Return the path of a file in build/clips that belongs to the text `key`."""
-    folder = paths.build() / "clips"
-    make_folder(folder)
-    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
+    return paths.build() / "clips" / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
 
 
 def _read_rates(path, names):
@@ -388,15 +381,16 @@ def _progress(items, title):
 
 
 def _look(path, known):
-    """Return what a file holds, as a dict: the fields of its `ClipInfo`, or why it is no clip.
+    """Return what a file holds, as a dict; MotionletError says why it is no clip.
 
-    `known` is what was found before, or None; it holds while size and time of the file do.
+    `known` is what was returned before, or None; it holds while the file is not touched.
     """
-    stat = path.stat()
-    stamp = [clip_files.CACHE_VERSION, stat.st_size, stat.st_mtime_ns]
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise MotionletError(f"cannot be read: {error.strerror}") from None
+    times = [state.st_mtime_ns, state.st_ctime_ns]  # the latter is of its rights too
+    stamp = [clip_files.CACHE_VERSION, state.st_size, *times]
     if known and known["stamp"] == stamp:
         return known
-    try:
-        return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}
-    except MotionletError as error:
-        return {"stamp": stamp, "error": str(error)}
+    return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -148,6 +149,70 @@ def test_what_was_made_is_used_again_until_the_clip_changes(tmp_path, build_fold
     assert len(read) == 5
     assert fingerprint(*first) != fingerprint(*changed)
     assert not list(build_folder.rglob("*.tmp*"))
+
+
+def test_a_verdict_does_not_outlive_its_cause(tmp_path, monkeypatch):
+    folder = two_classes(tmp_path, 3)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "0.npy")
+        task = load_task(folder)
+        assert task.skipped == {
+            name: "cannot be read: Permission denied" for name in ("left/0.npy", "right/0.npy")
+        }
+    assert load_task(folder).skipped == {}
+    # What was good is looked at again when its rights change.
+    os.chmod(folder / "left/0.npy", 0o400)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "0.npy")
+        assert list(load_task(folder).skipped) == ["left/0.npy"]
+    # It may be memory or the decoder that failed, not the file.
+    (folder / "left/film.mp4").write_bytes(b"no film")
+    assert list(load_task(folder).skipped) == ["left/film.mp4"]
+    with monkeypatch.context() as patch:
+        from host_sdk.data import clip_files
+
+        patch.setattr(clip_files, "_inspect_video", lambda path: (9, 8, 8, 10))
+        assert load_task(folder).skipped == {}
+
+
+def test_a_short_clip_is_only_short_for_long_windows(tmp_path):
+    task = load_task(make_folder(two_classes(tmp_path), {"left/short.npy": 99}, frames=9), PLAIN)
+    split = task.splits[[clip.name for clip in task.clips].index("left/short.npy")]
+    task.windows(10, split)
+    assert list(task.skipped) == ["left/short.npy"]
+    task.windows(9, split)
+    assert task.skipped == {}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "zeros", "other", "longer"])
+def test_damaged_files_of_ours_are_made_anew(tmp_path, build_folder, damage):
+    folder = two_classes(tmp_path, 3)
+    expected = fingerprint(*load_task(folder, PLAIN).make_clips(None, 10))
+    made = sorted((build_folder / "clips").iterdir())
+    assert [sum(p.suffix == s for p in made) for s in (".json", ".npy")] == [1, 2]
+    whole = {path: path.read_bytes() for path in made}
+    for path, data in whole.items():
+        for at in (0, 1, 60, len(data) // 2, len(data) - 5, len(data) - 1):
+            damaged = {
+                "cut": data[:at],
+                "empty": b"",
+                "flipped": data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :],
+                "zeros": data[:at] + bytes(len(data) - at),
+                "other": b'{"left/0.npy": 3}',
+                "longer": data + data[:at],
+            }[damage]
+            path.write_bytes(damaged)
+            assert fingerprint(*load_task(folder, PLAIN).make_clips(None, 10)) == expected
+            assert path.read_bytes() == data
+
+
+def test_a_full_disk_is_no_fault_of_a_clip(tmp_path, build_folder, monkeypatch):
+    task = load_task(two_classes(tmp_path / "clips", 3), PLAIN)
+    shutil.rmtree(build_folder)
+    build_folder.write_text("")
+    with pytest.raises(MotionletError, match=r"cannot make the folder .*clips: Not a dir"):
+        task.make_clips(None, 10)
+    assert task.skipped == {}
 
 
 def test_identical_files_stay_together(tmp_path):
