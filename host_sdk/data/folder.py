@@ -69,7 +69,7 @@ def scan(folder):
     index = _cache(folder.resolve().as_posix(), ".json")
     known = json.loads(index.read_bytes()[:-4]) if is_kept(index) else {}
     found, clips = {}, []
-    for name, label in _progress(files, "looking at clips"):
+    for name, label in progress(files, "looking at clips"):
         try:
             found[name] = _look(folder / name, known.get(name))
         except MotionletError as error:
@@ -224,7 +224,7 @@ class FolderTask:
         stride = self.options.stride or (max(1, frames // 2) if split == "train" else frames)
         indices = [index for index, where in enumerate(self.splits) if where == split]
         found = []
-        for index in _progress(indices, f"reading clips ({split})"):
+        for index in progress(indices, f"reading clips ({split})"):
             clip = self.clips[index]
             try:
                 length = len(self.frames_of(clip))
@@ -371,7 +371,7 @@ def _lacking(label, skipped):
     return ""
 
 
-def _progress(items, title):
+def progress(items, title):
     """Yield the items, with a bar on the terminal if it takes more than a moment."""
     from rich.console import Console
     from rich.progress import track
