@@ -1,8 +1,10 @@
 """Files that are whole or as they were."""
 
 import contextlib
+import io
 import json
 import os
+import zlib
 from pathlib import Path
 
 from host_sdk.errors import MotionletError
@@ -107,6 +109,39 @@ def write(path, data):
 def write_json(path, value):
     """Write `value` as JSON, in the same way."""
     write(path, (json.dumps(value, indent=1) + "\n").encode())
+
+
+def keep(path, data):
+    """Write bytes that can be made anew, and a checksum, into a folder that is made if need be."""
+    make_folder(Path(path).parent)
+    write(path, b"".join([data, zlib.crc32(data).to_bytes(4, "little")]))
+
+
+def is_kept(path):
+    """Return whether a file is there and as `keep` wrote it: the bytes, and 4 of a checksum."""
+    check, last = 0, b""
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                block = last + block
+                check, last = zlib.crc32(block[:-4], check), block[-4:]
+    except OSError:
+        return False
+    return len(last) == 4 and check == int.from_bytes(last, "little")
+
+
+def kept_array(path, make):
+    """Return the array kept in a file; if there is none, or it is damaged, `make()`, then kept."""
+    import numpy as np
+
+    if is_kept(path):
+        with contextlib.suppress(OSError, ValueError):
+            return np.load(path, mmap_mode="r")
+    array = make()
+    file = io.BytesIO()
+    np.save(file, array)
+    keep(path, file.getbuffer())
+    return array
 
 
 @contextlib.contextmanager

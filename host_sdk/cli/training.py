@@ -141,9 +141,14 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
 
 def _resolved_options(folder, data_options):
     """Return the options of a folder's task with nothing left to choose, to be written down."""
+    from host_sdk.data.folder import counts
+    from host_sdk.data.splits import alike_warning
+
     task = load_task(folder, data_options)
     if task.unused:
         messages.print(f"no clip that can be used of {', '.join(task.unused)}")
-    if task.skipped:
-        messages.print(f"files skipped: {len(task.skipped)}; host_sdk data inspect says why")
+    for same in task.alike:
+        messages.print(alike_warning(same), markup=False)
+    if count := sum(map(counts, task.skipped.values())):
+        messages.print(f"files skipped: {count}; host_sdk data inspect says why")
     return dataclasses.asdict(task.options)

@@ -5,8 +5,11 @@ of 1 or 3 channels, or temperatures of one channel, int16 in hundredths of a deg
 degrees C.
 """
 
+import collections
 import hashlib
 import itertools
+import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +27,11 @@ VIDEO_SUFFIXES = {
 }
 ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
-CACHE_VERSION = 2  # to be raised when the functions here give other results
+DEFAULT_COUNTS = 5_000_000  # pixels: so much a stream that is the default counts for more
+STRAIGHT = 0.0087  # a picture that is turned by less, in radians, is upright: half a degree
+HIDDEN = "hidden: its name begins with a dot"
+EMPTY = "an empty folder"
+CACHE_VERSION = 3  # to be raised when the functions here give other results
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,64 @@ class FrameForm:
     fps: float
     shape: tuple
     crop: bool = False
+
+
+def find_files(folder, within=None):
+    """Look for files in a folder and those below it; return (files, others).
+
+    `files` are paths relative to `folder`, with /, in order. `others` is {path: why} of each entry
+    that is none: what is hidden, is no file or cannot be read, and folders without an entry. What
+    is in a folder among `others` was not looked at. Links are followed, but not those to folders
+    of `within`, by default `folder`, where their files are found anyway.
+    """
+    within = os.path.realpath(within or folder)
+    files, others = [], {}
+
+    def look(path, name, above):
+        try:
+            real = os.path.realpath(path)
+            linked = name and path.is_symlink()
+            if real in above or (linked and Path(real).is_relative_to(within)):
+                others[name] = f"a link to {real}, which is looked at already"
+                return
+            entries = sorted(os.listdir(path))
+        except OSError as error:
+            others[name] = f"cannot be read: {error.strerror}"
+            return
+        if not entries and name:
+            others[name] = EMPTY
+        for entry in entries:
+            visit(path / entry, f"{name}/{entry}" if name else entry, {*above, real})
+
+    def visit(path, name, above):
+        if name != (shown := os.fsencode(name).decode(errors="backslashreplace")):
+            others[shown] = "its name is not UTF-8; rename it"
+        elif path.name.startswith("."):
+            others[name] = HIDDEN
+        else:
+            kind = kind_of(path)
+            if kind == "folder":
+                look(path, name, above)
+            elif kind == "file":
+                files.append(name)
+            else:
+                others[name] = kind
+
+    look(Path(folder), "", frozenset())
+    return files, others
+
+
+def kind_of(path):
+    """Return "folder" or "file"; of what is neither, what it is."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and path.is_symlink():
+            target = os.fsencode(os.readlink(path)).decode(errors="backslashreplace")
+            return f"a link to {target}, which is not there"
+        return f"cannot be read: {error.strerror}"
+    kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file"}
+    return kinds.get(stat.S_IFMT(mode), "neither a file nor a folder")
 
 
 def inspect_clip(path):
@@ -172,16 +237,48 @@ def _load(path):
 
 
 def _open(path):
-    """Open a video; return (container, its video stream)."""
+    """Open a video; return (container, the stream that is the film)."""
     import av
 
     # What is wrong with a file is told once, by us; and the log can deadlock with the decoder.
     av.logging.set_level(None)
-    container = av.open(str(path))
-    if not container.streams.video:
+    # With `file:`, what is before a colon in a name is no protocol.
+    container = av.open(f"file:{path.absolute()}")
+    try:
+        return container, _film_of(container)
+    except BaseException:
         container.close()
-        raise MotionletError("no video in it")
-    return container, container.streams.video[0]
+        raise
+
+
+def _film_of(container):
+    """Return the stream of a file that is its film.
+
+    Of several it is the largest, those counting for more that are to be shown by default: what
+    the program ffmpeg takes. But no picture that stands for a film, whether marked as one or not.
+    """
+    from av.stream import Disposition
+
+    pictures = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    films = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not films:
+        found = "only a cover picture in it" if container.streams.video else "no video in it"
+        raise MotionletError(f"{found}; want a file with a film")
+    films = [stream for stream in films if stream.codec_context is not None]
+    if not films:
+        raise MotionletError("cannot be decoded: its codec is not known; convert it to mp4")
+    if len(films) == 1:
+        return films[0]
+    packets = collections.Counter(p.stream.index for p in container.demux(films) if p.size)
+    container.seek(0)
+    return max(
+        films,
+        key=lambda stream: (
+            packets[stream.index] > 1,
+            stream.width * stream.height
+            + DEFAULT_COUNTS * bool(stream.disposition & Disposition.default),
+        ),
+    )
 
 
 def _inspect_video(path):
@@ -204,7 +301,7 @@ def _inspect_video(path):
     rate = (len(times) - 1) / lasts if lasts else stated
     if not rate:
         raise MotionletError("no time stamps and no frame rate in it")
-    height, width = np.rot90(np.empty((frame.height, frame.width)), frame.rotation // 90).shape
+    height, width = _upright(np.empty((frame.height, frame.width)), frame).shape
     return len(times), height, width, round(float(rate), 2)
 
 
@@ -252,7 +349,34 @@ def _pixels(frame):
     if isinstance(frame, np.ndarray):
         return frame
     # The decoder turns video's 16 ... 235 into 0 ... 255, what cameras give.
-    return np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
+    return _upright(frame.to_ndarray(format="rgb24"), frame)
+
+
+def _upright(pixels, frame):
+    """Return the picture [h, w, ...] of a decoded frame as it is to be shown.
+
+    The file's display matrix puts the pixel (x, y) at (a x + c y, b x + d y): turned by quarters,
+    mirrored, or both, in eight ways. As for FFmpeg its scale does not matter, nor where it moves
+    the picture to, and a matrix of zeros says nothing.
+    """
+    side_data = frame.side_data.get("DISPLAYMATRIX")
+    if side_data is None:
+        return pixels
+    a, b, _, c, d = np.frombuffer(bytes(side_data), np.int32)[:5].astype(float)
+    if not any((a, b, c, d)):
+        return pixels
+    along, across = min(abs(a), abs(d)), min(abs(b), abs(c))
+    if max(abs(b), abs(c)) < STRAIGHT * along:
+        down, right = d, a
+    elif max(abs(a), abs(d)) < STRAIGHT * across:
+        pixels, down, right = pixels.swapaxes(0, 1), b, c
+    else:
+        numbers = ", ".join(f"{number / 65536:.3g}" for number in (a, b, c, d))
+        raise MotionletError(
+            f"turned by no multiple of 90 degrees (display matrix {numbers}); write it upright: "
+            "ffmpeg -i IN OUT"
+        )
+    return pixels[:: 1 if down > 0 else -1, :: 1 if right > 0 else -1]
 
 
 def _fit(pixels, form):

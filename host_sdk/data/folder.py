@@ -15,8 +15,8 @@ build/clips once they are decoded and resized, under a name made of what they we
 
 import dataclasses
 import hashlib
-import io
 import json
+import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from host_sdk.data import clip_files, splits
 from host_sdk.data.augment import Augmentation
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, write, write_json
+from host_sdk.files import is_kept, keep, kept_array
 from host_sdk.format import normalization
 
 CLIPS_FILE = "clips.json"
@@ -49,51 +49,77 @@ class Clip:
 def scan(folder):
     """Look into every file of a folder; return (clips, skipped).
 
-    `clips` are in order of class and name; `skipped` is {name: why}. Raises MotionletError when
-    there is no folder of that name or no folder in it.
+    `clips` are in order of class and name; `skipped` is {name: why} of all other entries of the
+    class folders, of class folders that cannot be read, and of clips that lie beside them.
+    Raises MotionletError when there is no folder of that name or no folder in it.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise MotionletError(f"{folder}: no such folder")
-    classes = _class_folders(folder)
+    classes, skipped = _class_folders(folder)
     if not classes:
         raise MotionletError(
             f"{folder} holds no folder; want one for each class, with its clips: "
             f"{folder}/CLASS/CLIP.mp4"
         )
-    files = [
-        (path.relative_to(folder).as_posix(), label.name)
-        for label in classes
-        for path in sorted(label.rglob("*"))
-        if path.is_file() and not path.name.startswith(".")
-    ]
+    files = []  # (name, label)
+    for label in classes:
+        found, others = clip_files.find_files(folder / label, folder)
+        files += [(f"{label}/{name}", label) for name in found]
+        skipped |= {f"{label}/{name}".removesuffix("/"): why for name, why in others.items()}
     rates = _read_rates(folder / CLIPS_FILE, [name for name, _ in files])
     index = _cache(folder.resolve().as_posix(), ".json")
-    known = json.loads(index.read_bytes()) if index.exists() else {}
-    found = {
-        name: _look(folder / name, known.get(name))
-        for name, _ in _progress(files, "looking at clips")
+    known = json.loads(index.read_bytes()[:-4]) if is_kept(index) else {}
+    found, clips = {}, []
+    for name, label in progress(files, "looking at clips"):
+        try:
+            found[name] = _look(folder / name, known.get(name))
+        except MotionletError as error:
+            # Not kept: the next time the file may be readable, or the decoder a better one.
+            skipped[name] = str(error)
+            continue
+        info = clip_files.ClipInfo(**found[name]["info"])
+        clips.append(Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name))))
+    keep(index, json.dumps(found).encode())
+    return clips, {
+        # What is hidden was hardly meant to be a clip: last.
+        name: why
+        for name, why in sorted(skipped.items(), key=lambda item: (not counts(item[1]), item[0]))
     }
-    write_json(index, found)
-    clips = []
-    for name, label in files:
-        if "info" in found[name]:
-            info = clip_files.ClipInfo(**found[name]["info"])
-            clips.append(
-                Clip(name, label, dataclasses.replace(info, fps=info.fps or rates.get(name)))
-            )
-    return clips, {name: entry["error"] for name, entry in found.items() if "error" in entry}
+
+
+def counts(why):
+    """Return whether what was skipped for this reason may have been meant to be a clip."""
+    return why != clip_files.HIDDEN
 
 
 def _class_folders(folder):
-    found = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for name in (path.name for path in found):
-        if name != name.encode(errors="replace").decode():
+    """Return (names of the class folders, {name: why} of entries beside them that seem to be)."""
+    if not folder.is_dir():
+        raise MotionletError(f"{folder}: no such folder")
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise MotionletError(f"{folder}: cannot be read: {error.strerror}") from None
+    classes, others = [], {}
+    suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
+    for path in entries:
+        kind = clip_files.kind_of(path)
+        name = os.fsencode(path.name).decode(errors="backslashreplace")
+        if kind == "folder" and name != path.name:
             raise MotionletError(
-                f"{folder}: the name of the folder {name!r} is not UTF-8; it is to be a label: "
-                "rename it"
+                f"{folder}: the name of the folder {path.name!r} is not UTF-8; it is to be a "
+                "label: rename it"
             )
-    return found
+        if kind == "folder":
+            classes.append(name)
+        elif kind != "file":
+            others[name] = kind
+        elif path.suffix.lower() in suffixes:
+            others[name] = "lies beside the class folders; move it into one"
+    return classes, others
+
+
+class Unusable(MotionletError):
+    """A clip proves to be broken: other than a failure to keep what was read of it."""
 
 
 class FolderTask:
@@ -101,8 +127,8 @@ class FolderTask:
 
     `options` is the `FolderOptions` with nothing left to choose: with them the same folder gives
     the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
-    group} is from splits.csv, `skipped` {name: why} are the files that cannot be used, `unused`
-    the folders in which there is no other.
+    group} is from splits.csv, `skipped` {name: why} are the other entries of the folders, `unused`
+    the folders in which there is no clip, `alike` [[label]] are classes whose names look alike.
     """
 
     def __init__(self, folder, options=None):
@@ -117,9 +143,11 @@ class FolderTask:
         if len(self.LABELS) < 2:
             raise MotionletError(
                 f"{self.folder} has clips of one class only, {self.LABELS[0]!r}; "
-                "at least two are needed"
+                f"at least two are needed{_lacking(self.LABELS[0], self.skipped)}"
             )
-        self.unused = [p.name for p in _class_folders(self.folder) if p.name not in self.LABELS]
+        classes, _ = _class_folders(self.folder)
+        self.unused = [name for name in classes if name not in self.LABELS]
+        self.alike = splits.look_alikes(self.LABELS)
         self.thermal = self.clips[0].info.thermal
         for clip in self.clips:
             if clip.info.thermal != self.thermal:
@@ -196,13 +224,14 @@ class FolderTask:
         stride = self.options.stride or (max(1, frames // 2) if split == "train" else frames)
         indices = [index for index, where in enumerate(self.splits) if where == split]
         found = []
-        for index in _progress(indices, f"reading clips ({split})"):
+        for index in progress(indices, f"reading clips ({split})"):
             clip = self.clips[index]
             try:
                 length = len(self.frames_of(clip))
-            except MotionletError as error:
+            except Unusable as error:
                 self.skipped[clip.name] = str(error)
                 continue
+            self.skipped.pop(clip.name, None)
             if length < frames:
                 self.skipped[clip.name] = (
                     f"{length} frames at {self.options.fps:g} fps; a window has {frames}"
@@ -216,13 +245,7 @@ class FolderTask:
         fps = clip.info.fps or self.options.array_fps
         info = dataclasses.replace(clip.info, fps=fps)
         path = _cache(repr((clip_files.CACHE_VERSION, info.sha256, fps, form)), ".npy")
-        if path.exists():
-            return np.load(path, mmap_mode="r")
-        frames = clip_files.read_frames(self.folder / clip.name, info, form)
-        file = io.BytesIO()
-        np.save(file, frames)
-        write(path, file.getvalue())
-        return frames
+        return kept_array(path, lambda: clip_files.read_frames(self.folder / clip.name, info, form))
 
     def _share_out(self):
         """Return ({name: group}, [N] of splits)."""
@@ -300,9 +323,7 @@ def _pick(rng, labels, count, repeat):
 
 def _cache(key, suffix):
     """Return the path of a file in build/clips that belongs to the text `key`."""
-    folder = paths.build() / "clips"
-    make_folder(folder)
-    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
+    return paths.build() / "clips" / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}{suffix}"
 
 
 def _read_rates(path, names):
@@ -317,22 +338,40 @@ def _read_rates(path, names):
         ) from None
     if not isinstance(rates, dict):
         rates = dict.fromkeys(names, rates)
-    for name, rate in rates.items():
+    clips, found = splits.Names(path.parent, names), {}
+    for written, rate in rates.items():
         if not isinstance(rate, (int, float)) or not 0 < rate <= 1000:
-            raise MotionletError(f"{path}: fps of {name} must be above 0, at most 1000: {rate!r}")
-        if name not in names:
-            raise MotionletError(f"{path}: there is no clip {name}")
-    return rates
+            raise MotionletError(
+                f"{path}: fps of {written} must be above 0, at most 1000: {rate!r}"
+            )
+        try:
+            name = clips.find(written)
+        except MotionletError as error:
+            raise MotionletError(f"{path}: {error}") from None
+        if name not in clips.names:
+            raise MotionletError(f"{path}: there is no clip {written}")
+        if found.setdefault(name, rate) != rate:
+            raise MotionletError(f"{path}: two rates of {name}, {found[name]:g} and {rate:g}")
+    return found
 
 
 def _nothing(folder, skipped):
     if not skipped:
         return f"{folder}: the folders in it are empty; want clips in them: {folder}/CLASS/CLIP.mp4"
     name, why = next(iter(skipped.items()))
-    return f"{folder}: none of {len(skipped)} files is a clip that can be used; {name}: {why}"
+    count = sum(map(counts, skipped.values())) or len(skipped)
+    return f"{folder}: none of {count} files is a clip that can be used; {name}: {why}"
 
 
-def _progress(items, title):
+def _lacking(label, skipped):
+    """Say why there may be no other class than `label`."""
+    for name, why in skipped.items():
+        if name.partition("/")[0] != label and counts(why):
+            return f"; {name}: {why}"
+    return ""
+
+
+def progress(items, title):
     """Yield the items, with a bar on the terminal if it takes more than a moment."""
     from rich.console import Console
     from rich.progress import track
@@ -342,15 +381,16 @@ def _progress(items, title):
 
 
 def _look(path, known):
-    """Return what a file holds, as a dict: the fields of its `ClipInfo`, or why it is no clip.
+    """Return what a file holds, as a dict; MotionletError says why it is no clip.
 
-    `known` is what was found before, or None; it holds while size and time of the file do.
+    `known` is what was returned before, or None; it holds while the file is not touched.
     """
-    stat = path.stat()
-    stamp = [clip_files.CACHE_VERSION, stat.st_size, stat.st_mtime_ns]
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise MotionletError(f"cannot be read: {error.strerror}") from None
+    times = [state.st_mtime_ns, state.st_ctime_ns]  # the latter is of its rights too
+    stamp = [clip_files.CACHE_VERSION, state.st_size, *times]
     if known and known["stamp"] == stamp:
         return known
-    try:
-        return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}
-    except MotionletError as error:
-        return {"stamp": stamp, "error": str(error)}
+    return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}

@@ -29,7 +29,7 @@ import numpy as np
 from host_sdk import paths
 from host_sdk.data import splits
 from host_sdk.errors import MotionletError
-from host_sdk.files import replacing
+from host_sdk.files import kept_array
 from host_sdk.format.normalization import Normalization
 
 LABELS = ["forward", "backward", "frozen", "double speed"]
@@ -58,7 +58,8 @@ def _film():
     """
     folder = paths.build() / "videos"
     path = folder / "vtest.npy"
-    if not path.exists():
+
+    def read():
         from host_sdk.data import clip_files
 
         video = folder / "vtest.avi"
@@ -67,11 +68,14 @@ def _film():
             command = [sys.executable, str(tool), "--dest", str(folder)]
             if subprocess.run(command).returncode:
                 raise MotionletError(f"{video} is not there and was not fetched; see above why")
-        info = clip_files.inspect_clip(video)
-        form = clip_files.FrameForm(FRAMES_PER_SECOND, (info.height, info.width, 1))
-        with replacing(path) as partial:
-            np.save(partial, clip_files.read_frames(video, info, form)[..., 0])
-    film = np.load(path, mmap_mode="r")
+        try:
+            info = clip_files.inspect_clip(video)
+            form = clip_files.FrameForm(FRAMES_PER_SECOND, (info.height, info.width, 1))
+            return clip_files.read_frames(video, info, form)[..., 0]
+        except MotionletError as error:
+            raise MotionletError(f"{video}: {error}") from None
+
+    film = kept_array(path, read)
     count, height, width = film.shape
     blocks = np.empty((count, height // _BLOCK, width // _BLOCK), np.float32)
     for index, frame in enumerate(film):

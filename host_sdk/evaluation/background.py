@@ -21,7 +21,11 @@ def folder_streams(folder, task):
     if not Path(folder).is_dir():
         raise MotionletError(f"{folder}: no such folder")
     suffixes = clip_files.VIDEO_SUFFIXES | clip_files.ARRAY_SUFFIXES
-    paths = sorted(p for p in Path(folder).glob("**/*") if p.suffix.lower() in suffixes)
+    files, others = clip_files.find_files(folder)
+    for name, why in others.items():
+        if why not in (clip_files.HIDDEN, clip_files.EMPTY):
+            raise MotionletError(f"{Path(folder) / name}: {why}")
+    paths = [Path(folder) / name for name in files if Path(name).suffix.lower() in suffixes]
     if not paths:
         raise MotionletError(f"{folder}: no clips in it, neither videos nor arrays")
     options = getattr(task, "options", FolderOptions())

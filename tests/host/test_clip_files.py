@@ -1,10 +1,12 @@
 """Clips in files: what is read is what a device would have seen."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +14,22 @@ from host_sdk import golden
 from host_sdk.data.clip_files import FrameForm, _resample, inspect_clip, middle, read_frames
 from host_sdk.errors import MotionletError
 from host_sdk.golden.frames import area_resize
+
+PATHS_LIKE_URLS = [
+    "10:05 wave",
+    "concat:x",
+    "file:x",
+    "data:text",
+    "pipe:0",
+    "2024-05-01T10:00/wave",
+    "http://example.org/wave",
+    "-i",
+    "wave%03d",
+    "wave*{a,b}?[c]",
+    "a|b",
+    "wave#t=3?x=1&y=2",
+    "wave %41",
+]
 
 
 def write_video(path, frames, fps, codec="ffv1", pixels="bgr0", times=None):
@@ -160,22 +178,160 @@ def test_crop(tmp_path):
     assert np.array_equal(read, frames[:, :, 8:32])
 
 
-def test_a_turned_video_is_read_upright(tmp_path):
-    """Phones film on their side and say so in the file."""
-    frames = film(3, 24, 40)
-    path = tmp_path / "a.mp4"
-    write_video(path, frames, 10, "mpeg4", "yuv420p")
+def set_matrix(path, a, b, c, d):
+    """Write a display matrix into an mp4's track header; it puts (x, y) at (ax + cy, bx + dy)."""
     data = path.read_bytes()
-    unturned = np.array([1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30], ">i4").tobytes()
-    turned = np.array([0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
-    track = data.index(b"tkhd")
-    at = data.index(unturned, track)
-    path.write_bytes(data[:at] + turned + data[at + len(turned) :])
+
+    def matrix(*numbers):
+        a, b, c, d = (round(65536 * number) for number in numbers)
+        return np.array([a, b, 0, c, d, 0, 0, 0, 1 << 30], ">i4").tobytes()
+
+    at = data.index(matrix(1, 0, 0, 1), data.index(b"tkhd"))
+    path.write_bytes(data[:at] + matrix(a, b, c, d) + data[at + 36 :])
+
+
+def autorotated(path):
+    """Return a video's frames, turned as the program ffmpeg turns them, by the same filters."""
+    frames = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            m = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32).tolist()
+            theta = round(np.degrees(np.arctan2(m[1], m[0]))) % 360
+            filters = {
+                0: ["vflip"] if m[4] < 0 else [],
+                90: [("transpose", "cclock_flip" if m[3] > 0 else "clock")],
+                180: ["hflip"] * (m[0] < 0) + ["vflip"] * (m[4] < 0),
+                270: [("transpose", "clock_flip" if m[3] < 0 else "cclock")],
+            }[theta]
+            graph = av.filter.Graph()
+            names = [(name, None) if isinstance(name, str) else name for name in filters]
+            parts = [graph.add_buffer(template=container.streams.video[0])]
+            parts += [graph.add(*name) for name in [*names, ("buffersink", None)]]
+            graph.link_nodes(*parts).configure()
+            graph.push(frame)
+            frames.append(graph.pull().to_ndarray(format="rgb24"))
+    return np.stack(frames)
+
+
+EIGHT = [(a, 0, 0, d) for a in (1, -1) for d in (1, -1)]
+EIGHT += [(0, b, c, 0) for b in (1, -1) for c in (1, -1)]
+
+
+@pytest.mark.parametrize("matrix", EIGHT)
+@pytest.mark.parametrize("scale", [1, 0.5])
+def test_a_turned_or_mirrored_video_is_read_upright(tmp_path, matrix, scale):
+    """Phones film on their side, and front cameras mirrored, and say so in the file."""
+    path = tmp_path / "a.mp4"
+    write_video(path, film(3, 24, 40), 10, "mpeg4", "yuv420p")
+    plain = read_frames(path, inspect_clip(path), FrameForm(10, (24, 40, 3)))
+    set_matrix(path, *(scale * number for number in matrix))
+    unchanged = scale == 1 and matrix == (1, 0, 0, 1)
+    upright = plain if unchanged else autorotated(path)
     info = inspect_clip(path)
-    assert (info.height, info.width) == (40, 24)
-    read = read_frames(path, info, FrameForm(10, (5, 3, 3)))
-    upright = golden_small(frames)
-    assert np.abs(read.astype(int) - np.rot90(upright, -1, axes=(1, 2))).mean() < 16
+    assert (info.height, info.width) == ((24, 40) if matrix[0] else (40, 24)) == upright.shape[1:3]
+    read = read_frames(path, info, FrameForm(10, upright.shape[1:]))
+    # The filters and the decoder turn colours to RGB along different paths: off by a little.
+    assert np.abs(read.astype(int) - upright).mean() < 4
+    a, b, c, d = matrix
+    for y, x in [(3, 3), (20, 30), (3, 36)]:  # in the middles of equal blocks
+        p, q = a * x + c * y, b * x + d * y
+        there = read[:, q if min(b, d) >= 0 else q - 1, p if min(a, c) >= 0 else p - 1]
+        assert np.abs(there.astype(int) - plain[:, y, x]).max() < 3
+
+
+@pytest.mark.parametrize("matrix", [(0.8, 0.6, -0.6, 0.8), (1, 0.5, 0, 1), (1, 0, 0, 0)])
+def test_what_no_turn_makes_upright_is_refused(tmp_path, matrix):
+    path = tmp_path / "a.mp4"
+    write_video(path, film(3, 24, 40), 10, "mpeg4", "yuv420p")
+    set_matrix(path, *matrix)
+    with pytest.raises(MotionletError, match=r"no multiple of 90 degrees.*write it upright"):
+        inspect_clip(path)
+
+
+def test_a_matrix_of_zeros_says_nothing(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, film(3, 24, 40), 10, "mpeg4", "yuv420p")
+    set_matrix(path, 0, 0, 0, 0)
+    assert inspect_clip(path).height == 24
+
+
+@pytest.mark.parametrize("name", PATHS_LIKE_URLS)
+@pytest.mark.parametrize("suffix", [".mp4", ".gif", ".npy"])
+def test_a_path_is_no_url(tmp_path, monkeypatch, name, suffix):
+    """Nor a pattern, an option or a list; wherever it is given from."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(name + suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if suffix == ".npy":
+        np.save(path, film())
+    else:
+        codec = {".mp4": ("mpeg4", "yuv420p"), ".gif": ("gif", "rgb8")}[suffix]
+        write_video(tmp_path / f"plain{suffix}", film(), 10, *codec)
+        (tmp_path / f"plain{suffix}").rename(path)
+    for place in (path, tmp_path / path):
+        info = inspect_clip(place)
+        assert info.frames == 6
+        assert len(read_frames(place, info, FrameForm(10, (4, 4, 1)))) == 6
+
+
+def write_streams(path, *streams):
+    """Write films [T, H, W, 3] into one file; each is (film, disposition)."""
+    with av.open(str(path), "w") as container:
+        added = []
+        for frames, disposition in streams:
+            picture = disposition & Disposition.attached_pic
+            stream = container.add_stream("mjpeg" if picture else "mpeg4", rate=10)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt = "yuvj420p" if picture else "yuv420p"
+            stream.disposition = disposition
+            added.append(stream)
+        for stream, (frames, _) in zip(added, streams, strict=True):
+            for rows in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(rows, format="rgb24")))
+            container.mux(stream.encode())
+
+
+NONE, DEFAULT, COVER = Disposition(0), Disposition.default, Disposition.attached_pic
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(
+    ("streams", "wanted"),
+    [
+        ([(1, 64, NONE), (6, 40, NONE)], 1),  # a thumbnail that is not marked as one
+        ([(1, 64, DEFAULT), (6, 40, NONE)], 1),
+        ([(6, 40, NONE), (1, 64, NONE)], 0),
+        ([(6, 24, DEFAULT), (6, 40, DEFAULT)], 1),  # a preview beside the film
+        ([(6, 40, NONE), (6, 24, NONE)], 0),
+        ([(6, 24, DEFAULT), (6, 40, NONE)], 0),  # what its maker wants to be shown
+        ([(1, 64, COVER), (6, 40, NONE)], 1),
+        ([(6, 40, NONE), (1, 64, COVER)], 0),
+    ],
+)
+def test_the_film_of_a_file_is_read_not_its_thumbnail(tmp_path, suffix, streams, wanted):
+    path = tmp_path / f"a{suffix}"
+    films = [film(count, 24, width, seed) for seed, (count, width, _) in enumerate(streams)]
+    write_streams(path, *((f, marks) for f, (_, _, marks) in zip(films, streams, strict=True)))
+    info = inspect_clip(path)
+    assert (info.frames, info.width) == (6, streams[wanted][1])
+    read = read_frames(path, info, FrameForm(info.fps, (3, 5, 3)))
+    assert np.abs(read.astype(int) - golden_small(films[wanted])).mean() < 24
+
+
+def test_a_cover_picture_alone_is_no_film(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=8000)
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.height, cover.width, cover.pix_fmt = 24, 40, "yuvj420p"
+        cover.disposition = COVER
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(film(1)[0], format="rgb24")))
+        container.mux(cover.encode())
+        quiet = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.float32), "fltp", "mono")
+        quiet.sample_rate = 8000
+        container.mux(sound.encode(quiet))
+        container.mux(sound.encode())
+    with pytest.raises(MotionletError, match="only a cover picture in it; want a file with a film"):
+        inspect_clip(tmp_path / "a.mp4")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """`host_sdk data`: what it finds in good folders and in bad ones."""
 
 import json
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -186,6 +188,15 @@ def test_a_class_without_clips(folder):
     assert warnings_of(folder) == ["no clip that can be used of three"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_classes_whose_names_look_alike(folder):
+    (folder / "two").rename(folder / "One")
+    assert warnings_of(folder) == [
+        "classes whose names look alike: 'One' and 'one'; if they are one, put their clips in one "
+        "folder"
+    ]
+
+
 def test_many_copies_are_counted_not_listed(folder):
     film = ball(0)
     for number in range(10):
@@ -195,6 +206,69 @@ def test_many_copies_are_counted_not_listed(folder):
     leaks = [w for w in warnings_of(folder) if w.startswith("leak: nearly")]
     assert len(leaks) == inspection.SHOWN + 1
     assert leaks[-1].endswith("more pairs of clips")
+
+
+def plainly_near(films, splits):
+    """Return {clip: those that it is found in}, every frame compared with every other."""
+    found = {}
+    for query, sought in enumerate(films):
+        times = np.array([int(q * (len(sought) - 1)) for q in inspection.QUERIES])
+        shown = sought[times].astype(float)
+        pairs = [(0, 1), (0, 2), (1, 2)]
+        allowed = np.mean([((shown[a] - shown[b]) ** 2).mean() for a, b in pairs])
+        allowed *= inspection.LIKENESS**2
+        for other, where in enumerate(films):
+            if splits[other] != splits[query]:
+                for shift in range(-times[0], len(where) - times[-1]):
+                    there = where[times + shift].astype(float)
+                    if ((there - shown) ** 2).mean(axis=(1, 2, 3)).max() < allowed:
+                        found.setdefault(query, set()).add(other)
+    return found
+
+
+@pytest.mark.parametrize(
+    "kind", ["one room", "rooms", "noise", "still", "thermal", "colour", "edge"]
+)
+def test_near_copies_are_those_that_a_plain_search_finds(kind):
+    """Each clip that is in another one by the plain definition has a pair, and no other has."""
+    rng = np.random.default_rng(0)
+    films = [
+        rng.integers(0, 256, (20, 16, 16)) if kind == "noise" else ball(seed, 20)
+        for seed in range(24)
+    ]
+    if kind == "one room":
+        films = [np.where(clip == 230, clip, ball(0)[0]) for clip in films]
+    if kind == "still":
+        films = [np.repeat(clip[:1], 20, axis=0) for clip in films]
+    films = [clip[rng.integers(4) :] + rng.normal(0, 2, (1, 16, 16)) for clip in films + films[:6]]
+    strong = np.full(len(films), 2.0)
+    if kind == "edge":  # copies so noisy that some are just none, in all of few components
+        films = [clip[:, ::2, ::2] for clip in films]
+        strong[-6:] = np.linspace(8, 14, 6)
+    films = [
+        (clip + rng.normal(0, noise, clip.shape)).clip(0, 255)[..., None]
+        for clip, noise in zip(films, strong, strict=True)
+    ]
+    films[-1] = films[-1][:1]  # a clip of one frame
+    films = [clip.astype(np.uint8) for clip in films]
+    if kind == "thermal":
+        films = [2000 + 4 * clip.astype(np.int16) for clip in films]
+    if kind == "colour":
+        films = [clip.repeat(3, axis=3) for clip in films]
+    splits = rng.choice(["train", "validation", "test"], len(films)).tolist()
+    clips = [
+        types.SimpleNamespace(name=index, info=types.SimpleNamespace(sha256=str(index)))
+        for index in range(len(films))
+    ]
+    task = types.SimpleNamespace(
+        clips=clips, splits=splits, skipped={}, frames_of=lambda clip: films[clip.name]
+    )
+    expected = plainly_near(films, splits)
+    pairs = inspection.near_copies(task)
+    assert all(b in expected.get(a, ()) or a in expected.get(b, ()) for a, b in pairs)
+    assert set(expected) <= {name for pair in pairs for name in pair}
+    assert len(pairs) <= len(films)
+    assert bool(pairs) == (kind != "still")
 
 
 @pytest.mark.parametrize(

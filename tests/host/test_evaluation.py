@@ -13,7 +13,7 @@ from host_sdk.cli import main
 from host_sdk.data import moving_digits
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import Options, evaluate, evaluate_folder
-from host_sdk.evaluation.background import task_streams
+from host_sdk.evaluation.background import folder_streams, task_streams
 from host_sdk.pack.pipeline import model_of
 from host_sdk.train import TrainConfig, accuracy, train
 from host_sdk.train.run_folder import open_run
@@ -138,6 +138,18 @@ def test_other_clips_than_at_the_training_are_told(tiny_run, tmp_path):
     (tmp_path / "run/train.json").write_text(json.dumps(record))
     found = evaluate(open_run(tmp_path / "run"), Options(background_minutes=0.5))
     assert found["warnings"][0].startswith("The clips are not those that it was trained with")
+
+
+def test_background_of_a_folder(tmp_path):
+    """Hidden files are none of it; what cannot be looked into is told."""
+    (tmp_path / "night/.Trash-1000").mkdir(parents=True)
+    np.save(tmp_path / "night/a.npy", np.zeros((4, 8, 8), np.uint8))
+    (tmp_path / "night/._a.npy").write_bytes(b"")
+    (tmp_path / "night/.Trash-1000/b.npy").write_bytes(b"")
+    assert len(folder_streams(tmp_path, moving_digits)[1]) == 1
+    (tmp_path / "night/b.npy").symlink_to("c.npy")
+    with pytest.raises(MotionletError, match=r"night/b.npy: a link to c.npy, which is not there"):
+        folder_streams(tmp_path, moving_digits)
 
 
 def test_background_of_a_task():

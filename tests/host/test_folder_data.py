@@ -3,6 +3,9 @@
 import dataclasses
 import json
 import os
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,6 +151,70 @@ def test_what_was_made_is_used_again_until_the_clip_changes(tmp_path, build_fold
     assert not list(build_folder.rglob("*.tmp*"))
 
 
+def test_a_verdict_does_not_outlive_its_cause(tmp_path, monkeypatch):
+    folder = two_classes(tmp_path, 3)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "0.npy")
+        task = load_task(folder)
+        assert task.skipped == {
+            name: "cannot be read: Permission denied" for name in ("left/0.npy", "right/0.npy")
+        }
+    assert load_task(folder).skipped == {}
+    # What was good is looked at again when its rights change.
+    os.chmod(folder / "left/0.npy", 0o400)
+    with monkeypatch.context() as patch:
+        unreadable(patch, "0.npy")
+        assert list(load_task(folder).skipped) == ["left/0.npy"]
+    # It may be memory or the decoder that failed, not the file.
+    (folder / "left/film.mp4").write_bytes(b"no film")
+    assert list(load_task(folder).skipped) == ["left/film.mp4"]
+    with monkeypatch.context() as patch:
+        from host_sdk.data import clip_files
+
+        patch.setattr(clip_files, "_inspect_video", lambda path: (9, 8, 8, 10))
+        assert load_task(folder).skipped == {}
+
+
+def test_a_short_clip_is_only_short_for_long_windows(tmp_path):
+    task = load_task(make_folder(two_classes(tmp_path), {"left/short.npy": 99}, frames=9), PLAIN)
+    split = task.splits[[clip.name for clip in task.clips].index("left/short.npy")]
+    task.windows(10, split)
+    assert list(task.skipped) == ["left/short.npy"]
+    task.windows(9, split)
+    assert task.skipped == {}
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "zeros", "other", "longer"])
+def test_damaged_files_of_ours_are_made_anew(tmp_path, build_folder, damage):
+    folder = two_classes(tmp_path, 3)
+    expected = fingerprint(*load_task(folder, PLAIN).make_clips(None, 10))
+    made = sorted((build_folder / "clips").iterdir())
+    assert [sum(p.suffix == s for p in made) for s in (".json", ".npy")] == [1, 2]
+    whole = {path: path.read_bytes() for path in made}
+    for path, data in whole.items():
+        for at in (0, 1, 60, len(data) // 2, len(data) - 5, len(data) - 1):
+            damaged = {
+                "cut": data[:at],
+                "empty": b"",
+                "flipped": data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :],
+                "zeros": data[:at] + bytes(len(data) - at),
+                "other": b'{"left/0.npy": 3}',
+                "longer": data + data[:at],
+            }[damage]
+            path.write_bytes(damaged)
+            assert fingerprint(*load_task(folder, PLAIN).make_clips(None, 10)) == expected
+            assert path.read_bytes() == data
+
+
+def test_a_full_disk_is_no_fault_of_a_clip(tmp_path, build_folder, monkeypatch):
+    task = load_task(two_classes(tmp_path / "clips", 3), PLAIN)
+    shutil.rmtree(build_folder)
+    build_folder.write_text("")
+    with pytest.raises(MotionletError, match=r"cannot make the folder .*clips: Not a dir"):
+        task.make_clips(None, 10)
+    assert task.skipped == {}
+
+
 def test_identical_files_stay_together(tmp_path):
     make_folder(tmp_path, {f"left/{i}.npy": i % 5 for i in range(20)})
     make_folder(tmp_path, {f"right/{i}.npy": 50 + i for i in range(20)})
@@ -204,13 +271,109 @@ def test_clips_that_cannot_be_used_are_skipped_and_told(tmp_path):
     make_folder(folder, {"left/short.npy": 99}, frames=5)
     make_folder(folder, {"right/single.npy": 98}, frames=1)
     task = load_task(folder)
-    assert set(task.skipped) == {"left/broken.mp4", "left/notes.txt", "right/single.npy"}
+    broken = ["left/broken.mp4", "left/notes.txt", "right/single.npy"]
+    assert list(task.skipped) == [*broken, "left/.hidden"]
     assert task.skipped["left/broken.mp4"].startswith("cannot be decoded")
     for split in splits.SPLITS:
         task.make_clips(None, 8, split)
     assert task.skipped["left/short.npy"] == "5 frames at 10 fps; a window has 8"
     assert len(task.clips) == 21
     assert task.unused == []
+
+
+def odd_entries(folder):
+    """Put into a folder of clips what people's folders have; return {name: why it is no clip}."""
+    make_folder(folder, {"left/inside/a.npy": 50, "left/.Trash-1000/files/old.npy": 51})
+    make_folder(folder, {"right/.ipynb_checkpoints/b-checkpoint.npy": 52, "elsewhere.npy": 53})
+    (folder / ".git").mkdir()
+    (folder / "README.md").write_text("my clips")
+    (folder / "left/.DS_Store").write_bytes(b"")
+    (folder / "left/._0.npy").write_bytes(b"")
+    (folder / "left/notes.txt").write_text("")
+    (folder / "left/nothing").mkdir()
+    (folder / "left/film.mp4").mkdir()
+    (folder / "left/film.mp4/part.npy").write_bytes(b"")
+    (folder / "left/lost.npy").symlink_to("nowhere.npy")
+    (folder / "left/itself.npy").symlink_to("itself.npy")
+    (folder / "left/inside/up").symlink_to("..")
+    (folder / "left/linked.npy").symlink_to("inside/a.npy")
+    (folder / "right/inside").symlink_to(folder / "left/inside")
+    make_folder(folder.parent / "disk", {"c.npy": 54})
+    (folder.parent / "disk/round").symlink_to(".")
+    (folder / "right/linked").symlink_to(folder.parent / "disk")
+    (folder / "lost").symlink_to("nowhere")
+    os.mkfifo(folder / "right/pipe.mp4")
+    (folder / "right" / os.fsdecode(b"caf\xe9.npy")).write_bytes(b"")
+    hidden = "hidden: its name begins with a dot"
+    return {
+        "elsewhere.npy": "lies beside the class folders; move it into one",
+        "left/film.mp4/part.npy": "not a .npy or .npz file",
+        "left/inside/up": f"a link to {folder}/left, which is looked at already",
+        "left/itself.npy": "cannot be read: Too many levels of symbolic links",
+        "left/lost.npy": "a link to nowhere.npy, which is not there",
+        "left/notes.txt": "neither a video nor an array: .txt",
+        "left/nothing": "an empty folder",
+        "lost": "a link to nowhere, which is not there",
+        "right/caf\\xe9.npy": "its name is not UTF-8; rename it",
+        "right/inside": f"a link to {folder}/left/inside, which is looked at already",
+        "right/linked/round": f"a link to {folder.parent}/disk, which is looked at already",
+        "right/pipe.mp4": "neither a file nor a folder",
+        "left/.DS_Store": hidden,
+        "left/.Trash-1000": hidden,
+        "left/._0.npy": hidden,
+        "right/.ipynb_checkpoints": hidden,
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names and files that only Linux has")
+def test_every_entry_is_used_or_listed(tmp_path):
+    folder = two_classes(tmp_path / "clips", 3)
+    expected = odd_entries(folder)
+    task = load_task(folder)
+    used = {clip.name for clip in task.clips}
+    assert {"left/inside/a.npy", "left/linked.npy", "right/linked/c.npy"} < used
+    assert task.skipped == expected
+    assert list(task.skipped)[-4:] == [n for n, why in expected.items() if "hidden" in why]
+    entries = set()
+    for label in ("left", "right"):
+        for place, folders, files in os.walk(folder / label):
+            for name in [*folders, *files]:
+                path = os.path.relpath(os.path.join(place, name), folder)
+                entries.add(os.fsencode(path).decode(errors="backslashreplace"))
+    for entry in entries:
+        accounted = used | set(task.skipped)
+        parts = entry.split("/")
+        above = {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        below = any(name.startswith(f"{entry}/") for name in accounted)
+        assert len(above & accounted) == 1 or below, entry
+    assert not used & set(task.skipped)
+
+
+def unreadable(monkeypatch, *names):
+    """Make folders and files of these names unreadable, to the administrator too."""
+
+    def guard(real):
+        def call(path, *arguments, **options):
+            if os.path.basename(os.fspath(path)) in names:
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "listdir", guard(os.listdir))
+    monkeypatch.setattr(Path, "open", guard(Path.open))
+
+
+def test_folders_that_cannot_be_read_are_told(tmp_path, monkeypatch):
+    folder = two_classes(tmp_path)
+    make_folder(folder, {"left/more/a.npy": 30})
+    message = "one class only, 'left'; at least two are needed; right: cannot be read: Permission"
+    with monkeypatch.context() as patch:
+        unreadable(patch, "right")
+        with pytest.raises(MotionletError, match=message):
+            load_task(folder)
+    unreadable(monkeypatch, "more")
+    assert load_task(folder).skipped == {"left/more": "cannot be read: Permission denied"}
 
 
 def test_a_class_that_cannot_be_learnt_is_told(tmp_path):
@@ -289,6 +452,97 @@ def test_bad_options(tmp_path, options, message):
         load_task(two_classes(tmp_path, 3), options)
 
 
+ROWS = [["clip", "split", "group"]]
+ROWS += [
+    [f"{label}/{i}.npy", split, f"person {i}"]
+    for label in ("left", "right")
+    for i, split in enumerate(splits.SPLITS)
+]
+
+
+def lines_of(separator, end="\n", rows=ROWS, name=str):
+    rows = [rows[0], *([name(row[0]), *row[1:]] for row in rows[1:])]
+    return "".join(separator.join(row) + end for row in rows)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lines_of(",").encode("utf-8-sig"),
+        lines_of(";", "\r\n").encode(),
+        lines_of("\t", "\r").encode(),
+        lines_of("\t", "\r\n").encode("utf-16"),
+        b"\xfe\xff" + lines_of(",").encode("utf-16-be"),
+        ("sep=;\r\n" + lines_of(";")).encode(),
+        ("\n\n" + lines_of("; ") + ";;\n;;\n").encode(),
+        lines_of(",", ",,\n").encode(),
+        lines_of(",", name=lambda name: f'"{name}"').encode(),
+        lines_of(",", name=lambda name: f"./{name}").encode(),
+        lines_of(",", name=lambda name: f".\\{name}".replace("/", "\\")).encode(),
+        lines_of(",", name=lambda name: f" {name.upper()} ").encode(),
+        lines_of(",", name=lambda name: name.replace("/", " // ")).encode(),
+        lines_of(",", name=lambda name: f"right/../{name}").encode(),
+        lines_of(",").replace("test", "Test").replace("train", " TRAIN").encode(),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path, data):
+    folder = two_classes(tmp_path, 3)
+    (folder / "splits.csv").write_bytes(data)
+    task = load_task(folder)
+    assert task.splits == [*splits.SPLITS] * 2
+    assert [task.groups[clip.name] for clip in task.clips] == [f"person {i}" for i in range(3)] * 2
+
+
+def test_absolute_paths_in_a_table(tmp_path):
+    folder = two_classes(tmp_path / "clips", 3)
+    (tmp_path / "link").symlink_to("clips")
+
+    lines = lines_of(",", name=lambda name: f"{folder}/{name}")
+    (folder / "splits.csv").write_text(lines)
+    for place in (folder, tmp_path / "link"):
+        assert load_task(place).splits == [*splits.SPLITS] * 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_names_that_look_alike(tmp_path):
+    """Written on a Mac, a telephone and by hand; the table matches all the same."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    labels = [composed, decomposed, "Left", "left", "right "]
+    folder = make_folder(tmp_path, {f"{x}/{i}.npy": i for i, x in enumerate(labels)})
+    task = load_task(folder)
+    assert sorted(labels) == task.LABELS
+    assert sorted(task.alike) == [["Left", "left"], [decomposed, composed]]
+    (folder / "clips.json").write_text(json.dumps({"fps": {"right/4.npy": 20}}))
+    rows = [f"{decomposed}/0.npy", f"{composed}/1.npy", "LEFT/2.NPY", "left/3.npy", "Right/4.npy"]
+    groups = ["Ann", "Bob", "ann ", "ANN", composed]
+    table(folder, "clip,group", *(f"{r},{g}" for r, g in zip(rows, groups, strict=True)))
+    task = load_task(folder)
+    by_label = {clip.label: clip for clip in task.clips}
+    assert [task.groups[by_label[label].name] for label in labels] == [
+        *("Ann", "Bob", "Ann", "Ann"),
+        composed,
+    ]
+    assert by_label["right "].info.fps == 20
+    assert by_label["left"].info.fps is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere they are one name")
+def test_a_name_that_may_be_two_clips(tmp_path):
+    folder = make_folder(tmp_path, {"Left/a.npy": 0, "left/a.npy": 1, "right/a.npy": 2})
+    table(folder, "clip,group", "LEFT/a.npy,x")
+    message = "line 2: LEFT/a.npy may be Left/a.npy or left/a.npy; write it as it is there"
+    with pytest.raises(MotionletError, match=message):
+        load_task(folder)
+    table(folder, "clip,group", "left/a.npy,x", "Left/a.npy,y", "right/a.npy,z")
+    assert load_task(folder).groups == {"left/a.npy": "x", "Left/a.npy": "y", "right/a.npy": "z"}
+    (folder / "clips.json").write_text('{"fps": {"LEFT/a.npy": 3}}')
+    with pytest.raises(MotionletError, match=r"clips.json: LEFT/a.npy may be Left/a.npy or"):
+        load_task(folder)
+    (folder / "clips.json").write_text('{"fps": {"right/a.npy": 3, "./right/a.npy": 4}}')
+    with pytest.raises(MotionletError, match=r"two rates of right/a.npy, 3 and 4"):
+        load_task(folder)
+
+
 SPLIT_ERRORS = [
     (["name,split", "left/0.npy,train"], "the headings are name, split; want clip, and split"),
     (["clip", "left/0.npy"], "the headings are clip; want clip, and split or group"),
@@ -297,6 +551,13 @@ SPLIT_ERRORS = [
     (["clip,group", "left/0.npy,"], "line 2: no group for 'left/0.npy'"),
     (["clip,group", "left/0.npy"], "line 2: no group for 'left/0.npy'"),
     (["clip,group", "left/0.npy,a", "left/0.npy,b"], "line 3: left/0.npy is listed in line 2 too"),
+    (["clip,group", "left/0.npy,a", "./LEFT/0.npy,b"], "line 3: left/0.npy is listed in line 2"),
+    (["clip,group", "left/a,b.npy,x"], "line 2 has more columns than headings; names with the"),
+    (["clip,group", "/data/0.npy,x"], "line 2: /data/0.npy is not in .*; write names as they are"),
+    (["clip,group", r"C:\data\0.npy,x"], r"line 2: C:\\data\\0.npy is not in .*; write names as"),
+    (["clip,group", "../left/0.npy,x"], "line 2: ../left/0.npy is not in .*; write names as they"),
+    (["clip|group", "left/0.npy|x"], r"the headings are clip\|group; want clip, and split or gro"),
+    (["clip,group", "lft/0.npy,x"], "first: left/0.npy; line 2 lists lft/0.npy, which is no clip"),
     (["clip,split", "left/0.npy,train"], "5 of 6 clips are not listed; the first: left/1.npy"),
 ]
 
@@ -309,11 +570,23 @@ def test_bad_splits(tmp_path, lines, message):
         load_task(folder)
 
 
-def test_a_splits_file_that_is_no_text(tmp_path):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"clip,split\n\xff\xfe\n",
+        "clip,group\nleft/0.npy,Jos\u00e9\n".encode("cp1252"),
+        lines_of(",").encode("utf-16-le"),
+        b"\xff\xfeclip,",
+        b"PK\x03\x04\x00\x00",
+        b'clip,group\n"' + 200_000 * b"a",
+    ],
+)
+def test_a_splits_file_that_is_no_text(tmp_path, data):
     folder = two_classes(tmp_path, 3)
-    (folder / "splits.csv").write_bytes(b"clip,split\n\xff\xfe\n")
-    with pytest.raises(MotionletError, match="not a CSV file in UTF-8"):
+    (folder / "splits.csv").write_bytes(data)
+    with pytest.raises(MotionletError, match="not a CSV file in UTF-8; save it as that") as caught:
         load_task(folder)
+    assert "\n" not in str(caught.value)
 
 
 def empty_class_folder(folder):
