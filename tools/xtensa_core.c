@@ -7,7 +7,7 @@
 //
 // tools/xtensa_toolchain.py builds it from GCC's header, xtensa-dynconfig.h, and from the table of
 // instructions of a core of QEMU's, de233_fpu. That core lacks what is added below: MULUH, MULSH and
-// those instructions of the ESP32-S3's vector unit that the kernels use (xtensa_pie.h).
+// those of the ESP32-S3's vector instructions that kernels may use (xtensa_pie.h).
 //
 // -DNO_FLOATS builds a core without floating point, such as de212, which QEMU runs.
 

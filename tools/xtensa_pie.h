@@ -1,4 +1,4 @@
-// The ESP32-S3's vector instructions ("PIE") that the kernels use: how they are encoded.
+// The ESP32-S3's vector instructions ("PIE") that kernels may use: how they are encoded.
 //
 // xtensa_core.c makes the assembler's and the disassembler's tables of it, and the emulation in
 // xtensa_sim/pie.c its decoder. What an instruction does is in the ESP32-S3 Technical Reference
@@ -33,6 +33,7 @@
     X(qy, q11, Q, 1) \
     X(by_16, imm8, S, 16) \
     X(sel2, sel10, U, 1) \
+    X(by_8, imm8, S, 8) \
     X(wide_qu, q19, Q, 1) \
     X(wide_qx, q14, Q, 1) \
     X(wide_qy, q23, Q, 1) \
@@ -59,7 +60,7 @@
         o, wide_qu, m, as, i, wide_by_16, i, wide_qx, i, wide_qy) \
     X(ZERO_ACCX, "ee.zero.accx", 3, 0x250804) \
     X(RUR_ACCX_0, "rur.accx_0", 3, 0xe30000, o, ar) \
-    X(WUR_ACCX_0, "wur.accx_0", 3, 0xf30000, i, as) \
+    X(LD_ACCX_IP, "ee.ld.accx.ip", 3, 0x0e0004, m, as, i, by_8) \
     X(VMAX_S8, "ee.vmax.s8", 3, 0x8e2044, o, qu, i, qx, i, qy) \
     X(VMIN_S8, "ee.vmin.s8", 3, 0x8e2074, o, qu, i, qx, i, qy)
 

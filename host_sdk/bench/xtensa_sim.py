@@ -102,8 +102,10 @@ def _run(command):
         raise MotionletError(f"{Path(command[0]).name} fails:\n{done.stderr.strip()}")
 
 
-def run(jobs, outputs=True):
+def run(jobs, outputs=True, options=()):
     """Run models on clips: `jobs` is a list of (graph, its .mlet bytes, int8 [frames, H, W, C]).
+
+    `options` are more of QEMU's.
 
     Returns, for each job, a list of frames, each a list of OpRun in the order of the ops. Raises
     MotionletError when the core crashes or refuses a model.
@@ -113,7 +115,7 @@ def run(jobs, outputs=True):
         path.write_bytes(_pack(jobs, outputs))
         loader = f"loader,file={path},addr={JOBS:#x},force-raw=on"
         qemu = toolchain() / "qemu-system-xtensa"
-        command = [qemu, *QEMU, *QUIET, "-kernel", program(), "-device", loader]
+        command = [qemu, *QEMU, *QUIET, *options, "-kernel", program(), "-device", loader]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         text = done.stderr.decode(errors="replace").strip()

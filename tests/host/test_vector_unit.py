@@ -1,4 +1,4 @@
-"""The ESP32-S3's vector unit: its assembler, and its emulation next to a model in Python."""
+"""The ESP32-S3's vector unit: its assembler, its emulation next to a model, its cycles."""
 
 import ctypes
 import re
@@ -9,6 +9,9 @@ import pytest
 import toolchains
 
 from host_sdk import paths
+from host_sdk.bench import measure as bench
+from host_sdk.bench import xtensa_cycles, xtensa_sim
+from host_sdk.board.remote import lacks_vector_unit
 
 # As other assemblers for the chip encode these, the lowest byte first.
 ENCODED = {
@@ -20,7 +23,7 @@ ENCODED = {
     "ee.zero.qacc": "44 08 25",
     "ee.zero.accx": "04 08 25",
     "rur.accx_0 a5": "00 50 e3",
-    "wur.accx_0 a5": "50 00 f3",
+    "ee.ld.accx.ip a2, 8": "24 01 0e",
 }
 REFUSED = {
     "ee.vld.128.ip q8, a2, 16": "register number out of range",
@@ -154,8 +157,11 @@ class Model:
             self.q[args[0]] = [saturate(s, 8) for s in self.qacc]
         elif name == "rur.accx_0":
             self.a[args[0]] = self.accx & 0xFFFFFFFF
-        elif name == "wur.accx_0":
-            self.accx = signed((self.accx >> 32 << 32) + self.a[args[0]], 40)
+        elif name == "ee.ld.accx.ip":
+            at = self.a[args[0]] & ~7
+            low = sum((self.memory[at + i] & 255) << 8 * i for i in range(5))
+            self.accx = signed(low, 40)
+            self.move(*args)
         else:
             choose = {"ee.vmax.s8": max, "ee.vmin.s8": min}[name]
             x, y = (self.q[i] for i in args[1:])
@@ -227,3 +233,76 @@ def test_other_instructions_are_not_emulated(emulation):
     registers = (ctypes.c_uint32 * 16)(*range(16))
     assert emulation.pie_step(registers, code) == 0
     assert list(registers) == list(range(16))
+
+
+# ---------------------------------------------------------------------------------------------
+# Cycles
+
+ADD = ("add", "a2, a3, a4", 3)
+SEQUENCES = {
+    "one after the other": ([ADD, ("sub", "a5, a2, a3", 3)], 2),
+    "a load and its use": ([("l32i", "a2, a3, 0", 3), ADD, ("sub", "a5, a2, a2", 3)], 3),
+    "a load, used at once": ([("l32i", "a3, a2, 0", 3), ADD], 3),
+    "what is loaded is multiplied": (
+        [
+            ("ee.vld.128.ip", "q0, a2, 16", 3),
+            ("ee.vmulas.s8.accx.ld.ip", "q1, a2, 16, q0, q3", 4),
+        ],
+        3,
+    ),
+    "the address has moved at once": ([("ee.vld.128.ip", f"q{i}, a2, 16", 3) for i in range(3)], 3),
+    "products of one sum": ([("ee.vmulas.s8.accx", "q0, q1", 3)] * 4, 4),
+    "a sum, read at once": ([("ee.vmulas.s8.accx", "q0, q1", 3), ("rur.accx_0", "a2", 3)], 3),
+    "a sum, read later": ([("ee.vmulas.s8.accx", "q0, q1", 3), ADD, ("rur.accx_0", "a5", 3)], 3),
+    "a sum begun and added to": (
+        [("ee.ld.accx.ip", "a2, 0", 3), ("ee.vmulas.s8.accx", "q0, q1", 3)],
+        2,
+    ),
+    "a product of words": ([("mulsh", "a2, a3, a4", 3), ("sub", "a5, a2, a3", 3)], 3),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_cycles_follow_the_manual(name):
+    sequence, expected = SEQUENCES[name]
+    code, at = {}, 0
+    for parts in sequence:
+        code[at] = xtensa_cycles.Instruction(*parts)
+        at += parts[2]
+    assert xtensa_cycles.cycles(list(code), code) == expected
+
+
+def test_what_jumps_takes_longer():
+    code = {
+        0: xtensa_cycles.Instruction("bnez", "a2, 6", 3),
+        3: xtensa_cycles.Instruction(*ADD),
+        6: xtensa_cycles.Instruction(*ADD),
+    }
+    assert xtensa_cycles.cycles([0, 3, 6], code) == 3
+    assert xtensa_cycles.cycles([0, 6], code) == 4
+
+
+def test_what_runs_is_what_is_counted():
+    """As many instructions as the core counts, but for registers that go to the stack."""
+    toolchains.need_xtensa()
+    case = next(case for case in bench.kernel_cases() if case.name == "dense_512_16")
+    clip = np.zeros((1, 1, 1, 512), np.int8)
+    content = bench.pack_case(case, "esp32s3")
+    ((counted,),) = xtensa_sim.run([(case.graph, content, clip)], outputs=False)[0]
+    traced = sum(1 for _ in xtensa_cycles.Program().trace(case.graph, content, clip))
+    assert traced == pytest.approx(counted.instructions, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("machine", "lacks"),
+    [
+        ("Generic ESP32S3 module with ESP32S3", False),
+        ("Generic ESP32 module with ESP32", True),
+        ("ESP32-S2-WROVER with ESP32S2", True),
+        ("Raspberry Pi Pico with RP2040", False),
+        ("mini with de233_fpu", False),
+        ("", False),
+    ],
+)
+def test_boards_without_it_are_known_by_name(machine, lacks):
+    assert lacks_vector_unit(machine) == lacks

@@ -204,10 +204,14 @@ uint32_t pie_step(uint32_t *a, const uint8_t *code) {
         case RUR_ACCX_0:
             a[get_a12(word)] = (uint32_t)pie_state.accx;
             break;
-        case WUR_ACCX_0:
-            pie_state.accx &= ~(int64_t)UINT32_MAX;
-            pie_state.accx |= *as;
+        case LD_ACCX_IP: {
+            const uint8_t *at = pie_memory + (*as & ~7u);
+            const uint32_t low = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16
+                                 | (uint32_t)at[3] << 24;
+            pie_state.accx = (int64_t)(int8_t)at[4] * ((int64_t)1 << 32) + low;
+            *as += (uint32_t)(8 * extend(get_imm8(word), 8));
             break;
+        }
         case VMAX_S8:
             for (int i = 0; i < 16; i++) {
                 qu[i] = qx[i] > qy[i] ? qx[i] : qy[i];
