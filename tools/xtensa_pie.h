@@ -34,6 +34,7 @@
     X(by_16, imm8, S, 16) \
     X(sel2, sel10, U, 1) \
     X(by_8, imm8, S, 8) \
+    X(by_4, imm8, S, 4) \
     X(wide_qu, q19, Q, 1) \
     X(wide_qx, q14, Q, 1) \
     X(wide_qy, q23, Q, 1) \
@@ -55,6 +56,10 @@
     X(VSMULAS_S8_QACC_LD_INCP, "ee.vsmulas.s8.qacc.ld.incp", 4, 0xe0200c0e, \
         o, wide_qu, m, as, i, wide_qx, i, wide_qy, i, wide_sel16) \
     X(SRCMB_S8_QACC, "ee.srcmb.s8.qacc", 3, 0xcd7a04, o, qu, i, as, i, sel2) \
+    X(ST_QACC_L_L_128_IP, "ee.st.qacc_l.l.128.ip", 3, 0x0c0004, m, as, i, by_16) \
+    X(ST_QACC_L_H_32_IP, "ee.st.qacc_l.h.32.ip", 3, 0x1d0004, m, as, i, by_4) \
+    X(ST_QACC_H_L_128_IP, "ee.st.qacc_h.l.128.ip", 3, 0x0d0004, m, as, i, by_16) \
+    X(ST_QACC_H_H_32_IP, "ee.st.qacc_h.h.32.ip", 3, 0x120004, m, as, i, by_4) \
     X(VMULAS_S8_ACCX, "ee.vmulas.s8.accx", 3, 0x1a00c4, i, qx, i, qy) \
     X(VMULAS_S8_ACCX_LD_IP, "ee.vmulas.s8.accx.ld.ip", 4, 0xf002000e, \
         o, wide_qu, m, as, i, wide_by_16, i, wide_qx, i, wide_qy) \

@@ -129,6 +129,15 @@ class Model:
                 at = self.a[a] & ~15
                 self.memory[at : at + 16] = self.q[q]
             self.move(a, LOADS[form](self, by))
+        elif name.startswith("ee.st.qacc"):
+            a, by = args
+            lanes = self.qacc[8:] if "_h." in name else self.qacc[:8]
+            half = sum((lane & 0xFFFFF) << 20 * i for i, lane in enumerate(lanes))
+            content = list(np.frombuffer(half.to_bytes(20, "little"), np.int8))
+            content = content[:16] if name.endswith(".128.ip") else content[16:]
+            at = self.a[a] // len(content) * len(content)
+            self.memory[at : at + len(content)] = [int(v) for v in content]
+            self.move(a, by)
         elif name == "ee.vldbc.8":
             self.q[args[0]] = [self.memory[self.a[args[1]]]] * 16
         elif name == "ee.zero.qacc":

@@ -1,5 +1,6 @@
-// No multiplication here needs the high word of a product, whose instructions trap too, and the
-// compiler is told to make no zero-overhead loops, which do not work in an exception.
+// Nothing here is divided, or multiplied so that the high word of a product is needed: that takes
+// instructions which trap too. And the compiler is told to make no zero-overhead loops, which do not
+// work in an exception.
 #include "pie.h"
 
 #include <stddef.h>
@@ -128,6 +129,19 @@ static void add_dot(const int8_t *x, const int8_t *y) {
     pie_state.accx = value < -end ? -end : value >= end ? end - 1 : value;
 }
 
+// Store some of the 5 words of a half of QACC, which is 8 numbers of 20 bits, the lowest first.
+static void store_half(uint32_t address, const int32_t *half, uint32_t first, uint32_t count) {
+    uint32_t words[6] = {0};
+    for (uint32_t i = 0; i < 8; i++) {
+        const uint32_t lane = (uint32_t)half[i] & 0xfffff, at = 20 * i >> 5, shift = 20 * i & 31;
+        words[at] |= lane << shift;
+        words[at + 1] |= shift > 12 ? lane >> (32 - shift) : 0;
+    }
+    for (uint32_t i = 0; i < 4 * count; i++) {
+        pie_memory[address + i] = (uint8_t)(words[first + (i >> 2)] >> (8 * (i & 3)));
+    }
+}
+
 uint32_t pie_step(uint32_t *a, const uint8_t *code) {
     uint32_t word = code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16;
     if ((word & 0xe) == 0xe) {
@@ -189,6 +203,16 @@ uint32_t pie_step(uint32_t *a, const uint8_t *code) {
                 pie_state.qacc[i] >>= *as & 31;
                 qu[i] = (int8_t)clamp(pie_state.qacc[i], 8);
             }
+            break;
+        case ST_QACC_L_L_128_IP:
+        case ST_QACC_H_L_128_IP:
+            store_half(*as & ~15u, pie_state.qacc + (opcode == ST_QACC_H_L_128_IP ? 8 : 0), 0, 4);
+            *as += (uint32_t)by_16;
+            break;
+        case ST_QACC_L_H_32_IP:
+        case ST_QACC_H_H_32_IP:
+            store_half(*as & ~3u, pie_state.qacc + (opcode == ST_QACC_H_H_32_IP ? 8 : 0), 4, 1);
+            *as += (uint32_t)(by_16 / 4);
             break;
         case VMULAS_S8_ACCX:
             add_dot(qx, qy);

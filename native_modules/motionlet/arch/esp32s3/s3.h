@@ -6,9 +6,10 @@
 // one instruction, and may load the next 16 at the same time: s3_rows.h. Scratch holds the inputs of
 // some positions in rows of whole blocks of 16 bytes, and so the weights where they do not lie so.
 //
-// The depthwise ops still run in the core itself. It multiplies and accumulates 16 bits by 16 in one
-// instruction, which may load the next two numbers at the same time, and loops at no cost. So their
-// inputs and weights are widened to 16 bits in scratch.
+// So do the depthwise ops where their channels are whole groups of 16: s3_taps.h. Others run in the
+// core itself. It multiplies and accumulates 16 bits by 16 in one instruction, which may load the
+// next two numbers at the same time, and loops at no cost. So their inputs and weights are widened
+// to 16 bits in scratch.
 //
 // C around, assembly in the inner loops. On other machines each assembly routine has a C twin of
 // the same contract, so that the C around it is tested on the laptop.
