@@ -159,7 +159,7 @@ class Rom:
 class _Partition:
     """A ROMFS partition, sliced like bytes."""
 
-    PIECE = 512
+    PIECE = 1024
 
     def __init__(self, remote, size):
         self._remote = remote

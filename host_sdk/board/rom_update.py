@@ -73,13 +73,13 @@ def plan_update(partition, path, data):
     used = {block for start, end in held for block in range(start // BLOCK, _blocks(end))}
     writes = []
 
-    def place(name, content):
+    def place(what, content):
         count = _blocks(len(content))
         first = _find_free(used, count, size // BLOCK)
         if first is None:
             raise MotionletError(
-                f"{name} takes {len(content)} bytes and finds no room in the ROMFS of {size} "
-                f"bytes beside {', '.join(sorted(old)) or 'its first block'}; erase it first"
+                f"{what}: {len(content)} bytes find no room in the ROMFS of {size} bytes beside "
+                f"{', '.join(sorted(old)) or 'its first block'}; erase it first"
             )
         used.update(range(first, first + count))
         writes.append((first * BLOCK, content.ljust(count * BLOCK, b"\xff")))
@@ -96,7 +96,7 @@ def plan_update(partition, path, data):
         content = bytes(data)
         files[path] = (0, len(content))
     room = bytes(len(directory(files, 0, size)))
-    start = place(path if data is not None else "a directory", content + room)
+    start = place("a directory" if data is None else f"{path} and the directory", content + room)
     if data is not None:
         files[path] = (start, len(content))
     at = start + len(content)
