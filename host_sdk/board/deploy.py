@@ -24,17 +24,17 @@ TRIAL_MACS = 10_000_000  # of a frame that is tried: some seconds on a virtual P
 TRIAL = """
 import gc, motionlet
 gc.collect()
-_model = _frames = None
+_tried = _zeros = None
 try:
-    _model = {model}
+    _tried = {model}
     try:
-        _frames = [{frames}]
+        _zeros = [{frames}]
     except MemoryError:
         pass
-    if _frames:
-        _model.stream().push(*_frames)
+    if _zeros:
+        _tried.stream().push(*_zeros)
 finally:
-    _model = _frames = None
+    _tried = _zeros = None
     gc.collect()
 """
 REMOVE_FILE = """

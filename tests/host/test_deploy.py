@@ -123,9 +123,35 @@ def test_a_model_that_does_not_run_takes_no_ones_place(device, tiny, other):
         assert is_whole(device, done.path, tiny)
 
 
-def test_a_long_frame_is_not_tried(device, tiny, monkeypatch):
-    monkeypatch.setattr("host_sdk.board.deploy.TRIAL_MACS", 1)
-    assert is_whole(device, deploy(device, tiny[1], "model.mlet").path, tiny)
+@pytest.mark.parametrize(
+    "network", ["tiny_tsm", "tiny_shifting", "tiny_int4", "tiny_thermal", "tiny_two_rates"]
+)
+def test_a_frame_is_tried_unless_it_is_long(unix_device, make_vectors, network, monkeypatch):
+    unix_device.reset()
+    graph = getattr(make_vectors, network)()
+    data = mlet_file.pack(graph, planner.plan(graph))
+    # The device counts the frames of streams of all models that are opened from now on.
+    unix_device.exec(
+        "import motionlet\n"
+        "_count = 0\n"
+        "class _Counted:\n"
+        "    def __init__(self, *arguments):\n"
+        "        self._model = _original(*arguments)\n"
+        "    def stream(self):\n"
+        "        self._stream = self._model.stream()\n"
+        "        return self\n"
+        "    def push(self, *frames):\n"
+        "        global _count\n"
+        "        self._stream.push(*frames)\n"
+        "        _count += 1\n"
+        "_original, motionlet.Model = motionlet.Model, _Counted\n"
+    )
+    deploy(unix_device, data, "model.mlet")
+    assert unix_device.eval("_count") == 1
+    monkeypatch.setattr("host_sdk.board.deploy.TRIAL_MACS", 0)
+    deploy(unix_device, data, "model.mlet")
+    assert unix_device.eval("_count") == 1
+    unix_device.reset()
 
 
 def test_models_are_removed(device, tiny, other):
