@@ -20,7 +20,10 @@ try:
     import vfs
     _rom = vfs.rom_ioctl(2, 0) if hasattr(vfs, 'rom_ioctl') else None
     _size = 0 if _rom is None or isinstance(_rom, int) else len(memoryview(_rom))
-    if _size and not hasattr(_rom, 'writeblocks'):
+    # Bits are cleared in what was programmed before: not where that is encrypted.
+    if not hasattr(_rom, 'writeblocks') or _rom.ioctl(5, 0) != 4096:
+        _size = 0
+    elif hasattr(_rom, 'info') and _rom.info()[5]:
         _size = 0
 except ImportError:
     _size = 0
