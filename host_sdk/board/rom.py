@@ -9,11 +9,10 @@ import zlib
 
 from host_sdk import paths
 from host_sdk.board import rom_update, romfs
-from host_sdk.board.rom_update import BLOCK
+from host_sdk.board.rom_update import BLOCK, COPY
 from host_sdk.errors import DeviceError, MotionletError
 
 PAGE = 256  # bytes programmed at once
-COPY = "/_mlet_romfs"  # of the first block: as in device/motionlet/mend.py
 
 OPEN = """
 try:
