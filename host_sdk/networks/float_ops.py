@@ -103,7 +103,7 @@ class _Tracer:
         self.lead = len(shape) - 3  # axes in front of height: batch, and time if there is one
         from host_sdk.networks import layers as own_layers
 
-        self.known = {**vars(keras.layers), **vars(own_layers)}
+        self.known = [vars(keras.layers), vars(own_layers)]
         self.ops = []
         self.shapes = [shape[-3:]]
         self.index = {id(model.inputs[0]): 0}  # Keras tensor -> our tensor
@@ -141,7 +141,7 @@ class _Tracer:
         inner = unwrap(layer)
         kind = type(inner).__name__
         handler = getattr(self, f"_{kind}", None)
-        if handler is None or self.known.get(kind) is not type(inner):
+        if handler is None or type(inner) not in [known.get(kind) for known in self.known]:
             known = ", ".join(sorted(n[1:] for n in dir(self) if n[1:2].isupper()))
             self._refuse(inner, f"cannot be exported; these can: {known}")
         if self.lead == 2 and inner is layer and kind in _IMAGES_ONLY:

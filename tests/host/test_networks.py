@@ -22,6 +22,7 @@ from host_sdk.pack import mlet_file, planner
 keras = import_keras()
 
 from host_sdk.networks.layers import (  # noqa: E402
+    BatchNormalization,
     EachFrame,
     TemporalAverage,
     TemporalDepthwise,
@@ -73,6 +74,27 @@ def test_temporal_depthwise(frames, dilation):
             if past >= 0:
                 wanted[:, t] += kernel[tap] * x[:, past]
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5, "epsilon": 0.1}, {"scale": False}])
+def test_batch_normalization_is_that_of_keras(options):
+    """Answers, gradients and what is kept for later, while training and after."""
+    import tensorflow as tf
+
+    x, weight = 3 * clip(2, 3, 4, 5, 6) + 1, clip(2, 3, 4, 5, 6)
+    results = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer, given = kind(**options), tf.Variable(x)
+        layer.build(x.shape)
+        layer.beta.assign(np.arange(6) - 2.0)
+        with tf.GradientTape() as tape:
+            y = layer(given, training=True)
+            loss = tf.reduce_sum(y * weight)
+        gradients = tape.gradient(loss, [given, *layer.trainable_variables])
+        kept = [layer.moving_mean, layer.moving_variance]
+        results.append([np.asarray(value) for value in (y, *gradients, *kept, layer(x))])
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("frames", [1, 4, 9])
