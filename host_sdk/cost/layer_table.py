@@ -64,11 +64,17 @@ def describe(data):
         "layers": layers,
         "parameters": graph.parameters,
         "macs_per_frame": graph.macs_per_frame,
+        "reach_frames": graph.reach,
         "input_bytes": sum(graph.tensors[given.tensor].size for given in graph.inputs),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "stream_bytes": plan.stream_bytes,
     }
+
+
+def sees(reach):
+    """Say how many frames an answer may depend on."""
+    return "frame alone" if reach == 1 else f"{reach} frames"
 
 
 def print_table(console, description):
@@ -118,6 +124,7 @@ def print_table(console, description):
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
         f"CRC {d['crc32']})"
     )
+    console.print(f"an answer may depend on the last {sees(d['reach_frames'])}")
     whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
         f"memory of a stream: arena {d['arena_bytes']:,} (it holds the {whose} "

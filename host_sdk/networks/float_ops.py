@@ -8,6 +8,7 @@ import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import SHIFT_MULTIPLE, SHIFTING, WITH_ROWS
+from host_sdk.format.graph import runs_back
 from host_sdk.networks import import_keras
 
 
@@ -58,6 +59,14 @@ def trace(model):
     reads what it gives, and by whole words.
     """
     return _Tracer(model).ops
+
+
+def reach(model):
+    """Return how many frames an answer of a Keras model depends on, the newest included."""
+    back = [0]
+    for op in trace(model):
+        back.append(max(back[i] for i in op.inputs) + runs_back(**op.geometry))
+    return 1 + back[-1]
 
 
 def trace_tensors(model):

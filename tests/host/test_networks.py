@@ -17,6 +17,7 @@ from host_sdk.networks import (
     load_network,
     options_of,
 )
+from host_sdk.networks.float_ops import reach
 from host_sdk.pack import mlet_file, planner
 
 keras = import_keras()
@@ -119,6 +120,19 @@ def test_answers_depend_on_the_past_only(name):
     assert moved[7]
     # A memory shows in later frames; the baseline has none.
     assert moved[8:].any() == (name != "per_frame")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_reach(name):
+    """The frame that is `reach` - 1 frames old still counts, the one before it does not."""
+    model = build_network(name, (16, 24, 3), 5)
+    frames = reach(model)
+    x = clip(1, frames + 2, 16, 24, 3)
+    changed = x.copy()
+    changed[:, 0] += 100
+    moved = np.abs(run(model, x) - run(model, changed)).max(axis=(0, 2)) > 0
+    assert moved[frames - 1]
+    assert not moved[frames:].any()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
