@@ -24,7 +24,13 @@ def _open(path):
     try:
         return open(path, "rb")
     except OSError as error:
-        raise OSError(error.errno, path) from None
+        reason = error.errno
+    try:
+        from .mend import open_left
+
+        return open_left(path)
+    except (ImportError, AttributeError, OSError):
+        raise OSError(reason, path) from None
 
 
 def _read(file, path):
