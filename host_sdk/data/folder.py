@@ -332,7 +332,7 @@ def _read_rates(path, names):
         return {}
     try:
         rates = json.loads(path.read_text("utf-8-sig"))["fps"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise MotionletError(
             f'{path}: want {{"fps": 8}} or {{"fps": {{"CLASS/CLIP": 8}}}}'
         ) from None
