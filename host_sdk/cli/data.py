@@ -7,7 +7,7 @@ import rich_click as click
 
 from host_sdk import paths
 from host_sdk.cli.common import console, folder_options, json_option, out_option
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, on_one_line
 from host_sdk.files import make_folder
 
 sheet_option = out_option(dir_okay=False, help="The picture. Default: `build/data/NAME.png`.")
@@ -82,7 +82,7 @@ def _print(report):
     for label, figures in report["classes"].items():
         lengths = (f"{figures[name]:.1f}" for name in ("seconds", "shortest", "longest"))
         windows = (f"{count:,}" for count in figures.get("split_windows", {}).values())
-        table.add_row(label, f"{figures['clips']:,}", *lengths, *windows)
+        table.add_row(on_one_line(label), f"{figures['clips']:,}", *lengths, *windows)
     if report["classes"]:
         console.print(table)
     console.print(f"train, validation, test: windows of {report['frames']} frames", style="dim")
@@ -102,6 +102,6 @@ def _print(report):
     for warning in report["warnings"]:
         console.print(Text.assemble(("warning:", "bold yellow"), f" {warning}"))
     for name, why in report["skipped"].items():
-        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {why}"))
+        console.print(Text.assemble(("skipped", "yellow"), f" {on_one_line(name)}: {why}"))
     if report["sheet"]:
         console.print(f"wrote {report['sheet']}")

@@ -15,6 +15,7 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -123,7 +124,8 @@ def open_run(folder):
     if not path.exists():
         why = f"there is no {path}"
         if (path.parent / CHECKPOINT).exists():
-            why = f"its training was stopped; `host_sdk train --resume --out {folder}` goes on"
+            words = f"host_sdk train --resume --out {quote(str(folder))}"
+            why = f"its training was stopped; `{words}` goes on"
         raise MotionletError(f"{folder} holds no trained network: {why}")
     return Run(Path(folder), read_json(path, "host_sdk train", config=dict, labels=list))
 
