@@ -1,5 +1,6 @@
 """What `host_sdk inspect` shows: every layer of a model, with its cost."""
 
+from host_sdk.errors import on_one_line
 from host_sdk.pack import mlet_file
 from host_sdk.pack.planner import background_bytes
 
@@ -108,9 +109,9 @@ def print_table(console, description):
     for title in columns:
         table.add_column(title, justify="left" if title in ("layer", "op") else "right")
     for tensor in d["inputs"]:
-        table.add_row(tensor["name"], "input", _shape(tensor["shape"]))
+        table.add_row(on_one_line(tensor["name"]), "input", _shape(tensor["shape"]))
     for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
+        table.add_row(*map(on_one_line, row))
     console.print(table)
     console.print()
     if "shift" in columns:
@@ -147,7 +148,7 @@ def print_table(console, description):
     for tensor in d["outputs"]:
         console.print(
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "
-            f"{tensor['zero_point']}: {', '.join(d['labels']) or 'no labels'}"
+            f"{tensor['zero_point']}: {on_one_line(', '.join(d['labels'])) or 'no labels'}"
         )
 
 

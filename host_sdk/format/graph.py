@@ -192,7 +192,7 @@ def load_graph(path):
                 setattr(op, name, tuple(getattr(op, name)))
             for name in ARRAYS:
                 setattr(op, name, arrays.get(f"{index}/{name}"))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise MotionletError(f"{path}: not {kind}") from None
     return graph
 

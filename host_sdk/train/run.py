@@ -10,7 +10,7 @@ import numpy as np
 
 from host_sdk.data import fingerprint, load_task
 from host_sdk.errors import MotionletError
-from host_sdk.files import check_folder, make_folder, read, write_json
+from host_sdk.files import check_folder, check_links, make_folder, read, write_json
 from host_sdk.format.normalization import PIXELS
 from host_sdk.networks import answers, build_network, import_keras
 from host_sdk.networks.float_ops import reach
@@ -64,6 +64,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None, tell=None)
     """
     out_dir = Path(out_dir)
     check_folder(out_dir)
+    check_links(out_dir)
     checkpoint = out_dir / CHECKPOINT
     saved = load_checkpoint(checkpoint) if resume else None
     if saved:
@@ -143,6 +144,7 @@ def train_seeds(config, out_dir, count, progress=True, resume=False, tell=None):
     mean and standard deviation. With `resume`, seeds that are done stay.
     """
     out_dir = Path(out_dir)
+    check_links(out_dir)
     accuracies = {}
     for seed in range(config.seed, config.seed + count):
         folder, one = out_dir / f"seed{seed}", dataclasses.replace(config, seed=seed)
