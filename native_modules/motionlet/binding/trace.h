@@ -57,7 +57,7 @@ static mlet_status_t profile_hook(
     (void)output;
     (void)bytes;
     profile_t *profile = context;
-    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & TICKS_MASK;
+    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & MLET_TICKS_MASK;
     profile->begin = mp_hal_ticks_us();
     return MLET_OK;
 }
@@ -123,7 +123,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
-#define TRACE_METHODS(METHOD)                   \
+#define MLET_TRACE_METHODS(METHOD)              \
     METHOD(MP_QSTR_trace, stream_trace_obj)     \
     METHOD(MP_QSTR_profile, stream_profile_obj) \
     METHOD(MP_QSTR_tap, stream_tap_obj)

@@ -4,17 +4,17 @@
 
 #include "port.h"
 
-static RAISES void raise_count(
+static MLET_RAISES void raise_count(
     const char *who, const char *what, size_t count, const char *unit, size_t needed) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s has %u %s, needs %u"), who, what,
         (unsigned)count, unit, (unsigned)needed);
 }
 
-static RAISES void raise_missing(const char *who, const char *what) {
+static MLET_RAISES void raise_missing(const char *who, const char *what) {
     mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is missing"), who, what);
 }
 
-static RAISES void raise_field(const char *who, const char *field) {
+static MLET_RAISES void raise_field(const char *who, const char *field) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, mlet_field_name(field));
 }
 

@@ -1,7 +1,7 @@
 #include "mlet_check.h"
 #include "mlet_kernels.h"
 
-#define MAGIC 0x54454c4d // "MLET"
+#define MLET_MAGIC 0x54454c4d // "MLET"
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
@@ -20,7 +20,7 @@ static bool is_rate(const uint8_t *p) {
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
-    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
+    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MLET_MAGIC) {
         return MLET_FIELD(magic);
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
