@@ -31,9 +31,9 @@
 
 #if MLET_WITH_TRACE
 static mp_obj_t checksum(size_t n_args, const mp_obj_t *args) {
+    const uint32_t crc = n_args > 1 ? mp_obj_get_int_truncated(args[1]) : 0; // may run __int__
     mp_buffer_info_t info;
-    mp_get_buffer_raise(args[0], &info, MP_BUFFER_READ);
-    const uint32_t crc = n_args > 1 ? mp_obj_get_int_truncated(args[1]) : 0;
+    get_buffer("crc32", "data", args[0], MP_BUFFER_READ, &info);
     return mp_obj_new_int_from_uint(mlet_crc32(crc, info.buf, info.len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(crc32_obj, 1, 2, checksum);

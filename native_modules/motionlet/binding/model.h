@@ -9,7 +9,7 @@ typedef struct {
     mlet_model_t model;
     mp_obj_t name;    // for people: None, or where the file came from
     mp_obj_t buffer;  // keeps the file alive
-    void *copy;       // of the file, when it does not lie on a multiple of MLET_ALIGN; or NULL
+    void *copy;       // of the file, where it cannot be used where it lies; or NULL
     mp_obj_t labels;  // made once, so that a loop may ask for them
     bool is_writable; // the buffer is RAM
 } model_obj_t;
@@ -131,13 +131,16 @@ static mp_obj_t model_make_new(
     check_stack(MLET_STACK_TO_CALL);
     size_t bytes;
     void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 'b', &bytes);
+    mp_buffer_info_t info;
+    const bool is_writable = mp_get_buffer(args[0], &info, MP_BUFFER_WRITE);
     void *usable = file;
-    if ((uintptr_t)file % MLET_ALIGN != 0) {
+    // A bytearray that grows moves, and would leave the model with nothing; a view does not grow.
+    const bool may_move = is_writable && mp_obj_get_type(args[0]) != &mp_type_memoryview;
+    if (may_move || (uintptr_t)file % MLET_ALIGN != 0) {
         usable = memcpy(allocate("model", bytes), file, bytes);
     }
     model_obj_t *self = mp_obj_malloc(model_obj_t, type);
-    mp_buffer_info_t info;
-    self->is_writable = mp_get_buffer(args[0], &info, MP_BUFFER_WRITE);
+    self->is_writable = is_writable;
     self->name = n_args > 1 ? args[1] : mp_const_none;
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;

@@ -65,8 +65,8 @@ static mlet_status_t profile_hook(
 static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const uint16_t ops = stream_model(self)->op_count;
+    mp_hal_ticks_us(); // raises now if there is no clock; in a native module it may run any code
     profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
-    mp_hal_ticks_us(); // raises now if there is no clock
     stream_begin_with(self, frame);
     memset(profile.times, 0, ops * sizeof(uint32_t));
     profile.begin = mp_hal_ticks_us();
