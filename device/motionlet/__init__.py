@@ -33,7 +33,7 @@ def _open(path):
 
         return open_left(path)
     except (ImportError, AttributeError, OSError):
-        raise missing
+        raise missing from None
 
 
 def _read(file, path):
