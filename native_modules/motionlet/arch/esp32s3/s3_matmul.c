@@ -5,9 +5,9 @@
 
 // Bytes of a block's inputs and of a group's weights: the more, the less often the other is walked
 // through. Of the longest rows there are some more.
-#define INPUTS 4096u
-#define WEIGHTS 2048u
-#define POSITIONS_LEAST 4u
+#define S3_INPUTS 4096u
+#define S3_WEIGHTS 2048u
+#define S3_POSITIONS_LEAST 4u
 
 // Whether the layer's weights are rows of whole blocks themselves.
 static bool lie_right(const mlet_layer_t *layer, uint32_t taps) {
@@ -17,9 +17,10 @@ static bool lie_right(const mlet_layer_t *layer, uint32_t taps) {
 static s3_matmul_t shape_of(const mlet_layer_t *layer, uint32_t taps) {
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
     const uint32_t row = 16 * s3_blocks(taps);
-    const uint32_t fit = INPUTS / row;
-    const uint32_t block = fit < POSITIONS_LEAST ? POSITIONS_LEAST : fit;
-    const uint32_t group = lie_right(layer, taps) ? layer->out.channels : WEIGHTS / row + (WEIGHTS < row);
+    const uint32_t fit = S3_INPUTS / row;
+    const uint32_t block = fit < S3_POSITIONS_LEAST ? S3_POSITIONS_LEAST : fit;
+    const uint32_t fitting = S3_WEIGHTS / row + (S3_WEIGHTS < row);
+    const uint32_t group = lie_right(layer, taps) ? layer->out.channels : fitting;
     return (s3_matmul_t) {
         .taps = taps,
         .row = row,

@@ -8,8 +8,8 @@
     .type s3_rows, @function
 
     // On the stack, beside a0.
-    #define ONE 4
-    #define BIAS 8 // of 64 bits, as ACCX wants it
+    #define S3_ONE 4
+    #define S3_BIAS 8 // of 64 bits, as ACCX wants it
 
     .macro finish // the sum in ACCX becomes a byte at a6
     rur.accx_0 a2
@@ -49,8 +49,8 @@ s3_rows:
 
     // The zero point's share of the sum goes to the bias: the sum of the weights, times ones.
     movi    a2, 1
-    s32i    a2, a1, ONE
-    addi    a2, a1, ONE
+    s32i    a2, a1, S3_ONE
+    addi    a2, a1, S3_ONE
     ee.vldbc.8 q3, a2
     ee.zero.accx
     ee.vld.128.ip q0, a3, 16
@@ -73,10 +73,10 @@ s3_rows:
     rur.accx_0 a2
     mull    a2, a2, a3
     sub     a2, a11, a2
-    s32i    a2, a1, BIAS
+    s32i    a2, a1, S3_BIAS
     srai    a2, a2, 31
-    s32i    a2, a1, BIAS + 4
-    addi    a11, a1, BIAS
+    s32i    a2, a1, S3_BIAS + 4
+    addi    a11, a1, S3_BIAS
 
     l32i    a4, a0, S3_ROWS_X
     l32i    a7, a0, S3_ROWS_OUTPUTS

@@ -7,8 +7,8 @@
     .type s3_taps, @function
 
     // On the stack: 20 bytes of each half of QACC, on multiples of 16.
-    #define LOW 16
-    #define HIGH 48
+    #define S3_LOW 16
+    #define S3_HIGH 48
 
     // Lane \n, whose sum is in a2, to its byte at a6.
     .macro  lane n
@@ -89,19 +89,19 @@ s3_taps:
 
     l32i    a2, a0, S3_TAPS_KEEP
     l32i    a3, a0, S3_TAPS_KEEP_STEP
-    addi    a4, a1, LOW
+    addi    a4, a1, S3_LOW
     ee.vst.128.xp q0, a2, a3
     s32i    a2, a0, S3_TAPS_KEEP
     ee.st.qacc_l.l.128.ip a4, 16
-    ee.st.qacc_l.h.32.ip a4, HIGH - LOW - 16
+    ee.st.qacc_l.h.32.ip a4, S3_HIGH - S3_LOW - 16
     ee.st.qacc_h.l.128.ip a4, 16
     ee.st.qacc_h.h.32.ip a4, 0
     l32i    a6, a0, S3_TAPS_Y
     l32i    a8, a0, S3_TAPS_CHANNELS
     l32i    a10, a0, S3_TAPS_ACT_MIN
     l32i    a11, a0, S3_TAPS_ACT_MAX
-    half    LOW, 0
-    half    HIGH, 8
+    half    S3_LOW, 0
+    half    S3_HIGH, 8
 
     l32i    a2, a0, S3_TAPS_Y_STEP
     l32i    a3, a0, S3_TAPS_X_STEP
