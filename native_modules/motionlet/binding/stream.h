@@ -10,7 +10,7 @@
 
 // The largest number of a frame: integers beyond take memory. Numbers begin anew behind it, such that
 // what is due when stays as it is.
-#define LAST_FRAME ((1u << 30) - 1)
+#define MLET_LAST_FRAME ((1u << 30) - 1)
 
 // One input of a stream.
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
     mlet_stream_t stream;
     void *memory;      // of the stream
     mp_obj_t *outputs; // views of int8, one to an output; each owns a copy of its tensor
-    uint32_t frames;   // pushed since the start or the last reset; up to LAST_FRAME
+    uint32_t frames;   // pushed since the start or the last reset; up to MLET_LAST_FRAME
     bool is_busy;      // with a frame, or a reset
     bool has_failed;   // in the middle of a frame
     stream_input_t inputs[];
@@ -316,7 +316,7 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
             MP_ERROR_TEXT("op %u failed: wrong %s; reset the stream"), self->stream.op,
             name_at(MLET_STATUS_NAMES, (uint32_t)(-1 - status), "status"));
     }
-    self->frames = self->frames < LAST_FRAME ? self->frames + 1 : self->stream.frame;
+    self->frames = self->frames < MLET_LAST_FRAME ? self->frames + 1 : self->stream.frame;
     for (uint16_t i = 0; i < stream_model(self)->output_count; i++) {
         size_t count;
         int8_t *values = output_values(self, i, &count);

@@ -5,7 +5,7 @@
 
 // Floats, by their bits.
 #define LEAST_RATE 0x37000000  // 2^-17
-#define LEAST_SCALE 0x00800000 // 2^-126
+#define MLET_LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
@@ -199,7 +199,7 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return MLET_FIELD(dtype);
     }
-    if (!is_float(record + MLET_TENSOR_SCALE, LEAST_SCALE)) {
+    if (!is_float(record + MLET_TENSOR_SCALE, MLET_LEAST_SCALE)) {
         return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {
