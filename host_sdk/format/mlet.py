@@ -71,6 +71,9 @@ LIMITS = {
     "array_spare": 1024,  # and so many bytes more
 }
 
+# Multiply-accumulates that one frame may take before loaders ask: `Graph.most_macs`.
+MACS_LIMIT = 1 << 31
+
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
 HEADER = [
     ("magic", "4s", '"MLET"'),

@@ -19,14 +19,17 @@ typedef struct {
     mlet_frame_t frame; // what it takes, unless it is raw
 } stream_input_t;
 
+enum { BUSY = 1, POLLS };
+
 typedef struct {
     mp_obj_base_t base;
     mp_obj_t model;
     mlet_stream_t stream;
+    mp_obj_t feed;     // called whenever a push polls; or None
     void *memory;      // of the stream
     mp_obj_t *outputs; // views of int8, one to an output; each owns a copy of its tensor
     uint32_t frames;   // pushed since the start or the last reset; up to LAST_FRAME
-    bool is_busy;      // with a frame, or a reset
+    uint8_t is_busy;   // with a frame, or a reset; POLLS: and lets others run meanwhile
     bool has_failed;   // in the middle of a frame
     stream_input_t inputs[];
 } stream_obj_t;
@@ -156,6 +159,21 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     }
 }
 
+// Called by the core in the middle of a frame. An exception ends the frame: then reset.
+static mlet_status_t stream_poll(mlet_stream_t *stream) {
+    stream_obj_t *self = (void *)((uint8_t *)stream - offsetof(stream_obj_t, stream));
+    const uint8_t was_busy = self->is_busy;
+    self->is_busy = POLLS;
+    const mp_obj_t error = poll_events(self->feed);
+    self->is_busy = was_busy;
+    if (error != mp_const_none) {
+        self->has_failed = true;
+        self->is_busy = false;
+        nlr_raise(error);
+    }
+    return MLET_OK;
+}
+
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
@@ -167,6 +185,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     self->stream.model = model;
     self->frames = 0;
     self->is_busy = self->has_failed = false;
+    self->feed = mp_const_none;
     by_input_t formats;
     const bool by_input = is_by_input(model, n_args, args, keywords);
     if (by_input) {
@@ -195,6 +214,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_msg(
             &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
+    self->stream.poll = stream_poll;
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
     for (uint16_t i = 0; i < model->output_count; i++) {
@@ -214,8 +234,10 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(model_stream_obj, 1, model_stream);
 static void stream_claim(stream_obj_t *self) {
     check_stack(STACK_TO_PUSH);
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
-    const bool was_busy = self->is_busy;
-    self->is_busy = true;
+    const bool was_busy = self->is_busy != 0;
+    if (!was_busy) {
+        self->is_busy = BUSY;
+    }
     MICROPY_END_ATOMIC_SECTION(state);
     if (was_busy) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream is busy"));
@@ -332,7 +354,9 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(stream_push_obj, 1, stream_push);
 static mp_obj_t stream_reset(mp_obj_t self_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     #if MICROPY_ASYNC_KBD_INTR
-    self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    if (self->is_busy == BUSY) {
+        self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    }
     #endif
     stream_claim(self);
     mlet_stream_reset(&self->stream);
@@ -413,9 +437,15 @@ static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
 static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
+        if (attr == MP_QSTR_feed && dest[1] != MP_OBJ_NULL) {
+            ((stream_obj_t *)MP_OBJ_TO_PTR(self_in))->feed = dest[1];
+            dest[0] = MP_OBJ_NULL; // stored
+        }
         return;
     }
-    if (attr == MP_QSTR_frames) {
+    if (attr == MP_QSTR_feed) {
+        dest[0] = self->feed;
+    } else if (attr == MP_QSTR_frames) {
         dest[0] = mp_obj_new_int_from_uint(self->frames);
     } else if (attr == MP_QSTR_model) {
         dest[0] = self->model;

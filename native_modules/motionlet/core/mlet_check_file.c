@@ -456,6 +456,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
         mlet_read_u32(in + MLET_TENSOR_SCALE) != mlet_read_u32(out + MLET_TENSOR_SCALE)) {
         return MLET_FIELD(scale);
     }
+    model->macs += mlet_layer_macs(code, &op.layer);
     field = check_arrays(checker, index, code, &op.layer);
     return field != NULL ? field : check_memory(checker, index, &op);
 }
