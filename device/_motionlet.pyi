@@ -61,8 +61,9 @@ INT16: int
 FLOAT32: int
 """A float a pixel, in the unit of the model (degrees C): array of typecode 'f', or bytes.
 
-It is rounded to the nearest sample; what is beyond int16, as are infinities, becomes its end. A
-frame with a NaN is refused with a ValueError, and the stream stays as it was.
+It is rounded to the nearest sample; what is beyond int16, as are infinities, becomes its end. Up
+to 8 NaN, each beside a number, become the mean of the numbers left, right, above and below: pixels
+that a sensor never reads. More are refused with a ValueError, and the stream stays as it was.
 """
 
 class Tensor(NamedTuple):

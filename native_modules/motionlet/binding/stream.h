@@ -135,8 +135,13 @@ static bool is_by_input(
     if (n_args > 0) {
         return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
     }
-    return keywords->used > 0 && is_sequence(keywords->table[0].value)
-        && input_named(model, keywords->table[0].key) < model->input_count;
+    bool found = false;
+    for (size_t k = 0; k < keywords->used; k++) {
+        const mp_map_elem_t *keyword = &keywords->table[k];
+        found |= (keyword->value == mp_const_none || is_sequence(keyword->value))
+            && input_named(model, keyword->key) < model->input_count;
+    }
+    return found;
 }
 #endif
 
@@ -255,8 +260,11 @@ static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj
     }
     if (!input->is_raw) {
         const uint8_t *pixels = get_pixels("push", name, &input->frame, frame);
-        if (mlet_frame_has_nan(&input->frame, pixels)) {
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
+        if (!mlet_frame_is_whole(&input->frame, pixels)) {
+            mp_raise_msg_varg(&mp_type_ValueError,
+                MP_ERROR_TEXT("%s holds too many NaN: %u can be bridged, each beside a value; is "
+                              "the sensor read whole?"),
+                name, MLET_LIMIT_MAX_MISSING);
         }
         return pixels;
     }
@@ -315,7 +323,7 @@ static void stream_begin(
         if (input->is_raw) {
             memcpy(mlet_stream_input(&self->stream, i), bytes, mlet_shape_bytes(input->shape));
         } else {
-            mlet_stream_frame(&self->stream, i, &input->frame, bytes); // is due, and has no NaN
+            mlet_stream_take(&self->stream, i, &input->frame, bytes);
         }
     }
 }
@@ -374,30 +382,43 @@ static mp_obj_t stream_argmax(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(stream_argmax_obj, stream_argmax);
 
+// Where Python's floats are doubles, so are those of ulab.
+#define SCORES_DOUBLES \
+    (!MICROPY_ENABLE_DYNRUNTIME && MICROPY_FLOAT_IMPL == MICROPY_FLOAT_IMPL_DOUBLE)
+
 static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     const mlet_model_t *model = stream_model(self);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_output(model, 0));
     size_t count;
     const int8_t *values = output_values(self, 0, &count);
-    float *floats = NULL;
+    uint8_t *out = NULL; // a memoryview may be unaligned
+    size_t each = sizeof(float);
     mp_obj_t result;
     if (n_args > 1 && args[1] != mp_const_none) {
         result = args[1];
         mp_buffer_info_t info;
         get_buffer("scores", "out", result, MP_BUFFER_RW, &info);
-        if (info.typecode != 'f') {
+        #if SCORES_DOUBLES
+        each = info.typecode == 'd' ? sizeof(double) : sizeof(float);
+        #endif
+        if (info.typecode != 'f' && each == sizeof(float)) {
             mp_raise_TypeError(MP_ERROR_TEXT("scores: out is not an array of 'f'"));
         }
-        require_count("scores", "out", info.len / sizeof(float), count);
-        floats = info.buf;
+        require_count("scores", "out", info.len / each, count);
+        out = info.buf;
     } else {
         result = mp_obj_new_list(count, NULL);
     }
     for (size_t i = 0; i < count; i++) {
         const float score = tensor.scale * (float)(values[i] - tensor.zero_point);
-        if (floats != NULL) {
-            memcpy(&floats[i], &score, sizeof(score)); // a memoryview may be unaligned
+        if (out != NULL && each == sizeof(float)) {
+            memcpy(out + i * each, &score, each);
+        #if SCORES_DOUBLES
+        } else if (out != NULL) {
+            const double wide = (double)score;
+            memcpy(out + i * each, &wide, each);
+        #endif
         } else {
             ((mp_obj_list_t *)MP_OBJ_TO_PTR(result))->items[i] = mp_obj_new_float_from_f(score);
         }

@@ -369,8 +369,9 @@ typedef struct mlet_frame {
 // Bytes of one frame in memory.
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
 
-// Whether a checked frame of float32 has a NaN in it.
-bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels);
+// Whether nothing is missing in a checked frame that cannot be bridged. In one of float32, up to
+// MLET_LIMIT_MAX_MISSING samples may be a NaN, each beside one that is none: SPEC.md 3.
+bool mlet_frame_is_whole(const mlet_frame_t *frame, const uint8_t *pixels);
 
 // Check that the frame can become an input of this pixel format (MLET_PIXELS_..., but raw) and
 // shape (1 channel: grey; 3: R, G, B). On MLET_E_FRAME, *field (if not NULL) names what is wrong.
@@ -382,9 +383,13 @@ mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
 
 // The same into an input of a stream, with its normalization. Once to each run that it is due for:
-// the background moves. A frame that is not due, or one of float32 with a NaN in it, gives
-// MLET_E_FRAME and changes nothing.
+// the background moves. A frame that is not due, or that is not whole, gives MLET_E_FRAME and changes
+// nothing.
 mlet_status_t mlet_stream_frame(
+    mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels);
+
+// The same of a frame that is due and is known to be whole.
+void mlet_stream_take(
     mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels);
 
 #ifdef __cplusplus
