@@ -24,7 +24,7 @@ except AttributeError:
 
 def load(path, in_ram=False, slow=False):
     try:
-        with open(path, "rb") as file:
+        with _open(path) as file:
             try:
                 data = None if in_ram else memoryview(file)
             except TypeError:
@@ -37,6 +37,19 @@ def load(path, in_ram=False, slow=False):
         return Model(data, path, slow)  # noqa: F405
     except ValueError as error:
         raise ValueError("{}: {}".format(path, error)) from None
+
+
+def _open(path):
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        missing = error
+    try:
+        from .mend import open_left
+
+        return open_left(path)
+    except (ImportError, AttributeError, OSError):
+        raise missing from None
 
 
 def _read(file, path):

@@ -46,6 +46,9 @@ def load(path: str, in_ram: bool = False, slow: bool = False) -> Model:
     in_ram: copy from a ROMFS too. Misses of the flash cache cost time, RAM does not.
     slow: load a model too that takes more than 2**31 multiply-accumulates a frame: minutes.
 
+    A file that an update left under another name when power failed is found, and a ROMFS that one
+    left without its first block is mended.
+
     Raises OSError if there is no such file or it cannot be read, ValueError naming path, record and
     field if it is not a model that this firmware runs, MemoryError naming the model's bytes and
     those free.

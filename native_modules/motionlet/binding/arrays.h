@@ -35,8 +35,16 @@ static int typecode_of(mp_obj_t object, int typecode) {
     return is_ulab && typecode == 'f' && array->itemsize == sizeof(double) ? 'd' : typecode;
 }
 #else
-#define check_array(who, what, object) (void)0
-#define typecode_of(object, typecode) (typecode)
+static void check_array(const char *who, const char *what, mp_obj_t object) {
+    (void)who;
+    (void)what;
+    (void)object;
+}
+
+static int typecode_of(mp_obj_t object, int typecode) {
+    (void)object;
+    return typecode;
+}
 #endif
 
 #endif

@@ -73,7 +73,7 @@ static mlet_status_t profile_hook(
     (void)output;
     (void)bytes;
     record_t *record = context;
-    const mp_uint_t took = (mp_hal_ticks_us() - record->begin) & TICKS_MASK;
+    const mp_uint_t took = (mp_hal_ticks_us() - record->begin) & MLET_TICKS_MASK;
     uint32_t *time = record_value(record, op);
     if (time == NULL) {
         return MLET_E_MEMORY;
@@ -144,7 +144,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
-#define TRACE_METHODS(METHOD)                   \
+#define MLET_TRACE_METHODS(METHOD)              \
     METHOD(MP_QSTR_trace, stream_trace_obj)     \
     METHOD(MP_QSTR_profile, stream_profile_obj) \
     METHOD(MP_QSTR_tap, stream_tap_obj)

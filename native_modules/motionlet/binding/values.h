@@ -4,17 +4,17 @@
 
 #include "arrays.h"
 
-static RAISES void raise_count(
+static MLET_RAISES void raise_count(
     const char *who, const char *what, size_t count, const char *unit, size_t needed) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s has %u %s, needs %u"), who, what,
         (unsigned)count, unit, (unsigned)needed);
 }
 
-static RAISES void raise_missing(const char *who, const char *what) {
+static MLET_RAISES void raise_missing(const char *who, const char *what) {
     mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is missing"), who, what);
 }
 
-static RAISES void raise_field(const char *who, const char *field) {
+static MLET_RAISES void raise_field(const char *who, const char *field) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, mlet_field_name(field));
 }
 
@@ -60,10 +60,10 @@ static mp_obj_t new_string(const char *string) {
 }
 
 // Of int16 samples, which uint16 are not.
-#define SAMPLES 's'
+#define MLET_SAMPLES 's'
 
 static size_t item_bytes(char code) {
-    return code == 'b' ? 1 : code == 'h' || code == SAMPLES ? 2 : 4;
+    return code == 'b' ? 1 : code == 'h' || code == MLET_SAMPLES ? 2 : 4;
 }
 
 // The memory of a Python buffer. Text is none, though MicroPython would give its bytes. No code of
@@ -88,7 +88,7 @@ static bool is_array(mp_obj_t object) {
 #endif
 
 // The memory of a Python buffer of items of typecode `code` ('b', 'h', 'i', unsigned or not, 'f', or
-// SAMPLES), or of plain bytes that hold such items; of 'f' and SAMPLES not of an array of bytes. Sets
+// MLET_SAMPLES), or of plain bytes that hold such items; of 'f' and MLET_SAMPLES not of an array of bytes. Sets
 // *count.
 static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
     char code, size_t *count) {
@@ -98,7 +98,7 @@ static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp
     bool is_bytes = given == 'b' || info.typecode == BYTEARRAY_TYPECODE;
     bool is_items = given == code || (given == 'l' && code == 'i' && sizeof(long) == 4);
     #if MLET_WITH_INT16
-    if (code == 'f' || code == SAMPLES) {
+    if (code == 'f' || code == MLET_SAMPLES) {
         is_bytes = is_bytes && !is_array(buffer);
         is_items = info.typecode == (code == 'f' ? 'f' : 'h');
         code = code == 'f' ? 'f' : 'h'; // as it is said

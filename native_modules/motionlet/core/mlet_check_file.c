@@ -1,11 +1,11 @@
 #include "mlet_check.h"
 #include "mlet_kernels.h"
 
-#define MAGIC 0x54454c4d // "MLET"
+#define MLET_MAGIC 0x54454c4d // "MLET"
 
 // Floats, by their bits.
-#define LEAST_RATE 0x37000000  // 2^-17
-#define LEAST_SCALE 0x00800000 // 2^-126
+#define MLET_LEAST_RATE 0x37000000  // 2^-17
+#define MLET_LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
@@ -51,7 +51,7 @@ static bool is_utf8(const uint8_t *p, const uint8_t *end) {
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
-    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
+    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MLET_MAGIC) {
         return MLET_FIELD(magic);
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
@@ -82,7 +82,7 @@ static const char *check_header(mlet_model_t *model) {
         return MLET_FIELD(normalization_offset);
     }
     const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
-    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, LEAST_RATE)) {
+    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, MLET_LEAST_RATE)) {
         return MLET_FIELD(frames_per_second);
     }
     memcpy(&model->frames_per_second, &rate, sizeof(rate));
@@ -215,7 +215,7 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return MLET_FIELD(dtype);
     }
-    if (!is_float(record + MLET_TENSOR_SCALE, LEAST_SCALE)) {
+    if (!is_float(record + MLET_TENSOR_SCALE, MLET_LEAST_SCALE)) {
         return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {
