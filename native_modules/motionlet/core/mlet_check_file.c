@@ -4,7 +4,7 @@
 #define MLET_MAGIC 0x54454c4d // "MLET"
 
 // Floats, by their bits.
-#define MLET_LEAST_RATE 0x37000000  // 2^-17
+#define MLET_LEAST_RATE 0x37000000 // 2^-17
 #define MLET_LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
