@@ -46,7 +46,8 @@ from xtensa_toolchain import toolchain
 
 BOARDS = ROOT / "boards"
 TEST_BOARDS = ROOT / "tests/boards"  # of MicroPython's qemu port
-XTENSA_START = ROOT / "tools/xtensa_sim/start.S"  # which XTENSA_SIM builds in
+# What XTENSA_SIM builds in, of `bench --device xtensa`.
+XTENSA_START = [ROOT / "tools/xtensa_sim/start.S", ROOT / "tools/xtensa_sim/pie"]
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE_PACKAGE = ROOT / "device/motionlet"
 FIRMWARE = BUILD / "firmware"
@@ -160,7 +161,7 @@ class Target:
         """The directories and files that describe the board."""
         if self.board_dir is None:
             return []
-        return [self.board_dir, *([XTENSA_START] if self.board_dir.parent == TEST_BOARDS else [])]
+        return [self.board_dir, *(XTENSA_START if self.board_dir.parent == TEST_BOARDS else [])]
 
     @property
     def user_c_modules(self):

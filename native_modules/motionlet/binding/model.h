@@ -113,10 +113,11 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
             MLET_FORMAT_VERSION);
     }
     if (strcmp(field, "target") == 0) {
+        // The build's own target is refused where its kernels cannot run: then the others do.
+        const uint32_t target = file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1];
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
-            target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
-            target_name(MLET_TARGET));
+            target_name(target), target == MLET_TARGET ? "portable" : target_name(MLET_TARGET));
     }
     if (strcmp(record, "header") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
