@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "mlet_int4.h"
+#include "s3_copy.h"
 #include "s3_matmul.h"
 
 // Bytes of a block's inputs and of a group's weights: the more, the less often the other is walked
@@ -68,12 +69,14 @@ void s3_matmul_run(
         n = layer->out.channels - first;
         n = n < matmul->channels ? n : matmul->channels;
         int8_t *to = matmul->weights;
-        for (uint32_t o = 0; o < n && to != NULL; o++, from += row_bytes, to += matmul->row) {
-            if (int4) {
-                unpack_int4(from, matmul->taps, to);
-            } else {
-                memcpy(to, from, matmul->taps);
-            }
+        if (to != NULL && !int4) {
+            const s3_copy_t copy = {
+                from, to, matmul->taps, n, (int32_t)row_bytes, (int32_t)matmul->row};
+            s3_copy(&copy);
+            from += n * row_bytes;
+        }
+        for (uint32_t o = 0; o < n && int4; o++, from += row_bytes, to += matmul->row) {
+            unpack_int4(from, matmul->taps, to);
         }
         s3_rows_t job = {
             .x = matmul->x,
