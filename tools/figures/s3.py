@@ -12,7 +12,7 @@ from host_sdk.errors import run_main
 from host_sdk.files import make_folder, write_json
 from host_sdk.pack.packing import pack_for
 
-EACH = 200  # random layers of each operator
+EACH = 40  # random layers of each operator
 
 
 def main():
