@@ -15,10 +15,12 @@ enum {
 };
 
 typedef struct {
-    mlet_layer_t layer;
     mlet_frame_t frame;
+    #if MLET_WITH_KERNELS
+    mlet_layer_t layer;
     mp_obj_t x, x1, past, weights, bias, multiplier, shift; // MP_OBJ_NULL when not given
     mp_obj_t spatial, temporal, pointwise, weight_bits, out;
+    #endif
     uint32_t given; // one bit to an argument
 } call_t;
 
@@ -209,11 +211,13 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
 static void parse_arguments(call_t *call, uint8_t id, uint32_t without, size_t n_args,
     const mp_obj_t *args, const mp_map_t *keywords) {
     memset(call, 0, sizeof(*call));
+    #if MLET_WITH_KERNELS
     mlet_layer_t *layer = &call->layer;
     layer->stride_h = layer->stride_w = layer->dilation_h = layer->dilation_w = 1;
     layer->frame_dilation = 1;
     layer->act_min = -128;
     layer->act_max = 127;
+    #endif
 
     size_t used = 0;
     for (size_t i = 0; i <= CROP && used < n_args; i++) {

@@ -11,7 +11,9 @@ typedef struct {
     mp_obj_t buffer;  // keeps the file alive
     void *copy;       // of the file, when it does not lie on a multiple of MLET_ALIGN; or NULL
     mp_obj_t labels;  // made once, so that a loop may ask for them
+    #if MLET_WITH_INSPECT
     bool is_writable; // the buffer is RAM
+    #endif
 } model_obj_t;
 
 // In the order of their numbers, MLET_TARGET_... and MLET_PIXELS_...
@@ -95,13 +97,11 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
 }
 #endif
 
-static RAISES void raise_lacks(const mlet_model_t *model) {
-    mlet_error_t error;
-    const char *what = mlet_model_lacks(model, &error);
+static RAISES void raise_lacks(const char *record, unsigned index, const char *what) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
                       "firmware that has it)"),
-        mlet_field_name(error.record), error.index, what);
+        record, index, what);
 }
 
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
@@ -136,8 +136,10 @@ static mp_obj_t model_make_new(
         usable = memcpy(allocate("model", bytes), file, bytes);
     }
     model_obj_t *self = mp_obj_malloc(model_obj_t, type);
+    #if MLET_WITH_INSPECT
     mp_buffer_info_t info;
     self->is_writable = mp_get_buffer(args[0], &info, MP_BUFFER_WRITE);
+    #endif
     self->name = n_args > 1 ? args[1] : mp_const_none;
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;
@@ -147,7 +149,8 @@ static mp_obj_t model_make_new(
         status = mlet_model_open(&self->model, usable, bytes, &error);
     }
     if (status == MLET_E_BUILD) {
-        raise_lacks(&self->model);
+        const char *what = mlet_model_lacks(&self->model, &error);
+        raise_lacks(mlet_field_name(error.record), error.index, what);
     }
     if (status != MLET_OK) {
         raise_model(&error, usable);

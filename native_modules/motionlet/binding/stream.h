@@ -152,6 +152,20 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     }
 }
 
+#if MICROPY_ENABLE_DYNRUNTIME
+mlet_status_t natmod_has_parts(void);
+
+// Which parts of its kernel an op takes no frame changes: one of anything shows whether all are here.
+static void natmod_try(mlet_stream_t *stream) {
+    if (natmod_has_parts() != MLET_OK) {
+        if (mlet_stream_run(stream, NULL, NULL) != MLET_OK) {
+            raise_lacks("op", stream->op, "a layer of this form");
+        }
+        mlet_stream_reset(stream);
+    }
+}
+#endif
+
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
@@ -191,6 +205,9 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_msg(
             &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
+    #if MICROPY_ENABLE_DYNRUNTIME
+    natmod_try(&self->stream);
+    #endif
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
     for (uint16_t i = 0; i < model->output_count; i++) {
@@ -224,7 +241,7 @@ static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj
     const stream_input_t *input = &self->inputs[index];
     const char *name = INPUTS(model) > 1 ? input_name(model, index) : "frame";
     if (frame == mp_const_none
-        && (INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
+        && MLET_WITH_INPUTS && (INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
         return NULL;
     }
     if (!input->is_raw) {
@@ -272,7 +289,7 @@ static void stream_begin(
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; MLET_WITH_INPUTS && i < INPUTS(model); i++) {
         const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
@@ -283,7 +300,7 @@ static void stream_begin(
     for (uint16_t i = 0; i < INPUTS(model); i++) {
         const stream_input_t *input = &self->inputs[i];
         const uint8_t *bytes = frames[i].bytes;
-        if (bytes == NULL) {
+        if (MLET_WITH_INPUTS && bytes == NULL) {
             continue;
         }
         if (input->is_raw) {

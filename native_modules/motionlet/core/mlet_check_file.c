@@ -7,7 +7,7 @@
 typedef struct checker {
     mlet_model_t *model;
     uint32_t state_end;   // where their regions in the state end
-    uint64_t array_bytes; // of all their arrays, also those met before
+    uint32_t array_bytes; // that arrays may still have, those counted again that several ops share
 } checker_t;
 
 // Each function returns the name of the first field that is wrong, or NULL.
@@ -179,7 +179,10 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
 // Whether something may run once in so many frames; the cycle of all is updated.
 static bool take_period(mlet_model_t *model, uint16_t period) {
     const bool fits = period >= 1 && period <= MLET_LIMIT_MAX_PERIOD;
-    if (!MLET_WITH_INPUTS || !fits || model->cycle % period == 0) {
+    if (!MLET_WITH_INPUTS) {
+        return period == 1; // mlet_model_lacks() knows no more
+    }
+    if (!fits || model->cycle % period == 0) {
         return fits;
     }
     uint32_t divisor = period, rest = model->cycle % period;
@@ -205,7 +208,7 @@ static const char *check_input(checker_t *checker, uint16_t index) {
     const bool gray = format == MLET_PIXELS_GRAY8 && channels == 1;
     const bool rgb = format == MLET_PIXELS_RGB888 && channels == 3;
     const bool normalized = mlet_model_normalization(model, index) != NULL;
-    const bool wide = format == MLET_PIXELS_INT16 && channels == 1 && normalized;
+    const bool wide = MLET_WITH_INT16 && format == MLET_PIXELS_INT16 && channels == 1 && normalized;
     const bool plain = (int8_t)tensor[MLET_TENSOR_ZERO_POINT] == -128;
     if (format != MLET_PIXELS_RAW && !wide && !((gray || rgb) && (normalized || plain))) {
         return MLET_FIELD(pixel_format);
@@ -247,7 +250,7 @@ static const char *check_normalization(checker_t *checker, uint16_t index) {
         }
         return NULL;
     }
-    const bool background = n->kind == MLET_NORMALIZE_BACKGROUND;
+    const bool background = mlet_is_background(n);
     if ((!background && n->kind != MLET_NORMALIZE_WINDOW) ||
         mlet_model_pixel_format(model, index) == MLET_PIXELS_RAW) {
         return MLET_FIELD(kind);
@@ -307,12 +310,11 @@ static const char *check_arrays(
         return MLET_FIELD(shift_offset);
     }
     // Ops may share arrays, but not so often that reading them takes long.
-    checker->array_bytes += counts.weights + (uint64_t)4 * (counts.bias + counts.multiplier);
-    checker->array_bytes += counts.shift;
-    if (checker->array_bytes >
-        (uint64_t)model->data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE) {
+    const uint32_t bytes = counts.weights + 4 * (counts.bias + counts.multiplier) + counts.shift;
+    if (bytes > checker->array_bytes) {
         return MLET_FIELD(arrays);
     }
+    checker->array_bytes -= bytes;
     mlet_point_to_arrays(model, index, layer);
     const char *field = NULL;
     kernels->check_arrays(code, layer, &field);
@@ -350,16 +352,16 @@ static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
 
 // What came with later versions of the format.
 static const char *check_version(uint16_t version, const mlet_op_t *op) {
-    if (op->layer.weight_bits == 4 && version < 2) {
+    if (MLET_WITH_INT4 && op->layer.weight_bits == 4 && version < 2) {
         return MLET_FIELD(weight_format);
     }
-    if (op->rows != 0 && version < 2) {
+    if (MLET_WITH_CHAINS && op->rows != 0 && version < 2) {
         return MLET_FIELD(rows);
     }
     if (op->layer.shift_channels != 0 && MLET_IS(mlet_traits(op->code), SHIFT) && version < 3) {
         return MLET_FIELD(shift_channels);
     }
-    if (op->period != 1 && version < 4) {
+    if (MLET_WITH_INPUTS && op->period != 1 && version < 4) {
         return MLET_FIELD(period);
     }
     return op->group != 0 && version < 4 ? MLET_FIELD(group) : NULL;
@@ -378,7 +380,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
     const uint32_t traits = operator->traits;
     const bool two = MLET_IS(traits, TWO_INPUTS);
     if (weights != MLET_WEIGHTS_INT8 &&
-        !(weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
+        !(MLET_WITH_INT4 && weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
         return MLET_FIELD(weight_format);
     }
     if (output != model->input_count + index) {
@@ -461,7 +463,10 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
         {MLET_FIELD(header), 1, check_label_count},
         {MLET_FIELD(label), model->label_count, check_label},
     };
-    checker_t checker = {model, 0, 0};
+    // Nothing that runs here has a gigabyte of arrays: 32 bits are enough.
+    const uint32_t most = (UINT32_MAX - MLET_LIMIT_ARRAY_SPARE) / MLET_LIMIT_ARRAY_REUSE;
+    const uint32_t data_bytes = model->data_bytes < most ? model->data_bytes : most;
+    checker_t checker = {model, 0, data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE};
     model->cycle = 1;
     for (uint32_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
         for (uint16_t i = 0; i < lists[list].count; i++) {

@@ -221,7 +221,7 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
 
 mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x) {
-    if (frame == NULL || pixels == NULL || x == NULL) {
+    if (MLET_MISSING(frame) || MLET_MISSING(pixels) || MLET_MISSING(x)) {
         return MLET_E_ARGUMENT;
     }
     input_t input = {.shape = shape, .x = x};
@@ -231,17 +231,17 @@ mlet_status_t mlet_frame_to_tensor(
 
 mlet_status_t mlet_stream_frame(
     mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels) {
-    if (stream == NULL || frame == NULL || pixels == NULL) {
+    if (MLET_MISSING(stream) || MLET_MISSING(frame) || MLET_MISSING(pixels)) {
         return MLET_E_ARGUMENT;
     }
-    if (!mlet_stream_due(stream, input) || mlet_frame_has_nan(frame, pixels)) {
+    if ((MLET_WITH_INPUTS && !mlet_stream_due(stream, input)) || mlet_frame_has_nan(frame, pixels)) {
         return MLET_E_FRAME;
     }
     const mlet_model_t *model = stream->model;
     const mlet_normalization_t *n = mlet_model_normalization(model, input);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, input));
     input_t into = {n, tensor.shape, tensor.zero_point, mlet_stream_input(stream, input), NULL};
-    if (mlet_model_background_bytes(model, input) != 0) {
+    if (MLET_WITH_INT16 && mlet_model_background_bytes(model, input) != 0) {
         into.background = (void *)(stream->state + n->state_offset);
     }
     convert(frame, pixels, &into);

@@ -110,7 +110,7 @@ const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model, 
 
 uint32_t mlet_model_background_bytes(const mlet_model_t *model, uint16_t input) {
     const mlet_normalization_t *n = mlet_model_normalization(model, input);
-    if (n == NULL || n->kind != MLET_NORMALIZE_BACKGROUND) {
+    if (n == NULL || !mlet_is_background(n)) {
         return 0;
     }
     const uint8_t *tensor = mlet_tensor_record(model, mlet_model_input(model, input));

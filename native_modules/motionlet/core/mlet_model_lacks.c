@@ -34,6 +34,11 @@ const char *mlet_model_lacks(const mlet_model_t *model, mlet_error_t *error) {
     if (!MLET_WITH_INPUTS && model->input_count > 1) {
         return "a second input";
     }
+    *error = (mlet_error_t) {MLET_FIELD(input), 0, MLET_FIELD(period)};
+    if (!MLET_WITH_INPUTS && model->format_version >= 4 &&
+        mlet_read_u16(mlet_input_record(model, 0) + MLET_INPUT4_PERIOD) > 1) {
+        return "a period";
+    }
     for (uint16_t i = 0; !MLET_WITH_INT16 && i < model->input_count; i++) {
         *error = (mlet_error_t) {MLET_FIELD(input), i, MLET_FIELD(pixel_format)};
         if (mlet_model_pixel_format(model, i) == MLET_PIXELS_INT16) {

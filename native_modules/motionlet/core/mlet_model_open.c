@@ -6,7 +6,7 @@ mlet_status_t mlet_model_open(
     if (error == NULL) {
         error = &ignored;
     }
-    if (model == NULL || file == NULL) {
+    if (MLET_MISSING(model) || MLET_MISSING(file)) {
         return MLET_E_ARGUMENT;
     }
     if ((uintptr_t)file % MLET_ALIGN != 0) {

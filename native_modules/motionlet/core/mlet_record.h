@@ -45,6 +45,11 @@ static inline uint16_t mlet_op_period(const mlet_model_t *model, uint16_t index)
     return MLET_WITH_INPUTS ? mlet_read_u16(mlet_op_record(model, index) + MLET_OP_PERIOD) : 1;
 }
 
+// Whether it is of a kind that only some builds have.
+static inline bool mlet_is_background(const mlet_normalization_t *n) {
+    return MLET_WITH_INT16 && n->kind == MLET_NORMALIZE_BACKGROUND;
+}
+
 // Where a tensor lies in the arena.
 static inline uint32_t mlet_arena_offset(const mlet_model_t *model, uint16_t tensor) {
     return mlet_read_u32(mlet_tensor_record(model, tensor) + MLET_TENSOR_ARENA_OFFSET);

@@ -114,6 +114,20 @@ static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t coun
 
 #define m_malloc_maybe(bytes) m_realloc_maybe(NULL, bytes, false)
 
+// So that the text of one error serves all.
+#undef m_malloc
+#define m_malloc(bytes) allocate("object", bytes)
+#undef mp_obj_malloc_helper
+#define mp_obj_malloc_helper natmod_malloc_object
+
+static void *allocate(const char *who, size_t bytes);
+
+static void *natmod_malloc_object(size_t bytes, const mp_obj_type_t *type) {
+    mp_obj_base_t *object = m_malloc(bytes);
+    object->type = type;
+    return object;
+}
+
 // The largest block that can be had now, below `bytes`, which cannot.
 static size_t natmod_largest_free(size_t bytes) {
     size_t low = 0;
