@@ -71,8 +71,8 @@ def link(tools, arch, data, names, cut=(), without=()):
 
 
 def places(data, name, kind="STT_OBJECT"):
-    """Return [(section, first byte, bytes)]: where the constants, or functions, that C names `name` lie in an
-    ELF file's `data`. GCC adds to a name that several files have.
+    """Return [(section, first byte, bytes)]: where the constants that C names `name`, or functions,
+    lie in an ELF file's `data`. GCC adds to a name that several files have.
     """
     try:
         from elftools.elf.elffile import ELFFile

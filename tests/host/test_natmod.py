@@ -126,7 +126,9 @@ def runtime(tmp_path_factory):
     types = {
         "__mulsf3": (ctypes.c_float, ctypes.c_float, ctypes.c_float),
         "__floatsisf": (ctypes.c_float, ctypes.c_int32),
+        "natmod_times": (ctypes.c_float, ctypes.c_float, ctypes.c_int32),
         "__extendsfdf2": (ctypes.c_double, ctypes.c_float),
+        "__udivmodsi4": (ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32),
         "__ashldi3": (ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),
         "__ashrdi3": (ctypes.c_int64, ctypes.c_int64, ctypes.c_int),
     }
@@ -148,6 +150,25 @@ def test_arithmetic_of_floats_is_exact(runtime, a, b, integer):
     assert runtime["__mulsf3"](a, b) == product
     assert runtime["__floatsisf"](integer) == np.float32(integer)
     assert runtime["__extendsfdf2"](a) == a
+
+
+WORDS = st.integers(0, 2**32 - 1)
+
+
+@given(value=WORDS, divisor=WORDS.filter(bool) | st.integers(1, 999))
+@example(value=2**32 - 1, divisor=1)
+@example(value=2**32 - 1, divisor=2**32 - 1)
+def test_divisions_are_exact(runtime, value, divisor):
+    quotient, rest = divmod(value, divisor)
+    assert runtime["__udivmodsi4"](value, divisor) == rest << 32 | quotient
+
+
+@given(scale=FLOATS.filter(lambda x: x > 0), steps=st.integers(-255, 255))
+@example(scale=float(np.finfo(np.float32).max), steps=255)
+def test_a_score_is_rounded_as_a_float_is(runtime, scale, steps):
+    with np.errstate(over="ignore"):
+        expected = np.float32(scale) * np.float32(steps)
+    assert runtime["natmod_times"](scale, steps) == expected
 
 
 @given(value=st.integers(-(2**63), 2**63 - 1), count=st.integers(0, 63))

@@ -38,11 +38,15 @@ enum {
 };
 
 typedef struct {
+    #if MLET_WITH_KERNELS
+    uint32_t of; // the calls that take it: they are one of these
     char name[15];
+    #else
+    char name[7];
+    #endif
     uint8_t offset; // in call_t
     uint8_t kind;
     uint8_t count; // values; an integer given for two counts for both
-    uint32_t of; // the calls that take it: they are one of these
 } argument_t;
 
 enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
@@ -64,7 +68,11 @@ enum { OBJECT, INT8, UINT8, POSITIVE8, UINT16, POSITIVE16 };
 #define SCALED (WEIGHTED | MLET_TRAIT_SCALE | TWO)
 #define PASTS (MLET_TRAIT_SLOTS | KEEPS_CHANNELS | CONV3D)
 
-#define ARGUMENT(name, field, kind, count, of) {name, offsetof(call_t, field), kind, count, of}
+#if MLET_WITH_KERNELS
+#define ARGUMENT(name, field, kind, count, of) {of, name, offsetof(call_t, field), kind, count}
+#else
+#define ARGUMENT(name, field, kind, count, of) {name, offsetof(call_t, field), kind, count}
+#endif
 
 static const argument_t arguments[ARGUMENTS] = {
     [WIDTH] = ARGUMENT("width", frame.width, POSITIVE16, 1, FRAME),
@@ -125,6 +133,9 @@ static const char *call_name(uint8_t id) {
 }
 
 static bool takes(uint8_t id, size_t argument) {
+    #if !MLET_WITH_KERNELS
+    return true;
+    #else
     #define HAS(traits, trait) (((traits) & MLET_TRAIT_##trait) != 0)
     #define IS_OF(traits)                                                                \
         (OPERATOR | (traits)                                                             \
@@ -132,14 +143,13 @@ static bool takes(uint8_t id, size_t argument) {
             | (HAS(traits, CHANNELS) && !HAS(traits, SHIFT) ? KEEPS_CHANNELS : 0))
     #define CALL_IS(NAME, name, form) [CALL_##NAME] = IS_OF(MLET_TRAITS_##NAME),
     static const uint32_t is[CALLS] = {
-        #if MLET_WITH_KERNELS
         MLET_OPERATORS(CALL_IS)
         [CALL_CONV3D] = CONV3D,
         [CALL_RESIZE] = RESIZE,
-        #endif
         [CALL_STREAM] = STREAM,
     };
     return (arguments[argument].of & is[id]) != 0;
+    #endif
 }
 
 // Those before WIDTH have no default.
@@ -179,7 +189,7 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
         return;
     }
     call->given |= BIT(index);
-    if (argument->kind == OBJECT) {
+    if (MLET_WITH_KERNELS && argument->kind == OBJECT) {
         *(mp_obj_t *)(void *)at = value;
         return;
     }
@@ -188,16 +198,18 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
     if (mp_obj_is_type(value, &mp_type_tuple) || mp_obj_is_type(value, &mp_type_list)) {
         mp_obj_get_array(value, &n, &values);
     }
-    if (n != argument->count && (n != 1 || argument->count != 2)) {
+    if (n != argument->count && !(MLET_WITH_KERNELS && n == 1 && argument->count == 2)) {
         raise_count(call_name(id), argument->name, n, "values", argument->count);
     }
     const bool wide = argument->kind >= UINT16;
-    const bool positive = argument->kind == POSITIVE8 || argument->kind == POSITIVE16;
-    const mp_int_t min = argument->kind == INT8 ? -128 : positive ? 1 : 0;
-    const mp_int_t max = argument->kind == INT8 ? 127 : wide ? 65535 : 255;
+    const bool is_signed = MLET_WITH_KERNELS && argument->kind == INT8;
+    const bool positive =
+        argument->kind == POSITIVE16 || (MLET_WITH_KERNELS && argument->kind == POSITIVE8);
+    const mp_int_t min = is_signed ? -128 : positive ? 1 : 0;
+    const mp_int_t max = is_signed ? 127 : wide ? 65535 : 255;
     for (size_t i = 0; i < argument->count; i++) {
         const mp_int_t v = get_int(&mp_type_ValueError, call_name(id), argument->name,
-            values[n == 1 ? 0 : i], min, max);
+            values[MLET_WITH_KERNELS && n == 1 ? 0 : i], min, max);
         if (wide) {
             ((uint16_t *)(void *)at)[i] = (uint16_t)v;
         } else {

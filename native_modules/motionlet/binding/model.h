@@ -97,6 +97,8 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
 }
 #endif
 
+#define A_FORM "a layer of this form"
+
 static RAISES void raise_lacks(const char *record, unsigned index, const char *what) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
@@ -105,20 +107,22 @@ static RAISES void raise_lacks(const char *record, unsigned index, const char *w
 }
 
 static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
-    const char *record = mlet_field_name(error->record), *field = mlet_field_name(error->field);
-    if (strcmp(field, "format_version") == 0) {
+    char rooms[2][MLET_FIELD_ROOM];
+    const char *record = mlet_field_name(error->record, rooms[0]);
+    const char *field = mlet_field_name(error->field, rooms[1]);
+    if (MLET_IS_FIELD(error->field, format_version)) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model format %u, this firmware reads %u"),
             file[MLET_HEADER_FORMAT_VERSION] + 256u * file[MLET_HEADER_FORMAT_VERSION + 1],
             MLET_FORMAT_VERSION);
     }
-    if (strcmp(field, "target") == 0) {
+    if (MLET_IS_FIELD(error->field, target)) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
             target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
             target_name(MLET_TARGET));
     }
-    if (strcmp(record, "header") == 0) {
+    if (MLET_IS_FIELD(error->record, header)) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
     }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: %s %u: %s"),
@@ -149,8 +153,10 @@ static mp_obj_t model_make_new(
         status = mlet_model_open(&self->model, usable, bytes, &error);
     }
     if (status == MLET_E_BUILD) {
-        const char *what = mlet_model_lacks(&self->model, &error);
-        raise_lacks(mlet_field_name(error.record), error.index, what);
+        mlet_error_t again;
+        const char *what = mlet_model_lacks(&self->model, &again);
+        char room[MLET_FIELD_ROOM];
+        raise_lacks(mlet_field_name(error.record, room), error.index, what == NULL ? A_FORM : what);
     }
     if (status != MLET_OK) {
         raise_model(&error, usable);

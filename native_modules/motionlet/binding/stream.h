@@ -159,7 +159,7 @@ mlet_status_t natmod_has_parts(void);
 static void natmod_try(mlet_stream_t *stream) {
     if (natmod_has_parts() != MLET_OK) {
         if (mlet_stream_run(stream, NULL, NULL) != MLET_OK) {
-            raise_lacks("op", stream->op, "a layer of this form");
+            raise_lacks("op", stream->op, A_FORM);
         }
         mlet_stream_reset(stream);
     }
@@ -363,6 +363,14 @@ static mp_obj_t stream_argmax(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(stream_argmax_obj, stream_argmax);
 
+static float times(float scale, int32_t steps) {
+    #if MICROPY_ENABLE_DYNRUNTIME && defined(__ARM_ARCH_6M__)
+    return natmod_times(scale, steps);
+    #else
+    return scale * (float)steps;
+    #endif
+}
+
 static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     const mlet_model_t *model = stream_model(self);
@@ -384,7 +392,7 @@ static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
         result = mp_obj_new_list(count, NULL);
     }
     for (size_t i = 0; i < count; i++) {
-        const float score = tensor.scale * (float)(values[i] - tensor.zero_point);
+        const float score = times(tensor.scale, values[i] - tensor.zero_point);
         if (floats != NULL) {
             memcpy(&floats[i], &score, sizeof(score)); // a memoryview may be unaligned
         } else {

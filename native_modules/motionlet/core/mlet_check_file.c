@@ -6,6 +6,7 @@
 // What is known of the records before the one that is checked.
 typedef struct checker {
     mlet_model_t *model;
+    mlet_status_t status; // of the arrays of an op
     uint32_t state_end;   // where their regions in the state end
     uint32_t array_bytes; // that arrays may still have, those counted again that several ops share
 } checker_t;
@@ -16,6 +17,16 @@ typedef struct checker {
 static bool is_rate(const uint8_t *p) {
     return mlet_read_u32(p) < 0x7f800000;
 }
+
+// Runs of fields that lie in a model as they lie in the header.
+enum {
+    COUNTS_RUN = MLET_RUN_BYTES(mlet_model_t, tensor_count, label_count),
+    BYTES_RUN = MLET_RUN_BYTES(mlet_model_t, data_bytes, state_bytes),
+};
+typedef char counts_run_is_of_a_file[
+    COUNTS_RUN == MLET_HEADER_RESERVED0 - MLET_HEADER_TENSOR_COUNT ? 1 : -1];
+typedef char bytes_run_is_of_a_file[
+    BYTES_RUN == MLET_HEADER_NORMALIZATION_OFFSET - MLET_HEADER_DATA_BYTES ? 1 : -1];
 
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
@@ -73,14 +84,8 @@ static const char *check_header(mlet_model_t *model) {
             return counts[i].field;
         }
     }
-    model->tensor_count = mlet_read_u16(file + MLET_HEADER_TENSOR_COUNT);
-    model->op_count = mlet_read_u16(file + MLET_HEADER_OP_COUNT);
-    model->input_count = mlet_read_u16(file + MLET_HEADER_INPUT_COUNT);
-    model->output_count = mlet_read_u16(file + MLET_HEADER_OUTPUT_COUNT);
-    model->label_count = mlet_read_u16(file + MLET_HEADER_LABEL_COUNT);
-    model->data_bytes = mlet_read_u32(file + MLET_HEADER_DATA_BYTES);
-    model->arena_bytes = mlet_read_u32(file + MLET_HEADER_ARENA_BYTES);
-    model->state_bytes = mlet_read_u32(file + MLET_HEADER_STATE_BYTES);
+    memcpy(&model->tensor_count, file + MLET_HEADER_TENSOR_COUNT, COUNTS_RUN);
+    memcpy(&model->data_bytes, file + MLET_HEADER_DATA_BYTES, BYTES_RUN);
     if (model->arena_bytes > MLET_LIMIT_MAX_ARENA_BYTES) {
         return MLET_FIELD(arena_bytes);
     }
@@ -317,7 +322,7 @@ static const char *check_arrays(
     checker->array_bytes -= bytes;
     mlet_point_to_arrays(model, index, layer);
     const char *field = NULL;
-    kernels->check_arrays(code, layer, &field);
+    checker->status = kernels->check_arrays(code, layer, &field);
     return field;
 }
 
@@ -450,29 +455,35 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
     if (mlet_model_lacks(model, error) != NULL) {
         return MLET_E_BUILD;
     }
-    const struct {
+    #define COUNT(name) offsetof(mlet_model_t, name##_count)
+    static const struct {
         const char *record;
-        uint16_t count;
         const char *(*check)(checker_t *, uint16_t);
+        uint8_t count; // where it is in mlet_model_t; 0: 1
     } lists[] = {
-        {MLET_FIELD(tensor), model->tensor_count, check_tensor},
-        {MLET_FIELD(input), model->input_count, check_input},
-        {MLET_FIELD(normalization), model->input_count, check_normalization},
-        {MLET_FIELD(output), model->output_count, check_output},
-        {MLET_FIELD(op), model->op_count, check_op},
-        {MLET_FIELD(header), 1, check_label_count},
-        {MLET_FIELD(label), model->label_count, check_label},
+        {MLET_FIELD(tensor), check_tensor, COUNT(tensor)},
+        {MLET_FIELD(input), check_input, COUNT(input)},
+        {MLET_FIELD(normalization), check_normalization, COUNT(input)},
+        {MLET_FIELD(output), check_output, COUNT(output)},
+        {MLET_FIELD(op), check_op, COUNT(op)},
+        {MLET_FIELD(header), check_label_count, 0},
+        {MLET_FIELD(label), check_label, COUNT(label)},
     };
     // Nothing that runs here has a gigabyte of arrays: 32 bits are enough.
     const uint32_t most = (UINT32_MAX - MLET_LIMIT_ARRAY_SPARE) / MLET_LIMIT_ARRAY_REUSE;
     const uint32_t data_bytes = model->data_bytes < most ? model->data_bytes : most;
-    checker_t checker = {model, 0, data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE};
+    checker_t checker = {model, MLET_OK, 0, data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE};
     model->cycle = 1;
     for (uint32_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
-        for (uint16_t i = 0; i < lists[list].count; i++) {
+        uint16_t count = 1;
+        if (lists[list].count != 0) {
+            memcpy(&count, (uint8_t *)model + lists[list].count, sizeof(count));
+        }
+        for (uint16_t i = 0; i < count; i++) {
             field = lists[list].check(&checker, i);
             if (field != NULL) {
-                return mlet_wrong(error, lists[list].record, i, field);
+                const mlet_status_t wrong = mlet_wrong(error, lists[list].record, i, field);
+                return checker.status == MLET_E_BUILD ? MLET_E_BUILD : wrong;
             }
         }
     }

@@ -186,17 +186,18 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
                                                        frame->format == MLET_FRAME_YUV422);
     // Down, a source row has shape.height units and an output row crop_height; across likewise.
     for (uint32_t k = 0; k < shape.height; k++) {
+        const uint32_t first_line = k * crop_height / shape.height;
+        uint32_t first = 0, first_end = shape.width; // the first pixel of an output, and where it ends
         for (uint32_t j = 0; j < shape.width; j++) {
             uint32_t sums[3] = {area / 2, area / 2, area / 2}, value[3];
             uint32_t top = k * crop_height;
-            const uint32_t bottom = top + crop_height, first = j * crop_width / shape.width;
-            for (uint32_t line = top / shape.height; top < bottom; line++) {
+            const uint32_t bottom = top + crop_height, right = (j + 1) * crop_width;
+            for (uint32_t line = first_line; top < bottom; line++) {
                 const uint32_t line_end = least((line + 1) * shape.height, bottom);
                 const uint32_t rows = line_end - top;
                 top = line_end;
                 const uint8_t *pixel = pixels + (origin + line * frame->width + first) * step;
-                uint32_t left = j * crop_width, pixel_end = (first + 1) * shape.width;
-                const uint32_t right = left + crop_width;
+                uint32_t left = right - crop_width, pixel_end = first_end;
                 while (left < right) {
                     const uint32_t end = least(pixel_end, right), weight = rows * (end - left);
                     if (first_byte) {
@@ -214,6 +215,9 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
             }
             for (uint32_t c = 0; c < shape.channels; c++) {
                 append(input, (int32_t)(sums[c] / area) - bias);
+            }
+            for (; first_end <= right; first_end += shape.width) {
+                first++;
             }
         }
     }

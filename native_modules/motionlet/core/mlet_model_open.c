@@ -3,7 +3,7 @@
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error) {
     mlet_error_t ignored;
-    if (error == NULL) {
+    if (MLET_MISSING(error)) {
         error = &ignored;
     }
     if (MLET_MISSING(model) || MLET_MISSING(file)) {

@@ -2,15 +2,15 @@
 // no frame. So a native module that is made for models goes without those that these do not take
 // (host_sdk/board/native_module.py); there, what is called in a part's place gives MLET_E_BUILD.
 //
-// A part is a function that returns a status. MLET_PART goes before its definition, MLET_TAKE(its
+// A part is a function that returns a status, or that runs only where one did. MLET_PART goes before its definition, MLET_TAKE(its
 // name) into it.
 #ifndef MLET_PART_H
 #define MLET_PART_H
 
 #define MLET_PARTS(X) \
-    X(m0_conv2d_direct) X(m0_depthwise2d_direct) X(m0_depthwise2d_taps) X(m0_keep_shifted) \
-    X(m0_matmul_one) X(m0_mean_bytes) X(m0_pointwise_tiny) X(m0_temporal_many) \
-    X(m0_temporal_plain)
+    X(m0_conv2d_direct) X(m0_depthwise2d_direct) X(m0_depthwise2d_taps) X(m0_exact) \
+    X(m0_keep_shifted) X(m0_matmul_exact) X(m0_matmul_one) X(m0_mean_bytes) \
+    X(m0_pointwise_tiny) X(m0_requantize) X(m0_temporal_many) X(m0_temporal_plain)
 
 #ifdef MLET_LINKED_IN_PARTS
 #define MLET_PART __attribute__((noipa))

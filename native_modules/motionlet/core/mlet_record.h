@@ -7,6 +7,10 @@
 
 #include "mlet.h"
 
+// From one field of a struct to another, both counted.
+#define MLET_RUN_BYTES(type, from, to) \
+    (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
+
 // Fields lie on multiples of their size, in a file that lies on a multiple of 16: one load each.
 static inline uint16_t mlet_read_u16(const uint8_t *p) {
     uint16_t value;

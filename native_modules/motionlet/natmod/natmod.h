@@ -29,6 +29,15 @@ struct {
 
 #define mp_type_memoryview (*firmware.types[TYPE_memoryview]) // also in objarray.h
 
+#ifdef __ARM_ARCH_6M__
+// A call is smaller than its address.
+#include "py/nativeglue.h"
+
+__attribute__((const, noinline)) static const mp_fun_table_t *natmod_table(void) {
+    return &mp_fun_table;
+}
+#define mp_fun_table (*natmod_table())
+#endif
 #include "py/dynruntime.h"
 #include "py/objarray.h"
 #include "py/objtuple.h"
@@ -53,6 +62,8 @@ struct {
 #define mp_type_TypeError EXCEPTION(TYPE_TypeError)
 #define mp_type_ValueError EXCEPTION(TYPE_ValueError)
 
+
+float natmod_times(float factor, int32_t steps); // runtime.c
 
 static mp_obj_t natmod_attribute(qstr module, qstr name) {
     return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);

@@ -1,4 +1,5 @@
 #include "m0_mean.h"
+#include "m0.h"
 #include "m0_requantize.h"
 #include "mlet_count.h"
 #include "mlet_part.h"
@@ -31,6 +32,9 @@ MLET_PART mlet_status_t m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer,
         MLET_TAKE(m0_mean_bytes);
     }
     const int32_t zeros = -(job->rows * job->columns + (job->present != NULL)) * layer->in_zero;
+    if (job->shift == 0 && m0_exact() != MLET_OK) {
+        return MLET_E_BUILD;
+    }
     MLET_COUNT(mean_calls, 1);
     MLET_COUNT(mean_bytes, job->count);
     MLET_COUNT(mean_byte_rows, job->count * (uint32_t)job->rows);
