@@ -19,7 +19,7 @@ from host_sdk.cli.common import (
     progress_bar,
     read_model,
 )
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, on_one_line, printable
 from host_sdk.files import make_folder, write
 
 
@@ -120,7 +120,7 @@ def _ensure_module(device, may_install, graph):
         return
     if may_install is None and sys.stdin.isatty():
         question = f"{device.name} has no module motionlet. Install it now?"
-        may_install = click.confirm(question, err=True)
+        may_install = click.confirm(printable(question), err=True)
     if may_install:
         _install(device, models=[graph])
 
@@ -157,7 +157,9 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     else:
-        console.print(f'{done.bytes:,} bytes on {done.device}: motionlet.load("{done.path}")')
+        console.print(
+            f"{done.bytes:,} bytes on {done.device}: motionlet.load({json.dumps(done.path)})"
+        )
 
 
 def _clip(path, graph, frames, given=None):
@@ -324,7 +326,9 @@ def run(model, spec, clip, frames, path, as_json):
                 fields = {"frame": index, "label": answer, "logits": logits}
                 print(json.dumps({**fields, "microseconds": microseconds}), flush=True)
             else:
-                console.print(f"frame {index:3}  {microseconds / 1000:8.2f} ms  {answer}")
+                console.print(
+                    f"frame {index:3}  {microseconds / 1000:8.2f} ms  {on_one_line(answer)}"
+                )
 
 
 @click.command()

@@ -6,15 +6,15 @@
 #include <string.h>
 
 #ifdef __ARM_EABI__
-#define NAMED(name) __asm__(#name)
+#define NATMOD_NAMED(name) __asm__(#name)
 #else
-#define NAMED(name)
+#define NATMOD_NAMED(name)
 #endif
 
-double __extendsfdf2(float value) NAMED(__aeabi_f2d);
-float __floatsisf(int32_t value) NAMED(__aeabi_i2f);
-float __mulsf3(float a, float b) NAMED(__aeabi_fmul);
-uint64_t __udivmodsi4(uint32_t value, uint32_t divisor) NAMED(__aeabi_uidivmod);
+double __extendsfdf2(float value) NATMOD_NAMED(__aeabi_f2d);
+float __floatsisf(int32_t value) NATMOD_NAMED(__aeabi_i2f);
+float __mulsf3(float a, float b) NATMOD_NAMED(__aeabi_fmul);
+uint64_t __udivmodsi4(uint32_t value, uint32_t divisor) NATMOD_NAMED(__aeabi_uidivmod);
 
 // The quotient, and above it the rest. Quick where the quotient is small, as that of a sum of pixels
 // is; nothing here divides by 0.
