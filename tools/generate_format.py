@@ -147,8 +147,8 @@ def packed_fields_text():
     packed = bits.to_bytes((5 * len(letters) + 7) // 8 + 1, "little")  # they are read in twos
     rows = [packed[at : at + 16] for at in range(0, len(packed), 16)]
     lines = [
-        "// The names of mlet_field.h one behind another, five bits to a letter from the lowest on: 0",
-        "// ends a name, then come a to z, _ and 0 to 3.",
+        "// The names of mlet_field.h one behind another, five bits to a letter from the lowest",
+        "// on: 0 ends a name, then come a to z, _ and 0 to 3.",
         "// Written by tools/generate_format.py; do not edit.",
         "static const uint8_t packed_fields[] = {",
         *("    " + ", ".join(f"{byte:#04x}" for byte in row) + "," for row in rows),

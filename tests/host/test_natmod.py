@@ -410,6 +410,37 @@ def test_a_module_made_for_a_model_runs_it_on_a_stock_pico(stock_firmware, make_
         answers_as_golden(pico, graph)
 
 
+EXACT = frozenset({"m0_exact", "m0_matmul_exact", "m0_requantize"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parts", "op"), [(frozenset(), 0), (EXACT, 1)])
+def test_what_takes_a_part_that_is_left_out_is_refused(
+    parts, op, stock_firmware, make_vectors, tmp_path
+):
+    """The arrays tell of some parts, so loading does; a stream tells of the others."""
+    net = make_vectors.Builder(7, (2, 2, 4), [], "raw")
+    options = {"kernel": (3, 3), "padding": (1, 1)}
+    last = net.add("conv2d", [0], (2, 2, 16), **options)
+    last = net.add("conv2d", [last], (1, 1, 8), stride=(2, 2), kernel=(2, 2))
+    graph = net.finish(net.add("dense", [last], (1, 1, 4)))
+    model = pack_for(graph, "cortex_m0plus", chains=False)
+    wanted = native_module.Selection(frozenset({"conv2d", "dense"}), frozenset(), parts)
+    module = native_module.link("armv6m", wanted).mpy
+    files = {f"/lib/{install.MODULE}": module, "/model.mlet": model}
+    littlefs_image(files, tmp_path / "lfs")
+    options = {"flash": tmp_path / "flash", "littlefs": tmp_path / "lfs"}
+    with open_device("virtual", board="RPI_PICO", **options) as pico:
+        pico.exec(
+            "import _motionlet\nload = lambda: _motionlet.Model(open('/model.mlet', 'rb').read())"
+        )
+        message = rf"ValueError: op {op}: a layer of this form is not in this build"
+        if parts:
+            pico.exec("model = load()")
+        with pytest.raises(DeviceError, match=message):
+            pico.exec("model.stream()" if parts else "load()")
+
+
 # Installing
 
 

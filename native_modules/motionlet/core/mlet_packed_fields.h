@@ -1,5 +1,5 @@
-// The names of mlet_field.h one behind another, five bits to a letter from the lowest on: 0
-// ends a name, then come a to z, _ and 0 to 3.
+// The names of mlet_field.h one behind another, five bits to a letter from the lowest
+// on: 0 ends a name, then come a to z, _ and 0 to 3.
 // Written by tools/generate_format.py; do not edit.
 static const uint8_t packed_fields[] = {
     0x61, 0xd0, 0xdd, 0x92, 0x03, 0x41, 0x16, 0x17, 0xb6, 0xc8, 0xb4, 0x4c, 0x10, 0x64, 0x71, 0x61,
