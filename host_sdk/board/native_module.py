@@ -115,15 +115,15 @@ def _listed(words):
 def made_for(graphs, arch, base=NOTHING):
     """Return `base` with what these models need besides on `arch`.
 
-    It gets chains only where they save more of a stream's memory than their code takes.
+    It gets chains only where they save more of a stream's memory than their code takes; then with
+    all parts of kernels, since ops may run in bands of rows, too, which may take others.
     """
     target = target_of(arch)
     without = base.with_all(graphs)
     whole = [plan_for(graph, target, chains=False) for graph in graphs]
     by_row = [plan_for(graph, target) for graph in graphs]
     without = _with_parts(without, target, whole)
-    chained = without.having(without.groups | {"chains"})
-    chained = _with_parts(chained, target, by_row)
+    chained = replace(without.having(without.groups | {"chains"}), parts=None)
     if chained.groups == without.groups:
         return chained
     saved = [a.stream_bytes - b.stream_bytes for (_, a), (_, b) in zip(whole, by_row, strict=True)]

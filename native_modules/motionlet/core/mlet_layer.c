@@ -13,11 +13,11 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
-// Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
-// 0 for an op without weights. Its shapes are checked, so it is below 2^32: no axis is longer than
-// MLET_LIMIT_MAX_DIM, no vector than MLET_LIMIT_MAX_TENSOR_BYTES.
-static uint32_t taps(uint32_t traits, const mlet_layer_t *layer) {
-    uint32_t count = MLET_IS(traits, WEIGHTS);
+// Elements that one output is made of, of a layer whose kernel is not yet checked. Its shapes are, so
+// it is below 2^32: no axis is longer than MLET_LIMIT_MAX_DIM, no vector than
+// MLET_LIMIT_MAX_TENSOR_BYTES.
+static uint32_t reads(uint32_t traits, const mlet_layer_t *layer) {
+    uint32_t count = 1;
     if (MLET_IS(traits, WINDOW)) {
         count *= (uint32_t)layer->kernel_h * layer->kernel_w;
     }
@@ -31,6 +31,11 @@ static uint32_t taps(uint32_t traits, const mlet_layer_t *layer) {
         count *= layer->in.channels;
     }
     return count;
+}
+
+// Products in one accumulator of an op with weights; 0 for one without.
+static uint32_t taps(uint32_t traits, const mlet_layer_t *layer) {
+    return MLET_IS(traits, WEIGHTS) ? reads(traits, layer) : 0;
 }
 
 // Frames from one slot to the next that an op takes. Only weights can leave out some.
@@ -126,6 +131,10 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
 
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
     return taps(mlet_traits(code), layer);
+}
+
+uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
+    return (uint64_t)mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
