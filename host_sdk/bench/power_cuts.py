@@ -477,7 +477,7 @@ def used_up():
 # torn: ways to tear each step; bits: moments within each program; turns: models one after another;
 # images: random ones beside the three; again: cuts from which the same change is tried again.
 SHORT = {"torn": 1, "bits": 4, "turns": 2, "images": 0, "again": 1}
-FULL = {"torn": 3, "bits": 24, "turns": 40, "images": 8, "again": 4}
+FULL = {"torn": 3, "bits": 16, "turns": 40, "images": 4, "again": 2}
 
 
 def measure(effort=None):
