@@ -11,7 +11,7 @@ uint32_t mlet_stream_bytes(const mlet_model_t *model) {
 
 mlet_status_t mlet_stream_init(
     mlet_stream_t *stream, const mlet_model_t *model, void *memory, uint32_t bytes) {
-    if (stream == NULL || model == NULL || memory == NULL) {
+    if (MLET_MISSING(stream) || MLET_MISSING(model) || MLET_MISSING(memory)) {
         return MLET_E_ARGUMENT;
     }
     if ((uintptr_t)memory % MLET_ALIGN != 0 || bytes < mlet_stream_bytes(model)) {
@@ -31,7 +31,7 @@ mlet_status_t mlet_stream_init(
 void mlet_stream_reset(mlet_stream_t *stream) {
     const mlet_model_t *model = stream->model;
     stream->frame = 0;
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; MLET_WITH_INT16 && i < model->input_count; i++) {
         const uint32_t background = mlet_model_background_bytes(model, i);
         if (background != 0) {
             const mlet_normalization_t *n = mlet_model_normalization(model, i);
@@ -47,7 +47,7 @@ void mlet_stream_reset(mlet_stream_t *stream) {
 
 // Whether what runs once in `period` frames does so at the next one.
 static bool is_due(const mlet_stream_t *stream, uint16_t period) {
-    return period == 1 || stream->frame % period == 0;
+    return !MLET_WITH_INPUTS || period == 1 || stream->frame % period == 0;
 }
 
 bool mlet_stream_due(const mlet_stream_t *stream, uint16_t input) {
@@ -165,7 +165,7 @@ static mlet_status_t run_op(
 }
 
 mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context) {
-    if (stream == NULL) {
+    if (MLET_MISSING(stream)) {
         return MLET_E_ARGUMENT;
     }
     const mlet_model_t *model = stream->model;
