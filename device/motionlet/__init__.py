@@ -3,12 +3,28 @@
 The documentation of every name is in __init__.pyi, so that it costs no flash here.
 """
 
+import _motionlet
 from _motionlet import *  # noqa: F403 the kernels, Model, Stream, FrameRing, constants
 
 
-def load(path, in_ram=False):
+def _poll(feed):
     try:
-        with open(path, "rb") as file:
+        if feed:
+            feed()
+        return None  # here, since leaving the block is where Ctrl-C comes, too
+    except BaseException as error:
+        return error
+
+
+try:
+    _motionlet._poll = _poll  # a native module cannot see what waits; a jump of Python's looks
+except AttributeError:
+    pass  # a firmware can
+
+
+def load(path, in_ram=False, slow=False):
+    try:
+        with _open(path) as file:
             try:
                 data = None if in_ram else memoryview(file)
             except TypeError:
@@ -18,7 +34,7 @@ def load(path, in_ram=False):
     except OSError as error:
         raise OSError(error.errno, path) from None
     try:
-        return Model(data, path)  # noqa: F405
+        return Model(data, path, slow)  # noqa: F405
     except ValueError as error:
         raise ValueError("{}: {}".format(path, error)) from None
 
@@ -27,13 +43,13 @@ def _open(path):
     try:
         return open(path, "rb")
     except OSError as error:
-        reason = error.errno
+        missing = error
     try:
         from .mend import open_left
 
         return open_left(path)
     except (ImportError, AttributeError, OSError):
-        raise OSError(reason, path) from None
+        raise missing from None
 
 
 def _read(file, path):

@@ -9,18 +9,20 @@ import zlib
 
 from host_sdk import paths
 from host_sdk.board import rom_update, romfs
-from host_sdk.board.rom_update import BLOCK
+from host_sdk.board.rom_update import BLOCK, COPY
 from host_sdk.errors import DeviceError, MotionletError
 
 PAGE = 256  # bytes programmed at once
-COPY = "/_mlet_romfs"  # of the first block: as in device/motionlet/mend.py
 
 OPEN = """
 try:
     import vfs
     _rom = vfs.rom_ioctl(2, 0) if hasattr(vfs, 'rom_ioctl') else None
     _size = 0 if _rom is None or isinstance(_rom, int) else len(memoryview(_rom))
-    if _size and not hasattr(_rom, 'writeblocks'):
+    # Bits are cleared in what was programmed before: not where that is encrypted.
+    if not hasattr(_rom, 'writeblocks') or _rom.ioctl(5, 0) != 4096:
+        _size = 0
+    elif hasattr(_rom, 'info') and _rom.info()[5]:
         _size = 0
 except ImportError:
     _size = 0

@@ -27,6 +27,7 @@ from host_sdk.board.romfs import (
 from host_sdk.errors import MotionletError
 
 BLOCK = 4096  # bytes erased at once
+COPY = "/_mlet_romfs"  # the file that the first block is in meanwhile: device/motionlet/mend.py
 SLOT = 16
 SLOTS = BLOCK // SLOT - 2  # between the header and the jump that is taken where no other is
 JUMP_BYTES = 1 + LENGTH_BYTES

@@ -140,6 +140,16 @@ class Graph:
         return round(sum(self.macs(op) / op.period for op in self.ops))
 
     @property
+    def most_macs(self):
+        """What `MACS_LIMIT` bounds: those of a frame at which all ops run, and what others read."""
+        total = 0
+        for op in self.ops:
+            out = self.tensors[op.output]
+            taps = op.frames * op.kernel[0] * op.kernel[1]
+            total += self.macs(op) or out.size * taps
+        return total
+
+    @property
     def reach(self):
         """How many frames an answer may depend on, the newest included.
 

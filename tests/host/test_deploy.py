@@ -11,7 +11,7 @@ from host_sdk.board import rom_update
 from host_sdk.board.deploy import deploy, remove_model
 from host_sdk.board.devices import open_device
 from host_sdk.board.remote import Remote, RemoteStream, require_module
-from host_sdk.board.rom import COPY
+from host_sdk.board.rom_update import COPY
 from host_sdk.board.romfs import build_romfs
 from host_sdk.board.verify import NativeTarget, verify
 from host_sdk.errors import DeviceError, MotionletError
@@ -170,7 +170,9 @@ def test_the_first_block_of_a_rom_is_written_anew_and_mended(virtual_pico, tiny,
     """When another layout is taken over; and by load, when power failed meanwhile."""
     device = virtual_pico
     files = {"model.mlet": b"old", "lib/kept.py": b"kept = 1\n", "kept": bytes(5000)}
+    device.write_file(COPY, b"of an earlier one")
     device.write_romfs(build_romfs(files, 4096))
+    assert COPY[1:] not in device.eval("__import__('os').listdir('/')")
     path = deploy(device, tiny[1], "model.mlet").path
     assert is_whole(device, path, tiny)
     size = device.romfs_bytes()

@@ -4,12 +4,14 @@ import contextlib
 
 import pytest
 
+from host_sdk import paths
 from host_sdk.bench import power_cuts
 from host_sdk.bench.power_cuts import MODEL, SHORT, Count, FlashDevice, Judge, deploying, model
-from host_sdk.board import rom
 from host_sdk.board.deploy import deploy, remove_model
 from host_sdk.board.remote import Remote
 from host_sdk.board.rom import Rom
+from host_sdk.board.rom_update import COPY
+from host_sdk.board.romfs import MAGIC
 from host_sdk.errors import DeviceError, MotionletError
 
 ROM_MODEL = f"/rom/{MODEL}"
@@ -80,13 +82,20 @@ def test_load_mends_a_rom_that_lost_its_first_block(flash_device):
 
 def test_a_copy_that_is_no_longer_wanted_does_no_harm(flash_device):
     device = flash_device("littlefs")
-    device.write_file(rom.COPY, bytes(4096))
+    device.write_file(COPY, bytes(4096))
     deploy(device, model(1), MODEL, "rom")
     assert device.eval("os.listdir('/')") == ["rom"]
-    device.write_file(rom.COPY, bytes(4096))
+    device.write_file(COPY, bytes(4096))
     with pytest.raises(DeviceError, match="ENOENT"):
         loads(device, "/rom/none.mlet")
     assert loads(device, ROM_MODEL) == "1"
+
+
+def test_laptop_and_device_mean_the_same():
+    names = {}
+    source = (paths.data("device") / "motionlet/mend.py").read_text(encoding="utf-8")
+    exec(source.split("def ")[0].replace("import vfs", ""), names)
+    assert (names["COPY"], names["MAGIC"]) == (COPY, MAGIC)
 
 
 def test_a_file_that_is_not_there_is_named(flash_device):

@@ -12,6 +12,7 @@ import binascii
 import contextlib
 import posixpath
 
+from host_sdk.board.rom_update import COPY
 from host_sdk.board.romfs import MAGIC
 from host_sdk.errors import DeviceError, MotionletError
 
@@ -92,12 +93,14 @@ if hasattr(_mlet_rom, "writeblocks"):
 else:
     print(0, 0)
 """
-_ROMFS_OPEN = """\
+_ROMFS_OPEN = f"""\
+import os
 from binascii import a2b_base64, crc32
-try:
-    vfs.umount("/rom")
-except OSError:
-    pass
+for _mlet_call, _mlet_path in ((vfs.umount, "/rom"), (os.remove, {COPY!r})):
+    try:
+        _mlet_call(_mlet_path)
+    except OSError:
+        pass
 """
 _ROMFS_CHECK = """\
 _mlet_crc = 0
