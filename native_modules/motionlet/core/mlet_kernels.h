@@ -103,6 +103,9 @@ typedef struct mlet_buffers {
 mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
     mlet_buffers_t *buffers);
 
+// mlet_layer_macs() of a checked layer, or 2^32 - 1 if there are more: for the runner, it is quick.
+uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer);
+
 // How many input rows an op needs at once to make one row of output.
 int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer);
 
