@@ -393,9 +393,10 @@ def test_a_text_begins_with_a_character(loader, models):
             patched = bytearray(spoilt)
             struct.pack_into("<H", patched, at, offset)
             python, c = same(loader, sealed(patched))
-            inside = offset in (3, 5, 6, 8, 9, 10)
+            wrong = offset in (3, 5, 6, 8, 9, 10)
+            wrong |= record == "tensor" and offset in (0, 11)  # an input without a name
             assert python == c
-            assert (c == (record, 0, field)) == inside, offset
+            assert (c == (record, 0, field)) == wrong, offset
 
 
 def test_memory_that_is_not_aligned(models):

@@ -14,9 +14,9 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
 }
 
 // Elements that one output is made of, of a layer whose kernel is not yet checked, but its shapes
-// are. Below 2^40.
-static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
-    uint32_t taps = 1, depth = 1; // at most 65535 and 2^24: 32 bits are quick
+// are. Below 2^28: no operator has both a window and all of a map.
+static uint32_t reads(uint32_t traits, const mlet_layer_t *layer) {
+    uint32_t taps = 1, depth = 1;
     if (MLET_IS(traits, WINDOW)) {
         taps = (uint32_t)layer->kernel_h * layer->kernel_w;
     }
@@ -29,7 +29,7 @@ static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
     if (MLET_IS(traits, ROWS)) {
         depth *= layer->in.channels;
     }
-    return (uint64_t)taps * depth;
+    return taps * depth;
 }
 
 // Products in one accumulator of an op with weights; 0 for one without.
@@ -138,7 +138,7 @@ uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
 
 uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t outputs = mlet_shape_bytes(layer->out);
-    const uint32_t each = (uint32_t)reads(mlet_traits(code), layer); // at most 65535
+    const uint32_t each = reads(mlet_traits(code), layer); // at most 65535
     return outputs >> 16 != 0 && (outputs >> 8) * each >> 24 != 0 ? UINT32_MAX : outputs * each;
 }
 
