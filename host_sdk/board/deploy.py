@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass
 
 from host_sdk.board import native_module, rom_update, romfs
+from host_sdk.board.devices.base import MOST_ROMFS_BYTES
 from host_sdk.board.remote import Remote, require_module
 from host_sdk.errors import MotionletError
 from host_sdk.format.mlet import ALIGN, TARGETS
@@ -62,7 +63,7 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
             f"the model has format {version}, {device.name} reads {reads}: update its firmware"
         )
     remote = Remote(device)
-    rom_bytes = remote.json(OPEN_ROM)
+    rom_bytes = remote.json(OPEN_ROM, range(MOST_ROMFS_BYTES))
     if where == "rom" and not rom_bytes:
         raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
     to_rom = rom_bytes > 0 and where != "files"

@@ -20,7 +20,7 @@ from host_sdk.cli import (
     quantize,
     training,
 )
-from host_sdk.cli.common import messages
+from host_sdk.cli.common import Group, messages
 from host_sdk.errors import MotionletError
 
 GROUPS = {
@@ -56,7 +56,7 @@ click.rich_click.COMMAND_GROUPS = {
 }
 
 
-class Commands(click.RichGroup):
+class Commands(Group):
     """Prints a MotionletError, or that memory is out, as one line and exits with 1."""
 
     def main(self, *arguments, **given):

@@ -11,6 +11,7 @@ from host_sdk.cli.common import (
     build_firmware,
     console,
     json_option,
+    limit_options,
     out_option,
     progress_stages,
     run_argument,
@@ -22,6 +23,7 @@ from host_sdk.cli.common import (
 @run_argument
 @click.option("--clips", type=int, help="Of the test split; default: all.")
 @click.option("--device", "spec", metavar="DEVICE", help=f"Run a sample there too: {DEVICE_HELP}.")
+@limit_options
 @click.option("--sample", default=3, show_default=True, help="Test clips that the device gets.")
 @click.option(
     "--background",
