@@ -3,7 +3,7 @@
 Words and layouts:
 
     Buffer   anything with the buffer protocol that holds bytes: bytes, bytearray, array of typecode
-             'b' or 'B', memoryview, a ulab array of uint8 or int8. Lists are not buffers.
+             'b' or 'B', memoryview, a ulab array of uint8 or int8. Lists and text are not buffers.
     samples  what a model's input takes: pixels of 8 bits, or int16 (temperatures and the like)
     map      int8 values [height, width, channels], channels innermost, as a Buffer
     Shape    (height, width, channels)
@@ -97,8 +97,10 @@ class Model:
     def __init__(self, file: Buffer, name: str | None = None, /) -> None:
         """Check a whole .mlet file.
 
-        file: is used where it lies, and must not change any more, if it starts on a multiple of 16
-            bytes, as heap and ROMFS do; it is copied to the heap otherwise.
+        file: bytes or a memoryview are used where they lie, and must not change any more, if they
+            start on a multiple of 16 bytes, as heap and ROMFS do. It is copied to the heap
+            otherwise, and if it is a bytearray or an array, which might grow and move; to use
+            that in place, give memoryview(file) and leave it alone.
         name: for people.
 
         Raises ValueError that names record, index and field, as in
@@ -180,7 +182,7 @@ class Stream:
 
     model: Model
     frames: int
-    """Frames since the start or the last reset."""
+    """Frames since the start or the last reset. After 2**30 - 1 it begins anew."""
 
     def push(self, *frames: Buffer | None, **by_name: Buffer | None) -> memoryview:
         """Run the model on the next frame; return the int8 values of its first output.

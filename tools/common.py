@@ -5,7 +5,6 @@ where it is installed.
 """
 
 import hashlib
-import os
 import re
 import shutil
 import sys
@@ -22,6 +21,7 @@ from host_sdk.board.flash_map import flash_map as flash_map  # noqa: E402
 from host_sdk.errors import MotionletError as ToolError  # noqa: E402
 from host_sdk.errors import run_main as run_main  # noqa: E402
 from host_sdk.files import locked as locked  # noqa: E402
+from host_sdk.files import make_folder, write  # noqa: E402
 
 
 def need_programs(programs, packages, hint=""):
@@ -35,12 +35,9 @@ def need_programs(programs, packages, hint=""):
 
 
 def write_atomically(path, data):
-    """Write bytes to `path` so that a reader sees the old file or the new one, never a part."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    """Write bytes to `path`, in a folder that is made if need be: the old file, or the new one."""
+    make_folder(Path(path).parent)
+    write(path, data)
 
 
 def replace_between(path, begin, end, content):

@@ -7,13 +7,16 @@ from _motionlet import *  # noqa: F403 the kernels, Model, Stream, FrameRing, co
 
 
 def load(path, in_ram=False):
-    with _open(path) as file:
-        try:
-            data = None if in_ram else memoryview(file)
-        except TypeError:
-            data = None  # not a file of a ROMFS: it has no address
-        if data is None:
-            data = _read(file, path)
+    try:
+        with _open(path) as file:
+            try:
+                data = None if in_ram else memoryview(file)
+            except TypeError:
+                data = None  # not a file of a ROMFS: it has no address
+            if data is None:
+                data = _read(file, path)
+    except OSError as error:
+        raise OSError(error.errno, path) from None
     try:
         return Model(data, path)  # noqa: F405
     except ValueError as error:
@@ -24,10 +27,17 @@ def _open(path):
     try:
         return open(path, "rb")
     except OSError as error:
-        raise OSError(error.errno, path) from None
+        missing = error
+    try:
+        from .mend import open_left
+
+        return open_left(path)
+    except (ImportError, AttributeError, OSError):
+        raise missing from None
 
 
 def _read(file, path):
+    file.read(1)  # EISDIR from a folder, which may have any size
     size = file.seek(0, 2)
     file.seek(0)
     try:
@@ -38,4 +48,4 @@ def _read(file, path):
         message = "{}: model has {} bytes, {} are free".format(path, size, gc.mem_free())
         raise MemoryError(message) from None
     file.readinto(data)
-    return data
+    return memoryview(data)  # which Model need not copy

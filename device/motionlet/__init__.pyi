@@ -45,6 +45,9 @@ def load(path: str, in_ram: bool = False) -> Model:
 
     in_ram: copy from a ROMFS too. Misses of the flash cache cost time, RAM does not.
 
+    A file that an update left under another name when power failed is found, and a ROMFS that one
+    left without its first block is mended.
+
     Raises OSError if there is no such file, ValueError naming path, record and field if it is not a
     model that this firmware runs, MemoryError naming the model's bytes and those free.
     """

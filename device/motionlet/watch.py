@@ -8,6 +8,7 @@ from micropython import const
 
 BACKGROUND_NAMES = ("background", "none", "other", "idle", "nothing", "empty", "still", "frozen")
 _ONE = const(1 << 14)  # a probability of 1; integers, since floats take memory
+_LAST_FRAME = const((1 << 30) - 1)  # larger integers take memory, too
 
 
 class Watch:
@@ -31,7 +32,7 @@ class Watch:
         self._total = array("i", bytes(4 * classes))
         self._run = array("i", bytes(4 * classes))
         self._need = int(threshold * _ONE)
-        self._seen = 0
+        self._seen = self._place = 0
         self._reason = None
         self.frames = self.skipped = self.late = 0
         self.pace(model.frames_per_second)
@@ -53,7 +54,7 @@ class Watch:
         except (TypeError, ValueError) as error:
             self._skip(str(error))
             return False
-        self.frames += 1
+        self.frames = self.frames + 1 & _LAST_FRAME
         self._judge(logits, on_alarm)
         return True
 
@@ -63,7 +64,8 @@ class Watch:
         total = 0
         for c in range(classes):
             total += self._exp[top - logits[c]]
-        place = self.frames % self.smooth * classes
+        place = self._place
+        self._place = (place + classes) % len(self._past)
         if self._seen < self.smooth:
             self._seen += 1
         for c in range(classes):
@@ -72,6 +74,8 @@ class Watch:
             self._past[place + c] = probability
             if self._total[c] < self._need * self._seen:
                 self._run[c] = 0
+                continue
+            if self._run[c] == self.hold:  # counted no further: years would wrap it
                 continue
             self._run[c] += 1
             if self._run[c] == self.hold and not self.quiet[c]:

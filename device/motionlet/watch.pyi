@@ -29,7 +29,7 @@ class Watch:
     quiet: tuple[bool, ...]
     """Which of them give no alarm."""
     frames: int
-    """Frames that the model has seen."""
+    """Frames that the model has seen. After 2**30 - 1, years, it begins at 0 again."""
     skipped: int
     """Frames that were None, of a wrong size or type, or whose reading failed."""
     late: int

@@ -20,6 +20,14 @@ ARCHITECTURES = (
 # Which package an architecture takes, where there is none of its own.
 COMPATIBLE = {"armv7em": "armv7m", "armv7emdp": "armv7emsp"}
 
+# What a board imports; a folder of that name in its file system would come first.
+IMPORTED = frozenset(
+    "_motionlet motionlet main boot lib array asyncio binascii bluetooth builtins cmath collections "
+    "deflate errno esp esp32 framebuf gc hashlib heapq io json lcd160cr machine math micropython "
+    "mip neopixel network ntptime onewire os platform pyb random re requests rp2 select socket ssl "
+    "struct sys time tls uasyncio uctypes ulab urequests vfs websocket zephyr zlib".split()
+)
+
 MEND = ": `host_sdk install` mends it"
 
 # An empty sys.path finds what is built in, and nothing else.
@@ -186,6 +194,18 @@ def describe_mpy(value):
     arch = (value >> 10) & 15
     name = ARCHITECTURES[arch] if arch < len(ARCHITECTURES) else f"architecture {arch}"
     return name, (value & 0xFF, (value >> 8) & 3)
+
+
+def check_name(name):
+    """Raise MotionletError for the name of a model's file that hides what the board imports."""
+    first, _, rest = name.partition("/")
+    if name.rpartition(".")[2] in ("py", "mpy"):
+        raise MotionletError(f"{name!r} is the name of a program; want one like 'gesture.mlet'")
+    if rest and first in IMPORTED:
+        raise MotionletError(
+            f"{name!r} would hide the module {first} from the board's programs; give --name "
+            "another folder, or none"
+        )
 
 
 def hidden(name, path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from host_sdk.board.modules import find_module, require_module  # noqa: F401 (of a device, too)
 from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.format.mlet import MACS_LIMIT
 
 # Defined once on the device; names begin with an underscore to keep out of the user's way.
 HELPERS = """
@@ -28,7 +29,7 @@ print(json.dumps(_deflate is not None))
 
 STREAM = """
 import array, time, motionlet
-_model = motionlet.load({path!r}, in_ram={in_ram})
+_model = motionlet.load({path!r}, in_ram={in_ram}{slow})
 _stream = _model.stream()
 _crcs = array.array('I', [0] * {crcs})
 _times = array.array('I', [0] * {ops})
@@ -85,6 +86,11 @@ except (ImportError, AttributeError):
 """
 
 
+def slow_word(graph):
+    """Return the argument that lets a device load a model whose frames may take minutes."""
+    return ", slow=True" if graph.most_macs > MACS_LIMIT else ""
+
+
 class Remote:
     """Helpers on a device: `json` runs code there and returns the JSON that it prints."""
 
@@ -137,7 +143,8 @@ class RemoteStream:
         self.graph = graph
         self._remote = Remote(device)
         ops = len(graph.ops)
-        code = STREAM.format(path=path, in_ram=in_ram, ops=ops, crcs=len(graph.inputs) + ops)
+        options = {"in_ram": in_ram, "slow": slow_word(graph)}
+        code = STREAM.format(path=path, ops=ops, crcs=len(graph.inputs) + ops, **options)
         self._can_trace = self._remote.json(code, bool)
 
     def _text(self, frame):

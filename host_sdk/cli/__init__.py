@@ -21,7 +21,7 @@ from host_sdk.cli import (
     training,
 )
 from host_sdk.cli.common import Group, messages
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, printable
 
 GROUPS = {
     "From clips to a model": (
@@ -71,11 +71,14 @@ class Commands(Group):
             messages.print(Text.assemble(("error:", "bold red"), f" out of memory: {error}"))
             sys.exit(1)
         except MotionletError as error:
-            messages.print(Text.assemble(("error:", "bold red"), f" {error}"))
+            messages.print(Text.assemble(("error:", "bold red"), f" {printable(str(error))}"))
             trace = getattr(error, "traceback", "")
             if trace and ctx.params.get("verbose"):
                 messages.print(trace)
             sys.exit(1)
+        except click.ClickException as error:  # which may name a file
+            error.message = printable(error.message)
+            raise
 
 
 @click.group(cls=Commands)

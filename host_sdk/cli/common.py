@@ -14,13 +14,30 @@ from rich.console import Console
 
 from host_sdk import paths
 from host_sdk.data.options import FolderOptions
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, printable
 from host_sdk.files import read
 
-# No markup, no emoji: labels and names of files may hold what looks like it. A terminal wraps a
-# long line by itself, and a file is to have it whole.
-console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
-messages = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+class PlainConsole(Console):
+    """Shows texts as they are, whatever they are: labels and names of files come from elsewhere.
+
+    No markup, no emoji; what would steer the terminal is escaped. A terminal wraps a long line by
+    itself, and a file is to have it whole.
+    """
+
+    def __init__(self, **options):
+        super().__init__(highlight=False, markup=False, emoji=False, soft_wrap=True, **options)
+
+    def render_str(self, text, **options):
+        return super().render_str(printable(text), **options)
+
+    def render(self, renderable, options=None):
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+console = PlainConsole()
+messages = PlainConsole(stderr=True)
 
 DEVICE_HELP = (
     "`auto` (the one board attached, else the virtual Pico), `virtual`, `unix`, a serial port, "

@@ -7,7 +7,7 @@ import rich_click as click
 
 from host_sdk import paths
 from host_sdk.cli.common import Group, console, folder_options, json_option, out_option
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, on_one_line
 from host_sdk.files import make_folder
 
 sheet_option = out_option(dir_okay=False, help="The picture. Default: `build/data/NAME.png`.")
@@ -76,13 +76,24 @@ def _print(report):
     from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    columns = ("class", "clips", "seconds", "shortest", "longest", "train", "validation", "test")
+    columns = ["class", "clips", "seconds", "shortest", "longest"]
+    unit = "°C" if report.get("samples", {}).get("thermal") else "grey"
+    if "samples" in report:
+        columns += [f"range, {unit}", "train", "validation", "test"]
     for name in columns:
         table.add_column(name, justify="left" if name == "class" else "right")
     for label, figures in report["classes"].items():
         lengths = (f"{figures[name]:.1f}" for name in ("seconds", "shortest", "longest"))
-        windows = (f"{count:,}" for count in figures.get("split_windows", {}).values())
-        table.add_row(label, f"{figures['clips']:,}", *lengths, *windows)
+        windows = [f"{count:,}" for count in figures.get("split_windows", {}).values()]
+        if "range" in figures:
+            ends = figures["range"]
+            windows.insert(
+                0,
+                " to ".join(f"{end:.1f}" if unit == "°C" else f"{end:g}" for end in ends)
+                if ends
+                else "–",
+            )
+        table.add_row(on_one_line(label), f"{figures['clips']:,}", *lengths, *windows)
     if report["classes"]:
         console.print(table)
     console.print(f"train, validation, test: windows of {report['frames']} frames", style="dim")
@@ -101,7 +112,9 @@ def _print(report):
         )
     for warning in report["warnings"]:
         console.print(Text.assemble(("warning:", "bold yellow"), f" {warning}"))
+    for name, count in report["lost"].items():
+        console.print(Text.assemble(("lost", "yellow"), f" {on_one_line(name)}: {count} frames"))
     for name, why in report["skipped"].items():
-        console.print(Text.assemble(("skipped", "yellow"), f" {name}: {why}"))
+        console.print(Text.assemble(("skipped", "yellow"), f" {on_one_line(name)}: {why}"))
     if report["sheet"]:
         console.print(f"wrote {report['sheet']}")

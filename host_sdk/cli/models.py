@@ -7,7 +7,7 @@ import rich_click as click
 
 from host_sdk.cli.common import console, json_option, model_argument, out_option, read_model
 from host_sdk.errors import MotionletError
-from host_sdk.files import write
+from host_sdk.files import check_links, write
 
 
 @click.command()
@@ -21,7 +21,9 @@ def pack(graph, out):
     loaded = load_graph(graph)
     plan = planner.plan(loaded)
     data = mlet_file.pack(loaded, plan)
-    out = out or graph.with_suffix(".mlet")
+    if out is None:
+        out = graph.with_suffix(".mlet")
+        check_links(out.parent, [out.name])
     if out.exists() and out.samefile(graph):
         raise MotionletError(f"{out}: is the graph itself; name another file for the model")
     write(out, data)

@@ -19,7 +19,7 @@ from host_sdk.cli.common import (
     progress_bar,
     read_model,
 )
-from host_sdk.errors import MotionletError
+from host_sdk.errors import MotionletError, on_one_line, printable
 from host_sdk.files import make_folder, write
 
 
@@ -93,6 +93,9 @@ def install(spec, package, first, more, full, as_json):
     has what networks of all families need. Nothing is done where the firmware has Motionlet built
     in.
     """
+    for word in (first, *more):
+        if word is not None and str(word).startswith("-"):
+            raise click.UsageError(f"--for wants a model before {word}")
     if more and first is None:
         raise click.UsageError(f"{more[0]}: models come after --for")
     if (package is not None) + (first is not None) + full > 1:
@@ -114,13 +117,17 @@ def install(spec, package, first, more, full, as_json):
 
 def _ensure_module(device, may_install, graph):
     """Install Motionlet where it is missing, if the user wants it, with what the graph needs."""
-    from host_sdk.board.remote import find_module
+    from host_sdk.board.modules import BrokenModule, find_module
 
-    if find_module(device) is not None:
-        return
+    try:
+        if find_module(device) is not None:
+            return
+    except BrokenModule:
+        if not may_install:
+            raise
     if may_install is None and sys.stdin.isatty():
         question = f"{device.name} has no module motionlet. Install it now?"
-        may_install = click.confirm(question, err=True)
+        may_install = click.confirm(printable(question), err=True)
     if may_install:
         _install(device, models=[graph])
 
@@ -144,8 +151,9 @@ def _ensure_module(device, may_install, graph):
     default=None,
     help="Install Motionlet first where it is missing; default: ask.",
 )
+@click.option("--slow", is_flag=True, help="Even if a frame takes minutes.")
 @json_option
-def deploy(model, spec, name, where, erase, may_install, as_json):
+def deploy(model, spec, name, where, erase, may_install, slow, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
     from host_sdk.board import deploy as deploying
 
@@ -153,11 +161,15 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
     with _open(spec) as device:
         _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
-            done = deploying.deploy(device, data, name or model.name, where, erase, progress)
+            limit = {"macs_limit": None} if slow else {}
+            name = name or model.name
+            done = deploying.deploy(device, data, name, where, erase, progress, **limit)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     else:
-        console.print(f'{done.bytes:,} bytes on {done.device}: motionlet.load("{done.path}")')
+        console.print(
+            f"{done.bytes:,} bytes on {done.device}: motionlet.load({json.dumps(done.path)})"
+        )
 
 
 def _clip(path, graph, frames, given=None):
@@ -187,7 +199,12 @@ def _clips(words, graph, frames):
     names = graph.input_names
     paths = dict.fromkeys(names)
     for word in words:
-        name, _, path = word.rpartition("=") if len(names) > 1 else (names[0], "", word)
+        name, _, path = word.partition("=") if len(names) > 1 else (names[0], "", word)
+        # A name may have "=" in it, as a path may: the longest name that fits.
+        known = [each for each in names if len(names) > 1 and word.startswith(f"{each}=")]
+        if known:
+            name = max(known, key=len)
+            path = word[len(name) + 1 :]
         if name not in paths:
             wanted = ", ".join(f"{known}=FILE" for known in names)
             raise MotionletError(f"--clip {word}: the model has {len(names)} inputs; give {wanted}")
@@ -216,10 +233,12 @@ def _clips(words, graph, frames):
 def _deployed(spec, model, data, graph, path):
     """Yield the model's RemoteStream on a device, deployed first unless `path` says where it is."""
     from host_sdk.board import deploy as deploying
-    from host_sdk.board.remote import RemoteStream
+    from host_sdk.board.remote import RemoteStream, require_module
 
     with _open(spec) as device:
-        if path is None:
+        if path is not None:
+            require_module(device)
+        else:
             with progress_bar(f"deploying to {device.name}") as progress:
                 path = deploying.deploy(device, data, model.name, progress=progress).path
         yield RemoteStream(device, path, graph)
@@ -310,11 +329,14 @@ def _print_report(report):
 
 
 @click.command()
-@streaming_options(clip_option)
-def run(model, spec, clip, frames, path, as_json):
+@streaming_options(clips_option)
+def run(model, spec, clips, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
+    from host_sdk.golden import frame_by_frame
+
     data, graph = read_model(model)
-    inputs = _clip(clip, graph, frames)
+    inputs = _clips(clips, graph, frames)
+    inputs = frame_by_frame(graph.input_names, graph.input_periods, inputs)
     labels = graph.labels or [str(i) for i in range(graph.tensors[graph.outputs[0]].channels)]
     with _deployed(spec, model, data, graph, path) as stream:
         for index, frame in enumerate(inputs):
@@ -324,7 +346,9 @@ def run(model, spec, clip, frames, path, as_json):
                 fields = {"frame": index, "label": answer, "logits": logits}
                 print(json.dumps({**fields, "microseconds": microseconds}), flush=True)
             else:
-                console.print(f"frame {index:3}  {microseconds / 1000:8.2f} ms  {answer}")
+                console.print(
+                    f"frame {index:3}  {microseconds / 1000:8.2f} ms  {on_one_line(answer)}"
+                )
 
 
 @click.command()

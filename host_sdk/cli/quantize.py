@@ -69,7 +69,7 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
 
     Writes the graph, and beside it `quantize.json`, which says how it was made.
     """
-    from host_sdk.files import write_json
+    from host_sdk.files import check_links, write_json
     from host_sdk.format.graph import save_graph
     from host_sdk.pack.pipeline import quantize_run
     from host_sdk.quantize.recipe import Recipe
@@ -90,6 +90,7 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
     out = out or run.folder / "model.graph"
     if not out.parent.is_dir():
         raise MotionletError(f"{out.parent}: no such folder")
+    check_links(out.parent, ["quantize.json"])
     with progress_bar("quantizing") as tell:
         graph, record = quantize_run(run, recipe, tell)
     save_graph(graph, out)

@@ -1,5 +1,6 @@
 """What `host_sdk inspect` shows: every layer of a model, with its cost."""
 
+from host_sdk.errors import on_one_line
 from host_sdk.pack import mlet_file
 from host_sdk.pack.planner import background_bytes
 
@@ -64,11 +65,17 @@ def describe(data):
         "layers": layers,
         "parameters": graph.parameters,
         "macs_per_frame": graph.macs_per_frame,
+        "reach_frames": graph.reach,
         "input_bytes": sum(graph.tensors[given.tensor].size for given in graph.inputs),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "stream_bytes": plan.stream_bytes,
     }
+
+
+def sees(reach):
+    """Say how many frames an answer may depend on."""
+    return "frame alone" if reach == 1 else f"{reach} frames"
 
 
 def print_table(console, description):
@@ -102,9 +109,9 @@ def print_table(console, description):
     for title in columns:
         table.add_column(title, justify="left" if title in ("layer", "op") else "right")
     for tensor in d["inputs"]:
-        table.add_row(tensor["name"], "input", _shape(tensor["shape"]))
+        table.add_row(on_one_line(tensor["name"]), "input", _shape(tensor["shape"]))
     for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
+        table.add_row(*map(on_one_line, row))
     console.print(table)
     console.print()
     if "shift" in columns:
@@ -118,6 +125,7 @@ def print_table(console, description):
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
         f"CRC {d['crc32']})"
     )
+    console.print(f"an answer may depend on the last {sees(d['reach_frames'])}")
     whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
         f"memory of a stream: arena {d['arena_bytes']:,} (it holds the {whose} "
@@ -140,7 +148,7 @@ def print_table(console, description):
     for tensor in d["outputs"]:
         console.print(
             f"output {tensor['shape'][2]} values, scale {tensor['scale']:.6g}, zero point "
-            f"{tensor['zero_point']}: {', '.join(d['labels']) or 'no labels'}"
+            f"{tensor['zero_point']}: {on_one_line(', '.join(d['labels'])) or 'no labels'}"
         )
 
 

@@ -2,20 +2,23 @@
 
 A clip is a video, or an array `.npy`/`.npz` (one array) [T, H, W] or [T, H, W, C]: uint8 pictures
 of 1 or 3 channels, or temperatures of one channel, int16 in hundredths of a degree C or floats in
-degrees C.
+degrees C. What floats and integers of 16 bits are can be said, as a `FolderOptions` does; where it
+is not, and their values leave a doubt, the clip is refused with the question.
 """
 
 import collections
 import hashlib
 import itertools
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from host_sdk.data.clips import load_array
+from host_sdk.data.clips import load_array, native_order, refuse_picture
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.format.mlet import LIMITS
 from host_sdk.format.normalization import HUNDREDTHS, sample_range, to_samples
@@ -28,15 +31,19 @@ VIDEO_SUFFIXES = {
 ARRAY_SUFFIXES = {".npy", ".npz"}
 MAX_GAP = 60  # seconds between two frames
 DEFAULT_COUNTS = 5_000_000  # pixels: so much a stream that is the default counts for more
+HIDDEN_FRAMES = ("vp8", "vp9", "av1")  # codecs of which not every packet is a frame to be shown
 STRAIGHT = 0.0087  # a picture that is turned by less, in radians, is upright: half a degree
 HIDDEN = "hidden: its name begins with a dot"
 EMPTY = "an empty folder"
-CACHE_VERSION = 3  # to be raised when the functions here give other results
+CACHE_VERSION = 4  # to be raised when the functions here give other results
 
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What a clip's file holds. `fps` is None where the file does not say (arrays)."""
+    """What a clip's file holds. `fps` is None where the file does not say (arrays).
+
+    `lost` frames more were in it when it was written, as a film's head says.
+    """
 
     sha256: str
     frames: int
@@ -44,6 +51,10 @@ class ClipInfo:
     width: int
     thermal: bool
     fps: float | None
+    lost: int = 0
+
+
+PLAIN = FolderOptions()
 
 
 @dataclass(frozen=True)
@@ -117,8 +128,11 @@ def kind_of(path):
     return kinds.get(stat.S_IFMT(mode), "neither a file nor a folder")
 
 
-def inspect_clip(path):
-    """Return the `ClipInfo` of a file; MotionletError, without the path, says why it is no clip."""
+def inspect_clip(path, options=PLAIN):
+    """Return the `ClipInfo` of a file; MotionletError, without the path, says why it is no clip.
+
+    `options` say what values in arrays are.
+    """
     path = Path(path)
     if path.suffix.lower() not in VIDEO_SUFFIXES | ARRAY_SUFFIXES:
         raise MotionletError(f"neither a video nor an array: {path.suffix or 'no suffix'}")
@@ -128,10 +142,10 @@ def inspect_clip(path):
     except OSError as error:
         raise MotionletError(f"cannot be read: {error.strerror}") from None
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        count, height, width, fps = _inspect_video(path)
-        info = ClipInfo(digest, count, height, width, False, fps)
+        count, height, width, fps, lost = _inspect_video(path)
+        info = ClipInfo(digest, count, height, width, False, fps, lost)
     else:
-        frames = _load(path)
+        frames = _load(path, options)
         info = ClipInfo(digest, *frames.shape[:3], frames.dtype != np.uint8, None)
     if info.frames < 2:
         raise MotionletError(f"{info.frames} frame; a clip has at least 2")
@@ -145,19 +159,29 @@ def inspect_clip(path):
     return info
 
 
-def read_frames(path, info, form):
+def read_frames(path, info, form, options=PLAIN):
     """Return a clip's frames in `form`: uint8, or int16 for thermal clips, [F, H, W, C].
 
     Frames are picked by their time stamps:
     the k-th is the one nearest to k / form.fps seconds after the first. Each is made grey and
     resized by area as a device does it (SPEC.md section 3).
     """
+    return read_and_count(path, info, form, options)[0]
+
+
+def read_and_count(path, info, form, options=PLAIN):
+    """As `read_frames`; return the frames, and how many the film has lost.
+
+    Those are what its head tells of and is not there, what cannot be decoded, and what the decoder
+    made up in parts.
+    """
     path = Path(path)
     rate = info.fps or form.fps
+    counts = collections.Counter()
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        source = _decode(path, rate)
+        source = _decode(path, rate, counts)
     else:
-        frames = _load(path)
+        frames = _load(path, options)
         source = ((index / rate, frame) for index, frame in enumerate(frames))
     picked = _resample(source, 1 / rate, form.fps)
     out, last = [], None
@@ -166,7 +190,7 @@ def read_frames(path, info, form):
             small = _fit(_pixels(frame), form)
             last = frame
         out.append(small)
-    return np.stack(out)
+    return np.stack(out), info.lost + counts["lost"]
 
 
 def read_video(path, graph, given=None):
@@ -195,7 +219,7 @@ def _sha256(file):
     return digest.hexdigest()
 
 
-def _load(path):
+def _load(path, options):
     """Return an array's frames: uint8 or int16 [T, H, W, C]."""
     try:
         frames = load_array(path)
@@ -203,34 +227,111 @@ def _load(path):
         raise MotionletError(
             str(error).removeprefix(f"{path}: ").removeprefix(f"{path} ")
         ) from None
+    frames = native_order(frames)
     shape = list(frames.shape)
     if frames.ndim == 3:
+        refuse_picture(shape)
         frames = frames[..., None]
     if frames.ndim != 4 or 0 in shape:
         raise MotionletError(f"an array {shape}; a clip is [T, H, W] or [T, H, W, C]")
-    if np.issubdtype(frames.dtype, np.floating):
-        if frames.min() >= 0 and frames.max() <= 1:
-            raise MotionletError(
-                "floats from 0 to 1; floats are degrees C, pictures are uint8 from 0 to 255"
-            )
-        low, high = (end / HUNDREDTHS for end in sample_range("int16"))
-        if frames.min() < low or frames.max() > high:
-            raise MotionletError(
-                f"floats from {frames.min():g} to {frames.max():g}; floats are degrees C, "
-                f"{low:g} to {high:g}"
-            )
-        frames = to_samples(frames)
-    if frames.dtype not in (np.uint8, np.int16):
+    if frames.dtype.kind == "f":
+        frames = from_floats(frames, options.floats)
+    elif frames.dtype in (np.int16, np.uint16):
+        frames = _from_ints(frames, options.ints)
+    elif frames.dtype != np.uint8:
         raise MotionletError(
             f"values of type {frames.dtype}; a clip is uint8 (pictures), int16 (hundredths of a "
             "degree C) or float (degrees C)"
         )
     channels = (1, 3) if frames.dtype == np.uint8 else (1,)
     if frames.shape[3] not in channels:
+        first = "; channels come last: [T, H, W, C]" if frames.shape[1] in channels else ""
         raise MotionletError(
-            f"{frames.shape[3]} channels; {' or '.join(map(str, channels))} can be used"
+            f"{frames.shape[3]} channels; {' or '.join(map(str, channels))} can be used{first}"
         )
     return frames
+
+
+def _range(name, values):
+    """Return (lowest, median, highest, words for them) of values."""
+    low, high = float(values.min()), float(values.max())
+    middle = float(np.median(values.ravel()[:: 1 + values.size // 1_000_000]))
+    return low, middle, high, f"{name} from {low:g} to {high:g}"
+
+
+def from_floats(values, floats=None):
+    """Return floats as samples: int16 hundredths of a degree C, or uint8 of pictures.
+
+    `floats` says what they are, see `options.FLOATS`; None: degrees C, if they can be nothing else.
+    """
+    low, middle, high, seen = _range("floats", values)
+    if floats in ("unit", "0-255"):
+        top = 1 if floats == "unit" else 255
+        if not 0 <= low <= high <= top:
+            raise MotionletError(f"{seen}; with --floats {floats} they are 0 to {top}")
+        return np.floor(values.astype(np.float64) * (255 / top) + 0.5).astype(np.uint8)
+    if floats is None and (doubt := _doubt(values, low, middle, high)):
+        raise MotionletError(f"{seen}: {doubt} or --floats celsius for degrees C")
+    if floats == "kelvin":
+        values = values.astype(np.float64) - 273.15
+    elif floats == "fahrenheit":
+        values = (values.astype(np.float64) - 32) / 1.8
+    coldest, hottest = (end / HUNDREDTHS for end in sample_range("int16"))
+    if values.min() < coldest or values.max() > hottest:
+        raise MotionletError(f"{seen}; floats are degrees C, {coldest:g} to {hottest:g}")
+    return to_samples(values)
+
+
+def _doubt(values, low, middle, high):
+    """Return why floats may not be degrees C, and what to say then; None where that is plain."""
+    if not np.isfinite((low, high)).all():
+        return None  # which is refused for another reason
+    if low >= 0 and high <= 1:
+        return "say --floats unit if they are pictures of 0 to 1,"
+    if low >= -1 and high <= 1:
+        return "if they are pictures of -1 to 1, save (x + 1) / 2 and say --floats unit,"
+    if low < 0 and high - low < 20 and abs(values.mean()) < 1:
+        return "they may be standardized; save them as they were before,"
+    if low >= 0 and high <= 255 and (values == np.floor(values)).all():
+        return "whole numbers; say --floats 0-255 if they are pictures,"
+    if low >= 200 and high <= 600:
+        return "hot for degrees C; say --floats kelvin,"
+    if low >= -60 and middle > 50:
+        return "hot for degrees C; say --floats fahrenheit, --floats 0-255 if they are pictures,"
+    if low >= 0 and 100 < high <= 255:
+        return "say --floats 0-255 if they are pictures,"
+    return None
+
+
+def _from_ints(values, ints):
+    """Return int16 or uint16 as samples; `ints` says what they are, see `options.INTS`."""
+    low, middle, high, seen = _range(str(values.dtype), values)
+    if ints == "pixels":
+        if low < 0:
+            raise MotionletError(f"{seen}; with --ints pixels they are 0 to 65535")
+        return (values >> 8).astype(np.uint8)
+    wide = values.astype(np.int32)
+    if ints == "centikelvin":
+        wide -= 27315
+    elif ints is None and (high <= 255 and low >= 0):
+        raise MotionletError(
+            f"{seen}: save them as uint8 if they are pictures, or say --ints celsius for "
+            "hundredths of a degree C"
+        )
+    elif ints is None and (values.dtype == np.uint16 or middle > 20000):
+        hot = "hundredths of a kelvin?" if 20000 <= middle <= 45000 else "temperatures or pictures?"
+        raise MotionletError(
+            f"{seen}: {hot} say --ints centikelvin, --ints pixels if 65535 is white, or --ints "
+            "celsius for hundredths of a degree C"
+        )
+    coldest, hottest = sample_range("int16")
+    if wide.min() < coldest or wide.max() > hottest:
+        raise MotionletError(
+            f"{seen}; with --ints {ints} from {wide.min() / HUNDREDTHS:g} to "
+            f"{wide.max() / HUNDREDTHS:g} degrees C, {coldest / HUNDREDTHS:g} to "
+            f"{hottest / HUNDREDTHS:g} can be"
+        )
+    return wide.astype(np.int16)
 
 
 # Videos
@@ -282,7 +383,7 @@ def _film_of(container):
 
 
 def _inspect_video(path):
-    """Return (frames, height, width, frames per second) of a video, turned upright."""
+    """Return (frames, height, width, frames per second, frames lost) of a video, turned upright."""
     import av
 
     try:
@@ -292,6 +393,7 @@ def _inspect_video(path):
             container.seek(0)
             frame = next(container.decode(stream), None)
             stated = stream.average_rate
+            frames, lasted = _stated(container, stream)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MotionletError(f"cannot be decoded: {_reason(error)}") from None
     if frame is None:
@@ -302,20 +404,51 @@ def _inspect_video(path):
     if not rate:
         raise MotionletError("no time stamps and no frame rate in it")
     height, width = _upright(np.empty((frame.height, frame.width)), frame).shape
-    return len(times), height, width, round(float(rate), 2)
+    lost = max(0, frames - len(times))
+    if not frames and times:  # a frame lasts until the next one, and tools round
+        lost = max(0, round((lasted - max(times)) * rate) - 1)
+        lost = lost if lost > 2 else 0
+    return len(times), height, width, round(float(rate), 2), lost
 
 
-def _decode(path, rate):
-    """Yield (seconds, frame) of a video; every frame that is stated must be there."""
+def _stated(container, stream):
+    """Return what a film's head says: (frames or 0, seconds from 0 to its end, or 0)."""
+    if stream.frames:
+        return stream.frames, 0
+    if stream.duration:
+        return 0, (stream.duration + (stream.start_time or 0)) * stream.time_base
+    words = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))  # Matroska's
+    if words:
+        return 0, int(words[1]) * 3600 + int(words[2]) * 60 + float(words[3])
+    if len(container.streams) == 1 and container.duration:
+        return 0, (container.duration + (container.start_time or 0)) / 1_000_000
+    return 0, 0
+
+
+def _decode(path, rate, counts):
+    """Yield (seconds, frame) of a video; `counts["lost"]` is then how many were not whole."""
     import av
 
+    failure = None
     try:
         container, stream = _open(path)
         with container:
-            seconds = -1 / rate
-            for frame in container.decode(stream):
-                seconds = frame.time if frame.time is not None else seconds + 1 / rate
-                yield seconds, frame
+            seconds, expected, whole, none = -1 / rate, 0, 0, True
+            for packet in container.demux(stream):
+                if packet.pts is not None and not packet.is_discard:
+                    expected += stream.codec_context.name not in HIDDEN_FRAMES
+                try:
+                    frames = packet.decode()
+                except av.InvalidDataError as error:  # players go on with the next one
+                    failure, frames = error, ()
+                for frame in frames:
+                    whole += not frame.is_corrupt
+                    seconds = frame.time if frame.time is not None else seconds + 1 / rate
+                    none = False
+                    yield seconds, frame
+            if none:
+                raise failure or MotionletError("no frame in it")
+            counts["lost"] = max(0, expected - whole)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MotionletError(f"cannot be decoded: {_reason(error)}") from None
 

@@ -17,14 +17,32 @@ def load_array(path):
     return next(iter(arrays.values()))
 
 
+def native_order(array):
+    """Return an array in this machine's order of bytes, which a file need not have."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def refuse_picture(shape):
+    """Raise MotionletError if a shape [T, H, W] is more likely that of one picture [H, W, C]."""
+    if shape[2] in (3, 4):
+        raise MotionletError(
+            f"an array {list(shape)}: one picture of {shape[2]} channels? a clip is [T, H, W] or "
+            "[T, H, W, C]"
+        )
+
+
 def load_clip(path, samples_per_unit=HUNDREDTHS):
     """Read a clip: `.npy`, or an `.npz` with one array, [T, H, W] or [T, H, W, C].
 
     uint8 are pixels, int16 samples such as hundredths of a degree C; floats are degrees, which
     become samples. Returns uint8 or int16 [T, H, W, C]. Raises MotionletError naming what is wrong.
     """
-    content = load_array(path)
+    content = native_order(load_array(path))
     if content.ndim == 3:
+        try:
+            refuse_picture(content.shape)
+        except MotionletError as error:
+            raise MotionletError(f"{path}: {error}") from None
         content = content[..., np.newaxis]
     if content.size == 0:
         raise MotionletError(f"{path} holds no frames: {list(content.shape)}")

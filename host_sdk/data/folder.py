@@ -46,9 +46,10 @@ class Clip:
     info: clip_files.ClipInfo
 
 
-def scan(folder):
+def scan(folder, options=clip_files.PLAIN):
     """Look into every file of a folder; return (clips, skipped).
 
+    `options`, a `FolderOptions`, say what values in arrays are.
     `clips` are in order of class and name; `skipped` is {name: why} of all other entries of the
     class folders, of class folders that cannot be read, and of clips that lie beside them.
     Raises MotionletError when there is no folder of that name or no folder in it.
@@ -71,7 +72,7 @@ def scan(folder):
     found, clips = {}, []
     for name, label in progress(files, "looking at clips"):
         try:
-            found[name] = _look(folder / name, known.get(name))
+            found[name] = _look(folder / name, known.get(name), options)
         except MotionletError as error:
             # Not kept: the next time the file may be readable, or the decoder a better one.
             skipped[name] = str(error)
@@ -129,6 +130,8 @@ class FolderTask:
     the same samples. `clips` [N] can be used, `splits` [N] says where each is, `groups` {name:
     group} is from splits.csv, `skipped` {name: why} are the other entries of the folders, `unused`
     the folders in which there is no clip, `alike` [[label]] are classes whose names look alike.
+    `lost` {name: frames} are films, of those that windows were cut of, with frames that are not
+    there or not whole.
     """
 
     def __init__(self, folder, options=None):
@@ -136,7 +139,8 @@ class FolderTask:
         if not isinstance(options, FolderOptions):
             options = FolderOptions.from_dict(options or {})
         self.folder = Path(folder)
-        self.clips, self.skipped = scan(folder)
+        self.clips, self.skipped = scan(folder, options)
+        self.lost = {}
         if not self.clips:
             raise MotionletError(_nothing(self.folder, self.skipped))
         self.LABELS = sorted({clip.label for clip in self.clips})
@@ -232,6 +236,8 @@ class FolderTask:
                 self.skipped[clip.name] = str(error)
                 continue
             self.skipped.pop(clip.name, None)
+            if count := self._lost_in(clip):
+                self.lost[clip.name] = count
             if length < frames:
                 self.skipped[clip.name] = (
                     f"{length} frames at {self.options.fps:g} fps; a window has {frames}"
@@ -244,8 +250,32 @@ class FolderTask:
         form = clip_files.FrameForm(self.options.fps, self.FRAME_SHAPE, self.options.crop)
         fps = clip.info.fps or self.options.array_fps
         info = dataclasses.replace(clip.info, fps=fps)
-        path = _cache(repr((clip_files.CACHE_VERSION, info.sha256, fps, form)), ".npy")
-        return kept_array(path, lambda: clip_files.read_frames(self.folder / clip.name, info, form))
+
+        def make():
+            path = self.folder / clip.name
+            frames, lost = clip_files.read_and_count(path, info, form, self.options)
+            if _is_film(clip):
+                keep(self._kept(clip, ".lost"), json.dumps(lost).encode())
+            return frames
+
+        return kept_array(self._kept(clip, ".npy"), make)
+
+    def _lost_in(self, clip):
+        """Return how many frames a clip has lost; see `clip_files.read_and_count`."""
+        if not _is_film(clip):
+            return 0
+        path = self._kept(clip, ".lost")
+        if not is_kept(path):
+            self._kept(clip, ".npy").unlink(missing_ok=True)
+        self.frames_of(clip)
+        return json.loads(path.read_bytes()[:-4])
+
+    def _kept(self, clip, suffix):
+        """Return where what was read of a clip is kept."""
+        o, info = self.options, clip.info
+        fps = info.fps or o.array_fps
+        form = (o.fps, self.FRAME_SHAPE, o.crop, o.floats, o.ints)
+        return _cache(repr((clip_files.CACHE_VERSION, info.sha256, fps, form)), suffix)
 
     def _share_out(self):
         """Return ({name: group}, [N] of splits)."""
@@ -277,6 +307,10 @@ class FolderTask:
         )
 
 
+def _is_film(clip):
+    return Path(clip.name).suffix.lower() in clip_files.VIDEO_SUFFIXES
+
+
 def _choose(options, infos):
     """Return `options` with every None replaced by what suits the clips."""
     thermal = infos[0].thermal
@@ -298,6 +332,9 @@ def _choose(options, infos):
         "fps": fps,
         "array_fps": fps,
         "normalization": "background:2" if thermal else "pixels",
+        # What was plain is so for good; pictures have no such values.
+        "floats": "celsius" if thermal else None,
+        "ints": "celsius" if thermal else None,
     }
     return dataclasses.replace(
         options,
@@ -332,7 +369,7 @@ def _read_rates(path, names):
         return {}
     try:
         rates = json.loads(path.read_text("utf-8-sig"))["fps"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise MotionletError(
             f'{path}: want {{"fps": 8}} or {{"fps": {{"CLASS/CLIP": 8}}}}'
         ) from None
@@ -380,7 +417,7 @@ def progress(items, title):
     return track(items, title, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _look(path, known):
+def _look(path, known, options):
     """Return what a file holds, as a dict; MotionletError says why it is no clip.
 
     `known` is what was returned before, or None; it holds while the file is not touched.
@@ -390,7 +427,7 @@ def _look(path, known):
     except OSError as error:
         raise MotionletError(f"cannot be read: {error.strerror}") from None
     times = [state.st_mtime_ns, state.st_ctime_ns]  # the latter is of its rights too
-    stamp = [clip_files.CACHE_VERSION, state.st_size, *times]
+    stamp = [clip_files.CACHE_VERSION, state.st_size, *times, options.floats, options.ints]
     if known and known["stamp"] == stamp:
         return known
-    return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path))}
+    return {"stamp": stamp, "info": dataclasses.asdict(clip_files.inspect_clip(path, options))}

@@ -10,6 +10,7 @@ from host_sdk.data import folder as folders
 from host_sdk.data.options import FolderOptions
 from host_sdk.data.splits import SPLITS, alike_warning, look_alikes
 from host_sdk.errors import MotionletError
+from host_sdk.format.normalization import HUNDREDTHS
 
 IMBALANCE = 3.0  # times as many seconds in the largest class as in the smallest
 FEW_GROUPS = 3  # people, say, that are too few to test on
@@ -31,7 +32,7 @@ def inspect_folder(folder, options=None, frames=16):
     if frames < 1:
         raise MotionletError(f"frames must be at least 1, not {frames}")
     options = FolderOptions.from_dict(options or {})
-    clips, skipped = folders.scan(folder)
+    clips, skipped = folders.scan(folder, options)
     warnings, task, failure = [], None, None
     try:
         task = folders.FolderTask(folder, options)
@@ -55,6 +56,7 @@ def inspect_folder(folder, options=None, frames=16):
         "sizes": _count(f"{clip.info.width}x{clip.info.height}" for clip in clips),
         "rates": _count(_rate(clip.info.fps) for clip in clips),
         "groups": _groups(task) if task else {},
+        "lost": task.lost if task else {},
         "skipped": skipped,
         "warnings": warnings,
         "error": failure,
@@ -100,11 +102,20 @@ def _describe(label, clips, task, windows):
             )
             for split in SPLITS
         }
+        entry["range"] = _range([clip for clip in mine if clip.name not in task.skipped], task)
         entry["split_windows"] = {
             split: sum(task.clips[index].label == label for index, _ in found)
             for split, found in windows.items()
         }
     return entry
+
+
+def _range(clips, task):
+    """Return [lowest, highest] of what clips show, in degrees C or grey levels; None of no clip."""
+    ends = [end for film in map(task.frames_of, clips) for end in (film.min(), film.max())]
+    if not ends:
+        return None
+    return [float(end) / (HUNDREDTHS if task.thermal else 1) for end in (min(ends), max(ends))]
 
 
 def _count(values):
@@ -189,6 +200,12 @@ def _task_warnings(task, windows, frames):
         yield (
             f"{len(short)} clip(s) broken or shorter than {frames} frames at "
             f"{task.FRAMES_PER_SECOND:g} fps; fewer --frames or a higher --fps would take more"
+        )
+    if task.lost:
+        name, count = next(iter(task.lost.items()))
+        yield (
+            f"frames lost in {len(task.lost)} film(s), cut or damaged; the first: {name} lacks "
+            f"{count}"
         )
     slow = [c.name for c in task.clips if c.info.fps and c.info.fps < 0.95 * task.FRAMES_PER_SECOND]
     if slow:

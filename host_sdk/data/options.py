@@ -10,6 +10,10 @@ def _option(default, text, metavar=None):
     return field(default=default, metadata={"help": text, "metavar": metavar})
 
 
+FLOATS = ("celsius", "kelvin", "fahrenheit", "unit", "0-255")
+INTS = ("celsius", "centikelvin", "pixels")
+
+
 @dataclass(frozen=True)
 class FolderOptions:
     """How clips become samples. None: chosen from the data, but `stride`, from the window."""
@@ -22,6 +26,16 @@ class FolderOptions:
     fps: float | None = _option(None, "Frames a second; default: the clips', at most 10.")
     array_fps: float | None = _option(
         None, "Rate of arrays that clips.json does not tell; default: as --fps."
+    )
+    floats: str | None = _option(
+        None,
+        f"What floats in arrays are: {', '.join(f'`{name}`' for name in FLOATS[:-1])} (pictures of "
+        "0 to 1) or `0-255`; default: degrees C where that is plain.",
+    )
+    ints: str | None = _option(
+        None,
+        "What integers of 16 bits are: hundredths of a degree `celsius`, `centikelvin`, or "
+        "`pixels` of 0 to 65535; default: int16 is celsius where that is plain.",
     )
     stride: int | None = _option(
         None, "Frames between windows; default: half a window to train on, else a whole one."
@@ -43,6 +57,11 @@ class FolderOptions:
             self.shape()
         if self.color not in (None, "gray", "rgb"):
             raise MotionletError(f"color must be gray or rgb, not {self.color!r}")
+        for name, known in (("floats", FLOATS), ("ints", INTS)):
+            if getattr(self, name) not in (None, *known):
+                raise MotionletError(
+                    f"{name} must be {', '.join(known)}, not {getattr(self, name)!r}"
+                )
         for name in ("fps", "array_fps"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, (int, float)) and 0 < value <= 1000):

@@ -33,12 +33,12 @@ def folder_streams(folder, task):
     streams = []
     for path in paths:
         try:
-            info = clip_files.inspect_clip(path)
+            info = clip_files.inspect_clip(path, options)
             if info.thermal != (task.PIXEL_FORMAT == "int16"):
                 found, wanted = ("temperatures", "pictures")[:: 1 if info.thermal else -1]
                 raise MotionletError(f"holds {found}; the network takes {wanted}")
             info = replace(info, fps=info.fps or options.array_fps)
-            streams.append(clip_files.read_frames(path, info, form))
+            streams.append(clip_files.read_frames(path, info, form, options))
         except MotionletError as error:
             raise MotionletError(f"{path}: {error}") from None
     return str(folder), streams

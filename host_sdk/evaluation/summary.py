@@ -1,5 +1,7 @@
 """The figures of evaluate.json, as tables on a console."""
 
+from host_sdk.errors import on_one_line
+
 
 def percent(share):
     """Return a share as "97.2% (96.3–97.9)"."""
@@ -98,7 +100,7 @@ def _print_classes(console, classes):
         figures = (
             "–" if row[n] is None else f"{row[n]:.1%}" for n in ("precision", "recall", "f1")
         )
-        table.add_row(row["label"], *figures, str(row["clips"]))
+        table.add_row(on_one_line(row["label"]), *figures, str(row["clips"]))
     console.print("\n", table, sep="")
 
 

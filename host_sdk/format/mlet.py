@@ -71,6 +71,9 @@ LIMITS = {
     "array_spare": 1024,  # and so many bytes more
 }
 
+# Multiply-accumulates that one frame may take before loaders ask: `Graph.most_macs`.
+MACS_LIMIT = 1 << 31
+
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
 HEADER = [
     ("magic", "4s", '"MLET"'),
@@ -84,7 +87,7 @@ HEADER = [
     ("output_count", "H", ""),
     ("label_count", "H", "0, or the channels of the first output"),
     ("reserved0", "H", "0"),
-    ("frames_per_second", "f", "the rate the model was trained at; 0: not stated"),
+    ("frames_per_second", "f", "the rate the model was trained at, at least 2^-17; 0: not stated"),
     ("tensors_offset", "I", "tensor records"),
     ("ops_offset", "I", "op records, in the order they run"),
     ("inputs_offset", "I", "input records"),
@@ -105,7 +108,7 @@ TENSOR = [
     ("channels", "H", ""),
     ("dtype", "B", "1: int8"),
     ("zero_point", "b", ""),
-    ("scale", "f", "real value = scale * (q - zero_point); finite, > 0"),
+    ("scale", "f", "real value = scale * (q - zero_point); finite, at least 2^-126"),
     ("arena_offset", "I", "a multiple of 16"),
     ("name", "H", "offset into the strings"),
     ("reserved", "H", "0"),

@@ -17,6 +17,7 @@ import importlib
 import os
 
 from host_sdk.errors import MotionletError
+from host_sdk.files import check_archive
 from host_sdk.format.mlet import LIMITS
 from host_sdk.networks.options import complete
 
@@ -86,12 +87,15 @@ def _module(name):
 
 
 def load_network(path):
-    """Return the Keras model saved at `path` (.keras)."""
+    """Return the Keras model saved at `path` (.keras). What would run code in it is refused."""
     if not os.path.isfile(path):
         raise MotionletError(f"no model at {path}")
     keras = import_keras()
     try:
-        return keras.saving.load_model(path, compile=False)
+        with open(path, "rb") as file:
+            if file.read(2) == b"PK":
+                check_archive(file)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its unpacking met
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise MotionletError(f"{path} is not a Keras model: {reason[0]}") from None

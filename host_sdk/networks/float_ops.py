@@ -8,6 +8,7 @@ import numpy as np
 
 from host_sdk.errors import MotionletError
 from host_sdk.format.check import SHIFT_MULTIPLE, SHIFTING, WITH_ROWS
+from host_sdk.format.graph import runs_back
 from host_sdk.networks import import_keras
 
 
@@ -60,6 +61,14 @@ def trace(model):
     return _Tracer(model).ops
 
 
+def reach(model):
+    """Return how many frames an answer of a Keras model depends on, the newest included."""
+    back = [0]
+    for op in trace(model):
+        back.append(max(back[i] for i in op.inputs) + runs_back(**op.geometry))
+    return 1 + back[-1]
+
+
 def trace_tensors(model):
     """Return (`trace(model)`, a function from a Keras tensor of the model to our tensor's index).
 
@@ -103,7 +112,7 @@ class _Tracer:
         self.lead = len(shape) - 3  # axes in front of height: batch, and time if there is one
         from host_sdk.networks import layers as own_layers
 
-        self.known = {**vars(keras.layers), **vars(own_layers)}
+        self.known = [vars(keras.layers), vars(own_layers)]
         self.ops = []
         self.shapes = [shape[-3:]]
         self.index = {id(model.inputs[0]): 0}  # Keras tensor -> our tensor
@@ -141,7 +150,7 @@ class _Tracer:
         inner = unwrap(layer)
         kind = type(inner).__name__
         handler = getattr(self, f"_{kind}", None)
-        if handler is None or self.known.get(kind) is not type(inner):
+        if handler is None or type(inner) not in [known.get(kind) for known in self.known]:
             known = ", ".join(sorted(n[1:] for n in dir(self) if n[1:2].isupper()))
             self._refuse(inner, f"cannot be exported; these can: {known}")
         if self.lead == 2 and inner is layer and kind in _IMAGES_ONLY:

@@ -1,11 +1,13 @@
 """What the report shows, read from run folders."""
 
-import shlex
+import dataclasses
 from pathlib import Path
+from shlex import quote
 
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation.evaluate import FILE_NAME, VERSION, hashes
 from host_sdk.files import read_json
+from host_sdk.train.config import TrainConfig
 from host_sdk.train.run_folder import open_runs
 
 
@@ -32,19 +34,17 @@ def collect(folders):
 
 def _entry(name, run):
     path = run.folder / FILE_NAME
+    again = f"`host_sdk evaluate {quote(str(run.folder))}`"
     if not path.exists():
-        raise MotionletError(f"no {path}: `host_sdk evaluate {run.folder}` writes it")
+        raise MotionletError(f"no {path}: {again} writes it")
     result = read_json(path, "host_sdk evaluate", version=int)
     version = result["version"]
     if version != VERSION:
-        raise MotionletError(
-            f"{path} is of version {version}, this is {VERSION}: `host_sdk evaluate {run.folder}`"
-        )
+        raise MotionletError(f"{path} is of version {version}, this is {VERSION}: {again}")
     for file, digest in hashes(run).items():
         if result["sha256"].get(file) != digest:
             raise MotionletError(
-                f"{run.folder / file} has changed since {path} was written: "
-                f"`host_sdk evaluate {run.folder}`"
+                f"{run.folder / file} has changed since {path} was written: {again}"
             )
     targets, device = result["cost"]["targets"], result["device"]
     clock = device["clock_hz"] if device else 0  # 0 of what is no board
@@ -74,23 +74,24 @@ def _optional_json(path, writer):
 
 
 def reproduce(entry):
-    """Return the commands that make a run once more, as text."""
-    config = "\n".join(f"    {name}={value!r}," for name, value in entry["run"].config.items())
+    """Return the commands that make a run once more, as text.
+
+    It is pasted, and what it is made of may come from elsewhere: names are those that are known,
+    values are quoted.
+    """
+    config = entry["run"].config
+    known = [f.name for f in dataclasses.fields(TrainConfig) if f.name in config]
+    lines = "\n".join(f"    {name}={config[name]!r}," for name in known)
     options = entry["result"]["options"]
-    rule = options["rule"]
-    words = [
-        f"host_sdk evaluate RUN --smooth {rule['smooth']} --threshold {rule['threshold']}",
-        f"--hold {rule['hold']} --minutes {options['background_minutes']:g}",
-        f"--seed {options['seed']}",
-    ]
-    for name in ("clips", "background", "device"):
-        if options[name]:
-            words.append(f"--{name} {shlex.quote(str(options[name]))}")
+    given = {name: options["rule"][name] for name in ("smooth", "threshold", "hold")}
+    given |= {"minutes": options["background_minutes"], "seed": options["seed"]}
+    given |= {n: options[n] for n in ("clips", "background", "device") if options[n]}
+    words = " ".join(f"--{name} {quote(str(value))}" for name, value in given.items())
     return (
         "# Python\n"
         "from host_sdk.train import TrainConfig, train\n\n"
-        f"config = TrainConfig(\n{config}\n)\ntrain(config, 'RUN')\n\n"
+        f"config = TrainConfig(\n{lines}\n)\ntrain(config, 'RUN')\n\n"
         "# Shell\n"
         f"host_sdk quantize RUN{'  # as quantize.json says' if entry['quantize'] else ''}\n"
-        "host_sdk pack RUN/model.graph\n" + " ".join(words)
+        f"host_sdk pack RUN/model.graph\nhost_sdk evaluate RUN {words}"
     )

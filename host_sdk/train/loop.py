@@ -206,5 +206,5 @@ def load_checkpoint(path):
         description = json.loads(str(arrays.pop("description")))
         in_order = [arrays[f"{i}"] for i in range(len(arrays))]
         return description["about"], description["state"], in_order
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise MotionletError(f"{path}: not {kind}") from None

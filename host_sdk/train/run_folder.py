@@ -15,12 +15,13 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
 import host_sdk
 from host_sdk.errors import MotionletError
-from host_sdk.files import make_folder, read_json, replacing, write_json
+from host_sdk.files import check_links, make_folder, read_json, replacing, write_json
 from host_sdk.format.normalization import PIXELS, Normalization
 
 CALIBRATION_CLIPS = 64  # training clips to quantize with
@@ -96,6 +97,7 @@ def write_run(folder, model, record):
     """Write a trained network and its record; remove what was made of an earlier one."""
     folder = Path(folder)
     make_folder(folder)
+    check_links(folder)
     with replacing(folder / "model.keras") as path:
         model.save(path)
         write_json(folder / "train.json", record)  # before the network is seen: this may fail
@@ -113,18 +115,24 @@ def versions(*packages):
 
 
 def open_run(folder):
-    """Return the `Run` in a folder. Raises MotionletError when training left none there."""
+    """Return the `Run` in a folder.
+
+    Raises MotionletError when training left none there, or links lead out of it.
+    """
+    check_links(folder)
     path = Path(folder) / "train.json"
     if not path.exists():
         why = f"there is no {path}"
         if (path.parent / CHECKPOINT).exists():
-            why = f"its training was stopped; `host_sdk train --resume --out {folder}` goes on"
+            words = f"host_sdk train --resume --out {quote(str(folder))}"
+            why = f"its training was stopped; `{words}` goes on"
         raise MotionletError(f"{folder} holds no trained network: {why}")
     return Run(Path(folder), read_json(path, "host_sdk train", config=dict, labels=list))
 
 
 def open_runs(folder):
     """Return the runs of a folder: those in seed0, seed1 …, or itself if there are none."""
+    check_links(folder)
     seeds = [path for path in Path(folder).glob("seed*") if path.name[4:].isdecimal()]
     seeds.sort(key=lambda path: int(path.name[4:]))
     return [open_run(path) for path in seeds or [folder]]

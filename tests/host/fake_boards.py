@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 import zlib
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -439,6 +439,24 @@ answers("another CRC", "_mlet_crc", b"1\r\n")
 answers("a ROMFS of 10^12 bytes", "rom_ioctl", b"1000000000000\r\n")
 answers("a ROMFS of -5 bytes", "rom_ioctl", b"-5\r\n")
 answers("a text for a ROMFS", "rom_ioctl", b'"x"\r\n')
+
+
+@board("a ROMFS without end")
+class EndlessRomfs(Board):
+    """Of records that are padding, of 2 bytes each."""
+
+    def answer(self, code):
+        if "rom_ioctl" in code:
+            return b"100000000\r\n"
+        if "b2a_base64(memoryview(_rom)" in code:
+            first = b"[0:" in code.encode()
+            start = b"\xd2\xcd\x31\xaf\xd7\xc1\x00" if first else b""
+            return b'"' + b64encode((start + b"\x01\x00" * 512)[:1024]) + b'"\r\n'
+        if "_whole" in code:
+            return b"[true, false]\r\n"
+        return self.good(code)
+
+
 answers("code for facts", "sys.implementation.name", b"__import__('os').abort()\r\n", "install")
 answers("many brackets for facts", "sys.implementation.name", b"(" * 5000 + b"\r\n", "install")
 answers("an odd version", "_mlet_built_in", b"[false, null, null, 1]\r\n", "install")

@@ -1,18 +1,23 @@
 """The command line: what each verb prints and writes, and the one line for each wrong input."""
 
+import copy
+import io
 import json
 import re
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.text import Text
 from test_clip_files import write_video
 
 from host_sdk.cli import main
-from host_sdk.cli.common import console
+from host_sdk.cli.common import PlainConsole, console
 from host_sdk.format import mlet as mlet_format
+from host_sdk.pack import mlet_file, planner
 
 
 @pytest.fixture
@@ -71,10 +76,6 @@ def test_inspect_shows_every_layer_and_the_sums(cli, tiny, model):
 
 def test_a_label_is_shown_as_it_is(cli, tiny, tmp_path):
     """Whatever Rich would make of it."""
-    import copy
-
-    from host_sdk.pack import mlet_file, planner
-
     graph = copy.deepcopy(tiny[0])
     graph.labels = ["[/b]", ":smile:", "[red]", "日本"]
     (tmp_path / "odd[1].mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
@@ -83,6 +84,61 @@ def test_a_label_is_shown_as_it_is(cli, tiny, tmp_path):
     assert out.rstrip().endswith(": [/b], :smile:, [red], 日本")
     code, _, err = cli("inspect", "[/b].mlet")
     assert (code, err) == (1, "error: [/b].mlet: No such file or directory\n")
+
+
+STEERING = "\x1b]0;mine\x07\x1b[2J\x9b1A\r\u202egp\n"
+SHOWN = r"\x1b]0;mine\x07\x1b[2J\x9b1A\r\u202egp\n"
+
+
+def hostile(out):
+    """Return the characters of an output that a terminal would obey."""
+    return [c for c in out if c != "\n" and (unicodedata.category(c) in ("Cc", "Cf"))]
+
+
+def test_text_of_a_model_does_not_steer_the_terminal(cli, tiny, tmp_path, unix_firmware):
+    graph = copy.deepcopy(tiny[0])
+    graph.labels = [STEERING, *graph.labels[1:]]
+    graph.ops[0].name = f"conv{STEERING}"
+    graph.ops[-1].bias = np.array([1 << 20, *[0] * (len(graph.labels) - 1)], np.int32)
+    (tmp_path / "odd.mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
+    _, out, _ = cli("inspect", "odd.mlet")
+    assert f"conv{SHOWN}" in out
+    assert f": {SHOWN}, " in out
+    assert not hostile(out)
+    _, out, _ = cli("run", "odd.mlet", "--device", "unix", "--frames", 1)
+    assert out.splitlines() == [out.rstrip()]
+    assert out.rstrip().endswith(f"ms  {SHOWN}")
+
+
+def test_names_of_files_do_not_steer_the_terminal(cli, tmp_path):
+    name = STEERING.replace("/", "").rstrip("\n")
+    for label in ("a", name):
+        (tmp_path / "clips" / label).mkdir(parents=True)
+        for number in range(4):
+            clip = np.random.default_rng(number).integers(0, 256, (20, 8, 8), np.uint8)
+            np.save(tmp_path / "clips" / label / f"{number}.npy", clip)
+        (tmp_path / "clips" / label / f"{name}.npy").write_text("nothing")
+    _, out, err = cli("data", "inspect", "clips", "--out", "x.png")
+    assert out.count(SHOWN.removesuffix(r"\n")) >= 4
+    assert not hostile(out + err)
+    for words in (
+        ["inspect", name],
+        ["deploy", f"clips/{name}"],
+        ["report", f"clips/a/{name}.npy"],
+    ):
+        code, out, err = cli(*words)
+        assert code
+        assert r"\x1b]0;mine\x07" in err
+        assert not hostile(out + err)
+
+
+def test_what_rich_draws_itself_is_left_alone():
+    console = PlainConsole(file=io.StringIO(), force_terminal=True)
+    console.print(Text("a\x1b[2Jb", style="bold red"))
+    console.print("plain \x1b[2J", style="bold")
+    assert console.file.getvalue() == (
+        "\x1b[1;31ma\\x1b[2Jb\x1b[0m\n\x1b[1mplain \\x1b[2J\x1b[0m\n"
+    )
 
 
 def test_inspect_shows_weights_of_4_bits(cli, make_vectors, tmp_path):

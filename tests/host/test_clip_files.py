@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from host_sdk import golden
-from host_sdk.data.clip_files import FrameForm, _resample, inspect_clip, middle, read_frames
+from host_sdk.data.clip_files import (
+    FrameForm,
+    _resample,
+    inspect_clip,
+    middle,
+    read_and_count,
+    read_frames,
+)
+from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.golden.frames import area_resize
 
@@ -340,12 +348,17 @@ def test_a_cover_picture_alone_is_no_film(tmp_path):
         (np.zeros((4, 8), np.uint8), r"an array \[4, 8\]; a clip is \[T, H, W\]"),
         (np.zeros((0, 8, 8), np.uint8), r"an array \[0, 8, 8\]"),
         (np.zeros((4, 8, 8, 2), np.uint8), "2 channels; 1 or 3 can be used"),
-        (np.zeros((4, 8, 8, 3), np.int16), "3 channels; 1 can be used"),
+        (np.zeros((4, 3, 8, 8), np.uint8), r"8 channels; 1 or 3 can be used; channels come last"),
+        (np.full((4, 8, 8, 3), 2000, np.int16), "3 channels; 1 can be used"),
+        (np.zeros((48, 64, 3), np.uint8), r"an array \[48, 64, 3\]: one picture of 3 channels\?"),
         (np.zeros((4, 8, 8), np.int32), "values of type int32; a clip is uint8"),
         (np.array([[[1 + 2j]]] * 2), "values of type complex128"),
-        (np.full((4, 8, 8), 2931.5), "floats from 2931.5 to 2931.5; floats are degrees C, -327.68"),
+        (
+            np.full((4, 8, 8), -2931.5),
+            "floats from -2931.5 to -2931.5; floats are degrees C, -327.6",
+        ),
         (np.full((4, 8, 8), np.inf), "floats from inf to inf; floats are degrees C"),
-        (np.full((4, 8, 8), 0.5), "floats from 0 to 1; floats are degrees C, pictures are uint8"),
+        (np.array([[[1]], [[None]]]), "an array of Python objects, which numpy makes of lists"),
         (np.full((4, 8, 8), np.nan), r"\(NaN\)"),
         (np.zeros((1, 8, 8), np.uint8), "1 frame; a clip has at least 2"),
         (np.zeros((2, 1, 5000), np.uint8), "frames of 5000x1; at most 4096 a side"),
@@ -355,6 +368,116 @@ def test_bad_arrays(tmp_path, array, message):
     np.save(tmp_path / "a.npy", array)
     with pytest.raises(MotionletError, match=message):
         inspect_clip(tmp_path / "a.npy")
+
+
+ROOM = np.random.default_rng(0).uniform(18, 34, (5, 8, 8))  # degrees C
+GREY = np.random.default_rng(0).integers(0, 256, (5, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("array", "asked", "answer", "meant"),
+    [
+        (GREY / 255, "floats from 0 to 1: say --floats unit", {"floats": "unit"}, GREY),
+        (GREY / 127.5 - 1, "save .x . 1. / 2 and say --floats unit", None, None),
+        ((GREY - GREY.mean()) / GREY.std(), "they may be standardized", None, None),
+        (GREY.astype(np.float32), "whole numbers; say --floats 0-255", {"floats": "0-255"}, GREY),
+        (GREY * 0.999, "say --floats (fahrenheit, --floats )?0-255 if", {"floats": "0-255"}, GREY),
+        (ROOM + 273.15, "hot for degrees C; say --floats kelvin", {"floats": "kelvin"}, ROOM),
+        (ROOM * 1.8 + 32, "say --floats fahrenheit", {"floats": "fahrenheit"}, ROOM),
+        (ROOM - 26, "they may be standardized", {"floats": "celsius"}, ROOM - 26),
+        (
+            ROOM * 100 + 27315,
+            "uint16 from .*kelvin\\? say --ints cen",
+            {"ints": "centikelvin"},
+            ROOM,
+        ),
+        (ROOM * 100, "uint16 from .*--ints celsius for hundr", {"ints": "celsius"}, ROOM),
+        (GREY * 256, "uint16 from .*--ints pixels if 65535", {"ints": "pixels"}, GREY),
+        (GREY, "uint16 from 0 to 255: save them as uint8", None, None),
+    ],
+)
+@pytest.mark.parametrize("order", "<>")
+def test_values_that_may_be_something_else(tmp_path, array, asked, answer, meant, order):
+    """They are asked for, and what is answered is what they are, in either order of bytes."""
+    path = tmp_path / "a.npy"
+    kind = "u2" if "uint16" in asked else "f4"
+    np.save(path, (np.round(array) if kind == "u2" else array).astype(order + kind))
+    with pytest.raises(MotionletError, match=asked):
+        inspect_clip(path)
+    if answer:
+        options = FolderOptions(**answer)
+        info = inspect_clip(path, options)
+        frames = read_frames(path, info, FrameForm(10, (8, 8, 1)), options)[..., 0]
+        assert info.thermal == (meant is not GREY)
+        if info.thermal:
+            assert np.abs(frames / 100 - meant).max() <= 0.0051 + 1e-4
+        else:
+            assert np.abs(frames - meant).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "array",
+    [ROOM, ROOM - 40, ROOM + 60 * (ROOM > 33), (ROOM * 100).astype(">i2"), ROOM.astype(">f4")],
+)
+def test_temperatures_that_are_plain(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    info = inspect_clip(tmp_path / "a.npy")
+    frames = read_frames(tmp_path / "a.npy", info, FrameForm(10, (8, 8, 1)))[..., 0]
+    degrees = array / 100 if array.dtype.kind == "i" else array
+    assert np.abs(frames / 100 - degrees).max() <= 0.0051
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ({"floats": "unit"}, "floats from 18.* to 33.*; with --floats unit they are 0 to 1"),
+        ({"floats": "kelvin"}, "."),
+    ],
+)
+def test_a_wrong_answer(tmp_path, answer, message):
+    np.save(tmp_path / "a.npy", ROOM if "unit" in answer.values() else ROOM - 80)
+    with pytest.raises(MotionletError, match=message):
+        inspect_clip(tmp_path / "a.npy", FolderOptions(**answer))
+
+
+WHOLE = [
+    *(("avi", "mpeg4"), ("avi", "mjpeg"), ("mkv", "libx264"), ("mp4", "libx264"), ("flv", "flv1")),
+    *(("webm", "libvpx"), ("webm", "libvpx-vp9"), ("ts", "mpeg2video"), ("mpg", "mpeg1video")),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), WHOLE)
+def test_lost_frames_are_counted(tmp_path, suffix, codec):
+    """None of a film that is whole; of one that is cut all that its head tells of."""
+    whole = tmp_path / f"whole.{suffix}"
+    write_video(whole, film(60, 48, 64), 25, codec, "yuvj420p" if codec == "mjpeg" else "yuv420p")
+
+    def count(path):
+        info = inspect_clip(path)
+        frames, lost = read_and_count(path, info, FrameForm(25, (24, 32, 1)))
+        return len(frames), lost
+
+    assert count(whole) == (60, 0)
+    cut = tmp_path / f"cut.{suffix}"
+    content = whole.read_bytes()
+    cut.write_bytes(content[: len(content) * 6 // 10])
+    if suffix == "mp4":  # whose list of frames is at its end
+        with pytest.raises(MotionletError, match="cannot be decoded"):
+            count(cut)
+    elif suffix in ("avi", "mkv", "webm", "flv"):
+        there, lost = count(cut)
+        assert 15 <= there <= 45
+        assert 60 <= there + lost <= 61  # the last one there is in parts
+
+
+def test_damaged_frames_are_counted(tmp_path):
+    write_video(tmp_path / "a.mkv", film(60, 48, 64), 25, "libx264", "yuv420p")
+    content = bytearray((tmp_path / "a.mkv").read_bytes())
+    for at in np.random.default_rng(1).integers(len(content) // 2, len(content), 6):
+        content[at] ^= 0xFF
+    (tmp_path / "a.mkv").write_bytes(content)
+    info = inspect_clip(tmp_path / "a.mkv")
+    assert 1 <= read_and_count(tmp_path / "a.mkv", info, FrameForm(25, (24, 32, 1)))[1] <= 60
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.avi", "a.npy", "a.npz", "a.txt"])

@@ -65,6 +65,7 @@ def test_a_good_folder(folder, build_folder):
         "seconds": 40.0,
         "shortest": 4.0,
         "longest": 4.0,
+        "range": [40, 230],
         "split_clips": {"train": 6, "validation": 2, "test": 2},
         "split_windows": {"train": 24, "validation": 4, "test": 4},
     }
@@ -334,3 +335,52 @@ def test_a_thermal_sheet(tmp_path):
 def test_frames_of_a_task_must_be_there(tmp_path):
     with pytest.raises(MotionletError, match="no such folder"):
         inspection.inspect_folder(tmp_path / "nothing")
+
+
+def test_the_range_of_each_class_in_its_unit(tmp_path):
+    for label, low in (("cool", 1800), ("warm", 3000)):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            clip = low + np.random.default_rng(number).integers(0, 500, (20, 8, 8))
+            clip[0, 0, 0], clip[1, 1, 1] = low, low + 500
+            np.save(tmp_path / label / f"{number}.npy", clip.astype(np.int16))
+    report = json.loads(run("inspect", tmp_path, "--json").stdout)
+    assert {n: c["range"] for n, c in report["classes"].items()} == {
+        "cool": [18, 23],
+        "warm": [30, 35],
+    }
+    table = run("inspect", tmp_path).stdout.splitlines()
+    assert "range, °C" in table[0]
+    assert "18.0 to 23.0" in table[1]
+    assert "30.0 to 35.0" in table[2]
+
+
+def test_floats_are_asked_for(tmp_path):
+    """Pictures as floats: nobody trains on them as temperatures; an answer makes them pictures."""
+    for label in ("one", "two"):
+        (tmp_path / label).mkdir()
+        for number in range(4):
+            clip = np.random.default_rng(number).uniform(0, 1, (20, 8, 8)).astype(">f4")
+            np.save(tmp_path / label / f"{number}.npy", clip)
+    said = run("inspect", tmp_path)
+    assert said.exit_code == 1
+    assert "one/0.npy: floats from" in said.stderr
+    assert "say --floats unit if they are pictures of 0 to 1, or --floats celsius" in said.stderr
+    report = json.loads(run("inspect", tmp_path, "--floats", "unit", "--json").stdout)
+    assert report["classes"]["one"]["range"] == [0, 255]
+    said = run("inspect", tmp_path, "--floats", "volts")
+    assert (said.exit_code, said.stderr.count("\n")) == (1, 1)
+    assert "floats must be celsius, kelvin, fahrenheit, unit, 0-255, not 'volts'" in said.stderr
+
+
+def test_lost_frames_are_shown(folder):
+    write_video(folder / "one/whole.mkv", film(40), 10, "mpeg4", "yuv420p")
+    content = (folder / "one/whole.mkv").read_bytes()
+    (folder / "one/cut.mkv").write_bytes(content[: len(content) * 3 // 4])
+    for _ in range(2):  # the second time it is read from what was kept
+        report = json.loads(run("inspect", folder, "--json").stdout)
+        assert list(report["lost"]) == ["one/cut.mkv"]
+        lost = report["lost"]["one/cut.mkv"]
+        assert 5 <= lost <= 15
+        assert f"the first: one/cut.mkv lacks {lost}" in " ".join(report["warnings"])
+    assert f"lost one/cut.mkv: {lost} frames" in run("inspect", folder).stdout

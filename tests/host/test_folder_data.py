@@ -100,8 +100,10 @@ def test_options_of_a_task_give_the_same_task_again(tmp_path):
     folder = two_classes(tmp_path)
     task = load_task(folder)
     options = json.loads(json.dumps(dataclasses.asdict(task.options)))
-    assert [name for name, value in options.items() if value is None] == ["stride"]
+    assert [n for n, value in options.items() if value is None] == ["floats", "ints", "stride"]
     assert load_task(folder, options).options == task.options
+    thermal = load_task(bars(tmp_path / "thermal", thermal=True)).options
+    assert [n for n, value in dataclasses.asdict(thermal).items() if value is None] == ["stride"]
 
 
 def test_counts_and_classes(tmp_path):
@@ -132,8 +134,8 @@ def test_what_was_made_is_used_again_until_the_clip_changes(tmp_path, build_fold
         read.append(path.name)
         return real(path, *arguments)
 
-    real = clip_files.read_frames
-    monkeypatch.setattr(clip_files, "read_frames", counted)
+    real = clip_files.read_and_count
+    monkeypatch.setattr(clip_files, "read_and_count", counted)
     first = load_task(folder, PLAIN).make_clips(None, 10)
     assert len(read) == 2
     again = load_task(folder, PLAIN).make_clips(None, 10)
@@ -171,7 +173,7 @@ def test_a_verdict_does_not_outlive_its_cause(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         from host_sdk.data import clip_files
 
-        patch.setattr(clip_files, "_inspect_video", lambda path: (9, 8, 8, 10))
+        patch.setattr(clip_files, "_inspect_video", lambda path: (9, 8, 8, 10, 0))
         assert load_task(folder).skipped == {}
 
 
@@ -768,6 +770,8 @@ def test_train_and_quantize(tmp_path, thermal):
         "crop": False,
         "fps": 8.0,
         "array_fps": 8.0,
+        "floats": "celsius" if thermal else None,
+        "ints": "celsius" if thermal else None,
         "stride": None,
         "normalization": "background:2" if thermal else "pixels",
         "augment": "default",

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 
@@ -153,6 +154,27 @@ def test_the_commands_make_the_run_once_more(evaluated):
     config = open_run(evaluated).config
     assert eval(code, {"TrainConfig": TrainConfig}) == TrainConfig(**config)
     assert "host_sdk evaluate RUN" in text
+
+
+def test_the_commands_do_nothing_else(evaluated, tmp_path):
+    """They are pasted; a folder that was sent may hold whatever its sender likes."""
+    run = tmp_path / "run"
+    shutil.copytree(evaluated, run)
+    shell = f"0; touch {tmp_path}/shell $(touch {tmp_path}/shell)"
+    code = f"__import__('pathlib').Path('{tmp_path}/python').touch()"
+    record = json.loads((run / "train.json").read_text())
+    record["config"] |= {f"seed=0) or {code} #": 1, "x": 1, "network": f'"""\n{code}\n"""'}
+    (run / "train.json").write_text(json.dumps(record))
+    result = json.loads((run / "evaluate.json").read_text())
+    result["options"] |= {"clips": shell, "background": shell, "device": shell, "seed": shell}
+    result["options"] |= {"background_minutes": shell}
+    result["options"]["rule"] = dict.fromkeys(("smooth", "threshold", "hold"), shell)
+    (run / "evaluate.json").write_text(json.dumps(result))
+    python, commands = reproduce(collect([run])[0]).split("# Shell\n")
+    exec(python.replace("from host_sdk", "#"), {"TrainConfig": dict, "train": print})
+    subprocess.run(["sh", "-c", "host_sdk() { :; }\n" + commands], check=True)
+    assert not list(tmp_path.glob("shell*"))
+    assert not list(tmp_path.glob("python*"))
 
 
 @pytest.mark.parametrize(

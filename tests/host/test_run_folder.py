@@ -5,11 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from host_sdk import cli
 from host_sdk.errors import MotionletError
 from host_sdk.format.graph import load_graph, save_graph
 from host_sdk.pack import mlet_file, planner
 from host_sdk.pack.pipeline import model_of
+from host_sdk.train import run_folder
 from host_sdk.train.run_folder import DERIVED, open_run, open_runs
 
 # Keras itself trips over numpy's new __array__ protocol.
@@ -62,6 +65,36 @@ def test_seeds_in_order(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "train.json").write_text(json.dumps({"config": {}, "labels": []}))
     assert [run.folder.name for run in open_runs(tmp_path)] == ["seed2", "seed10"]
+
+
+def test_links_out_of_a_folder_that_was_sent(tiny_run, tmp_path):
+    """Nothing outside is read for a part of the run, or replaced."""
+    other = tmp_path / "other"
+    other.write_text("as it was")
+    for name in (*run_folder.DERIVED, "model.keras", "train.json", run_folder.CHECKPOINT, "seed0"):
+        run = tmp_path / name.replace(".", "-")
+        shutil.copytree(tiny_run, run)
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(other)
+        commands = [["quantize", run], ["evaluate", run], ["report", run]]
+        commands += [["train", "--out", run], ["prune", run, "--keep", "50%", "--out", run]]
+        if name == "model.mlet":
+            commands.append(["pack", run / "model.graph"])
+        if name == "quantize.json":
+            commands.append(["quantize", tiny_run, "--out", run / "model.graph"])
+        for command in commands:
+            result = CliRunner().invoke(cli.main, list(map(str, command)))
+            assert result.exit_code == 1
+            assert f"{run / name}: a link out of the folder, to {other}" in result.stderr
+        assert other.read_text() == "as it was"
+
+
+def test_links_within_a_folder(tiny_run, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "run/model.keras").rename(tmp_path / "run/first.keras")
+    (tmp_path / "run/model.keras").symlink_to("first.keras")
+    (tmp_path / "here").symlink_to("run")  # one's own link to a run is nobody else's
+    assert open_run(tmp_path / "here").load_network()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"config": 3, "labels": []}', "{}"])

@@ -6,7 +6,11 @@
 #include "model.h"
 
 // MLET_E_ARGUMENT and so on, in their order.
-#define STATUS_NAMES "argument\0layer\0file\0memory\0frame\0build\0"
+#define MLET_STATUS_NAMES "argument\0layer\0file\0memory\0frame\0build\0"
+
+// The largest number of a frame: integers beyond take memory. Numbers begin anew behind it, such that
+// what is due when stays as it is.
+#define LAST_FRAME ((1u << 30) - 1)
 
 // One input of a stream.
 typedef struct {
@@ -21,7 +25,7 @@ typedef struct {
     mlet_stream_t stream;
     void *memory;      // of the stream
     mp_obj_t *outputs; // views of int8, one to an output; each owns a copy of its tensor
-    uint32_t frames;   // pushed since the start or the last reset
+    uint32_t frames;   // pushed since the start or the last reset; up to LAST_FRAME
     bool is_busy;      // with a frame, or a reset
     bool has_failed;   // in the middle of a frame
     stream_input_t inputs[];
@@ -38,23 +42,23 @@ static int8_t *output_values(const stream_obj_t *self, uint16_t index, size_t *c
     return view->items;
 }
 
-DECLARE_TYPE(stream_type);
+MLET_DECLARE_TYPE(stream_type);
 
 // ---------------------------------------------------------------------------------------------
 // One argument to an input: by position, or by the input's name
 
 #if MLET_WITH_INPUTS
-#define INPUTS(model) ((model)->input_count)
-#define MAX_INPUTS MLET_LIMIT_MAX_INPUTS
+#define MLET_INPUTS(model) ((model)->input_count)
+#define MLET_MAX_INPUTS MLET_LIMIT_MAX_INPUTS
 #else
-#define INPUTS(model) 1
-#define MAX_INPUTS 1
+#define MLET_INPUTS(model) 1
+#define MLET_MAX_INPUTS 1
 #endif
 
 typedef union {
     mp_obj_t object; // None where nothing is given
     const uint8_t *bytes;
-} by_input_t[MAX_INPUTS];
+} by_input_t[MLET_MAX_INPUTS];
 
 static const mp_map_t no_keywords;
 
@@ -71,8 +75,15 @@ static void sort_by_input(by_input_t sorted, const char *who, const mlet_model_t
 }
 
 // Arguments of Model.stream() describe the one input.
-#define is_by_input(...) false
-#define items_of(object, items) (*(items) = (object), (size_t)1)
+static bool is_by_input(
+    const mlet_model_t *model, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    return false;
+}
+
+static size_t items_of(const mp_obj_t *object, const mp_obj_t **items) {
+    *items = object;
+    return 1;
+}
 #else
 
 static bool is_sequence(mp_obj_t object) {
@@ -142,11 +153,11 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     stream_input_t *input = &self->inputs[index];
     const uint8_t pixels = mlet_model_pixel_format(model, index);
     call_t call;
-    parse_arguments(&call, CALL_STREAM, 0, n_args, args, keywords);
+    parse_arguments(&call, MLET_CALL_STREAM, 0, n_args, args, keywords);
     input->shape = mlet_model_tensor(model, mlet_model_input(model, index)).shape;
     input->is_raw = pixels == MLET_PIXELS_RAW;
     if (!input->is_raw) {
-        input->frame = get_frame_format(&call, CALL_STREAM, pixels, input->shape);
+        input->frame = get_frame_format(&call, MLET_CALL_STREAM, pixels, input->shape);
     } else if (call.given) {
         mp_raise_ValueError(MP_ERROR_TEXT("stream: a raw input takes no frame format"));
     }
@@ -157,7 +168,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     n_args--;
     const mlet_model_t *model = &owner->model;
     stream_obj_t *self = mp_obj_malloc_helper(
-        sizeof(stream_obj_t) + INPUTS(model) * sizeof(stream_input_t),
+        sizeof(stream_obj_t) + MLET_INPUTS(model) * sizeof(stream_input_t),
         (const mp_obj_type_t *)&stream_type);
     self->model = MP_OBJ_FROM_PTR(owner);
     self->stream.model = model;
@@ -170,14 +181,14 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     }
     // One description is of the first input that takes pixels, or else of the last.
     bool is_left = !by_input;
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         size_t count = 0;
         const mp_obj_t *items = NULL;
         const mp_map_t *names = &no_keywords;
         const bool takes_pixels = mlet_model_pixel_format(model, i) != MLET_PIXELS_RAW;
         if (by_input) {
             count = items_of(&formats[i].object, &items);
-        } else if (is_left && (takes_pixels || i + 1 == INPUTS(model))) {
+        } else if (is_left && (takes_pixels || i + 1 == MLET_INPUTS(model))) {
             is_left = false;
             count = n_args;
             items = args;
@@ -208,7 +219,7 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(model_stream_obj, 1, model_stream);
 
 // An interrupt, another core or another thread may come while a frame is on its way.
 static void stream_claim(stream_obj_t *self) {
-    check_stack(STACK_TO_PUSH);
+    check_stack(MLET_STACK_TO_PUSH);
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
     const bool was_busy = self->is_busy;
     self->is_busy = true;
@@ -222,9 +233,9 @@ static void stream_claim(stream_obj_t *self) {
 static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj_t frame) {
     const mlet_model_t *model = stream_model(self);
     const stream_input_t *input = &self->inputs[index];
-    const char *name = INPUTS(model) > 1 ? input_name(model, index) : "frame";
+    const char *name = MLET_INPUTS(model) > 1 ? input_name(model, index) : "frame";
     if (frame == mp_const_none
-        && (INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
+        && (MLET_INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
         return NULL;
     }
     if (!input->is_raw) {
@@ -251,7 +262,7 @@ static unsigned next_due(uint32_t frame, uint32_t period) {
     return (unsigned)((frame + period - 1) / period * period);
 }
 
-static RAISES void raise_due(
+static MLET_RAISES void raise_due(
     uint32_t frame, const char *how, const char *name, uint32_t period) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("frame %u %s '%s', which is due at frame %u"), (unsigned)frame, how, name,
@@ -265,14 +276,14 @@ static void stream_begin(
     const mlet_model_t *model = stream_model(self);
     by_input_t frames;
     sort_by_input(frames, "push", model, n_args, args, keywords);
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         frames[i].bytes = get_frame(self, i, frames[i].object);
     }
     if (self->has_failed) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
@@ -280,7 +291,7 @@ static void stream_begin(
                 mlet_model_period(model, i));
         }
     }
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         const stream_input_t *input = &self->inputs[i];
         const uint8_t *bytes = frames[i].bytes;
         if (bytes == NULL) {
@@ -303,9 +314,9 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
         self->is_busy = false;
         mp_raise_msg_varg(&mp_type_RuntimeError,
             MP_ERROR_TEXT("op %u failed: wrong %s; reset the stream"), self->stream.op,
-            name_at(STATUS_NAMES, (uint32_t)(-1 - status), "status"));
+            name_at(MLET_STATUS_NAMES, (uint32_t)(-1 - status), "status"));
     }
-    self->frames++;
+    self->frames = self->frames < LAST_FRAME ? self->frames + 1 : self->stream.frame;
     for (uint16_t i = 0; i < stream_model(self)->output_count; i++) {
         size_t count;
         int8_t *values = output_values(self, i, &count);
@@ -357,7 +368,7 @@ static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     if (n_args > 1 && args[1] != mp_const_none) {
         result = args[1];
         mp_buffer_info_t info;
-        mp_get_buffer_raise(result, &info, MP_BUFFER_RW);
+        get_buffer("scores", "out", result, MP_BUFFER_RW, &info);
         if (info.typecode != 'f') {
             mp_raise_TypeError(MP_ERROR_TEXT("scores: out is not an array of 'f'"));
         }
@@ -389,7 +400,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(stream_output_obj, stream_output);
 static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mp_printf(print, "<Stream of ");
-    for (uint16_t i = 0; i < INPUTS(stream_model(self)); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(stream_model(self)); i++) {
         const stream_input_t *input = &self->inputs[i];
         const mlet_shape_t shape = input->shape;
         if (i > 0) {

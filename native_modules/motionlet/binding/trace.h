@@ -57,7 +57,7 @@ static mlet_status_t profile_hook(
     (void)output;
     (void)bytes;
     profile_t *profile = context;
-    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & TICKS_MASK;
+    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & MLET_TICKS_MASK;
     profile->begin = mp_hal_ticks_us();
     return MLET_OK;
 }
@@ -65,8 +65,8 @@ static mlet_status_t profile_hook(
 static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const uint16_t ops = stream_model(self)->op_count;
+    mp_hal_ticks_us(); // raises now if there is no clock; in a native module it may run any code
     profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
-    mp_hal_ticks_us(); // raises now if there is no clock
     stream_begin_with(self, frame);
     memset(profile.times, 0, ops * sizeof(uint32_t));
     profile.begin = mp_hal_ticks_us();
@@ -123,7 +123,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
-#define TRACE_METHODS(METHOD)                   \
+#define MLET_TRACE_METHODS(METHOD)              \
     METHOD(MP_QSTR_trace, stream_trace_obj)     \
     METHOD(MP_QSTR_profile, stream_profile_obj) \
     METHOD(MP_QSTR_tap, stream_tap_obj)

@@ -4,17 +4,17 @@
 
 #include "port.h"
 
-static RAISES void raise_count(
+static MLET_RAISES void raise_count(
     const char *who, const char *what, size_t count, const char *unit, size_t needed) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s has %u %s, needs %u"), who, what,
         (unsigned)count, unit, (unsigned)needed);
 }
 
-static RAISES void raise_missing(const char *who, const char *what) {
+static MLET_RAISES void raise_missing(const char *who, const char *what) {
     mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is missing"), who, what);
 }
 
-static RAISES void raise_field(const char *who, const char *field) {
+static MLET_RAISES void raise_field(const char *who, const char *field) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, mlet_field_name(field));
 }
 
@@ -63,15 +63,23 @@ static size_t item_bytes(char code) {
     return code == 'b' ? 1 : code == 'h' ? 2 : 4;
 }
 
+// The memory of a Python buffer. Text is none, though MicroPython would give its bytes. No code of
+// the caller's runs here; it must not run between this and the memory's last use either, since
+// what holds the memory may then be resized: convert all else first.
+static void get_buffer(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
+    mp_buffer_info_t *info) {
+    if (mp_obj_get_type(buffer) == &mp_type_str || !mp_get_buffer(buffer, info, access)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is not a %sbuffer"), who, what,
+            access == MP_BUFFER_RW ? "writable " : "");
+    }
+}
+
 // The memory of a Python buffer of items of typecode `code` ('b', 'h', 'i', unsigned or not, or
 // 'f'), or of plain bytes that hold such items. Sets *count.
 static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
     char code, size_t *count) {
     mp_buffer_info_t info;
-    if (!mp_get_buffer(buffer, &info, access)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is not a %sbuffer"), who, what,
-            access == MP_BUFFER_RW ? "writable " : "");
-    }
+    get_buffer(who, what, buffer, access, &info);
     const int given = info.typecode | 0x20;
     const bool is_bytes = given == 'b' || info.typecode == BYTEARRAY_TYPECODE;
     const bool is_items = given == code || (given == 'l' && code == 'i' && sizeof(long) == 4);

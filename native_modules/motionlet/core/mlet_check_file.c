@@ -1,7 +1,11 @@
 #include "mlet_check.h"
 #include "mlet_kernels.h"
 
-#define MAGIC 0x54454c4d // "MLET"
+#define MLET_MAGIC 0x54454c4d // "MLET"
+
+// Floats, by their bits.
+#define LEAST_RATE 0x37000000  // 2^-17
+#define LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
@@ -12,15 +16,42 @@ typedef struct checker {
 
 // Each function returns the name of the first field that is wrong, or NULL.
 
-// Finite and not negative (which -0.0 is).
-static bool is_rate(const uint8_t *p) {
-    return mlet_read_u32(p) < 0x7f800000;
+// Finite and at least the number of these bits, so positive.
+static bool is_float(const uint8_t *p, uint32_t least) {
+    const uint32_t bits = mlet_read_u32(p);
+    return bits >= least && bits < 0x7f800000;
+}
+
+// Whether all up to `end`, which is behind a zero byte, is UTF-8.
+static bool is_utf8(const uint8_t *p, const uint8_t *end) {
+    while (p < end) {
+        uint32_t c = *p++;
+        if (c < 0x80) {
+            continue;
+        }
+        const uint32_t more = 1u + (c >= 0xe0) + (c >= 0xf0);
+        if (c < 0xc2) {
+            return false;
+        }
+        c &= 0x7fu >> more; // from 0xf8 on, too large
+        for (uint32_t i = 0; i < more; i++, p++) {
+            if (*p >> 6 != 2) {
+                return false;
+            }
+            c = c << 6 | (*p & 0x3f);
+        }
+        // Not longer than needed, and no surrogate.
+        if (c >> (5 * more + 1) == 0 || c > 0x10ffff || c >> 11 == 0x1b) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
-    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
+    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MLET_MAGIC) {
         return MLET_FIELD(magic);
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
@@ -50,10 +81,10 @@ static const char *check_header(mlet_model_t *model) {
     if (version != 3 && mlet_read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) != 0) {
         return MLET_FIELD(normalization_offset);
     }
-    if (!is_rate(file + MLET_HEADER_FRAMES_PER_SECOND)) {
+    const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
+    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, LEAST_RATE)) {
         return MLET_FIELD(frames_per_second);
     }
-    const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
     memcpy(&model->frames_per_second, &rate, sizeof(rate));
 
     static const struct {
@@ -142,6 +173,9 @@ static const char *check_sections(mlet_model_t *model) {
     if (model->strings[0] != 0 || model->strings[strings_bytes - 1] != 0) {
         return MLET_FIELD(strings_bytes);
     }
+    if (!is_utf8(model->strings, model->strings + strings_bytes)) {
+        return MLET_FIELD(strings_offset);
+    }
     // So that what writes a tensor can be found: an input, or else an op.
     if (model->tensor_count != model->input_count + model->op_count) {
         return MLET_FIELD(tensor_count);
@@ -149,8 +183,10 @@ static const char *check_sections(mlet_model_t *model) {
     return NULL;
 }
 
+// Whether an offset is that of a character in the strings.
 static bool is_string(const mlet_model_t *model, const uint8_t *offset) {
-    return mlet_read_u16(offset) < mlet_read_u32(model->file + MLET_HEADER_STRINGS_BYTES);
+    const uint32_t at = mlet_read_u16(offset);
+    return at < mlet_read_u32(model->file + MLET_HEADER_STRINGS_BYTES) && model->strings[at] >> 6 != 2;
 }
 
 static const char *check_tensor(checker_t *checker, uint16_t index) {
@@ -163,8 +199,7 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return MLET_FIELD(dtype);
     }
-    const uint8_t *scale = record + MLET_TENSOR_SCALE;
-    if (!is_rate(scale) || mlet_read_u32(scale) == 0) {
+    if (!is_float(record + MLET_TENSOR_SCALE, LEAST_SCALE)) {
         return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {

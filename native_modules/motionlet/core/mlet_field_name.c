@@ -1,8 +1,8 @@
 #include "mlet_field.h"
 
 #ifdef MLET_NUMBERED_FIELDS
-#define NAME(name) #name "\0"
-static const char names[] = MLET_FIELDS(NAME);
+#define MLET_NAME(name) #name "\0"
+static const char names[] = MLET_FIELDS(MLET_NAME);
 
 const char *mlet_field_name(const char *field) {
     const char *name = names;

@@ -3,14 +3,14 @@
 #include "mlet_require.h"
 #include "mlet_requantize.h"
 
-#define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_FRAME)
+#define MLET_CHECK(condition, name) MLET_REQUIRE(condition, name, MLET_E_FRAME)
 
 // These keep every sum of an area within uint32.
-#define MAX_CROP_AREA (1u << 23)
-#define MAX_CROP_AREA_WIDE (1u << 16)
+#define MLET_MAX_CROP_AREA (1u << 23)
+#define MLET_MAX_CROP_AREA_WIDE (1u << 16)
 
 // What a background is before the first frame: the bytes that a reset leaves.
-#define NO_FRAME (-0x7f7f7f80)
+#define MLET_NO_FRAME (-0x7f7f7f80)
 
 static const uint8_t bytes_per_pixel[] = {
     [MLET_FRAME_GRAY8] = 1,
@@ -34,22 +34,23 @@ uint32_t mlet_frame_bytes(const mlet_frame_t *frame) {
 mlet_status_t mlet_frame_check(
     const mlet_frame_t *frame, uint8_t pixel_format, mlet_shape_t shape, const char **field) {
     const uint32_t crop_area = (uint32_t)frame->crop_width * frame->crop_height;
-    REQUIRE(frame->format < sizeof(bytes_per_pixel), format);
-    REQUIRE(MLET_WITH_INT16 || frame->format < MLET_FRAME_INT16, format);
-    REQUIRE(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), format);
-    REQUIRE(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, width);
-    REQUIRE(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, height);
-    REQUIRE(frame->crop_width >= 1, crop_width);
-    REQUIRE(frame->crop_height >= 1, crop_height);
-    REQUIRE(frame->crop_x + frame->crop_width <= frame->width, crop_width);
-    REQUIRE(frame->crop_y + frame->crop_height <= frame->height, crop_height);
-    REQUIRE(crop_area <= (is_wide(frame) ? MAX_CROP_AREA_WIDE : MAX_CROP_AREA), crop_width);
-    REQUIRE(shape.channels == 1 || shape.channels == 3, channels);
+    MLET_CHECK(frame->format < sizeof(bytes_per_pixel), format);
+    MLET_CHECK(MLET_WITH_INT16 || frame->format < MLET_FRAME_INT16, format);
+    MLET_CHECK(is_wide(frame) == (pixel_format == MLET_PIXELS_INT16), format);
+    MLET_CHECK(frame->width >= 1 && frame->width <= MLET_LIMIT_MAX_DIM, width);
+    MLET_CHECK(frame->height >= 1 && frame->height <= MLET_LIMIT_MAX_DIM, height);
+    MLET_CHECK(frame->crop_width >= 1, crop_width);
+    MLET_CHECK(frame->crop_height >= 1, crop_height);
+    MLET_CHECK(frame->crop_x + frame->crop_width <= frame->width, crop_width);
+    MLET_CHECK(frame->crop_y + frame->crop_height <= frame->height, crop_height);
+    const uint32_t most = is_wide(frame) ? MLET_MAX_CROP_AREA_WIDE : MLET_MAX_CROP_AREA;
+    MLET_CHECK(crop_area <= most, crop_width);
+    MLET_CHECK(shape.channels == 1 || shape.channels == 3, channels);
     if (frame->format == MLET_FRAME_YUV422) {
-        REQUIRE(frame->width % 2 == 0, width);
+        MLET_CHECK(frame->width % 2 == 0, width);
     }
     if (frame->format >= MLET_FRAME_YUV422) {
-        REQUIRE(shape.channels == 1, format);
+        MLET_CHECK(shape.channels == 1, format);
     }
     return MLET_OK;
 }
@@ -150,7 +151,7 @@ static void append(input_t *input, int32_t v) {
     int32_t u = v - n->offset;
     if (MLET_WITH_INT16 && n->kind == MLET_NORMALIZE_BACKGROUND) {
         int32_t *background = input->background++;
-        if (*background == NO_FRAME) {
+        if (*background == MLET_NO_FRAME) {
             *background = v * (1 << n->rate);
         }
         u = v - ((*background + (1 << n->rate >> 1)) >> n->rate);

@@ -22,11 +22,11 @@ mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
 }
 
 // Runs of fields that lie in memory as they lie in an op record, in words.
-#define RUN_BYTES(type, from, to) \
+#define MLET_RUN_BYTES(type, from, to) \
     (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
 enum {
-    LAYER_RUN = RUN_BYTES(mlet_layer_t, kernel_h, frame_dilation),
-    MEMORY_RUN = RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
+    LAYER_RUN = MLET_RUN_BYTES(mlet_layer_t, kernel_h, frame_dilation),
+    MEMORY_RUN = MLET_RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
 };
 typedef char layer_run_is_of_a_file[
     LAYER_RUN == MLET_OP_SHIFT_CHANNELS - MLET_OP_KERNEL_H ? 1 : -1];

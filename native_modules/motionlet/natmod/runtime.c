@@ -6,14 +6,14 @@
 #include <string.h>
 
 #ifdef __ARM_EABI__
-#define NAMED(name) __asm__(#name)
+#define NATMOD_NAMED(name) __asm__(#name)
 #else
-#define NAMED(name)
+#define NATMOD_NAMED(name)
 #endif
 
-double __extendsfdf2(float value) NAMED(__aeabi_f2d);
-float __floatsisf(int32_t value) NAMED(__aeabi_i2f);
-float __mulsf3(float a, float b) NAMED(__aeabi_fmul);
+double __extendsfdf2(float value) NATMOD_NAMED(__aeabi_f2d);
+float __floatsisf(int32_t value) NATMOD_NAMED(__aeabi_i2f);
+float __mulsf3(float a, float b) NATMOD_NAMED(__aeabi_fmul);
 
 static uint32_t bits_of(float value) {
     uint32_t bits;

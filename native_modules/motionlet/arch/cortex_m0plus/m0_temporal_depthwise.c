@@ -7,10 +7,10 @@
 #include "mlet_count.h"
 
 // Channels that the plain loop takes at once: enough that finding each tap's map costs little.
-#define CHANNELS 16
+#define M0_CHANNELS 16
 
 // Outputs that wait until x has gone to the ring: y may be x.
-#define BLOCK 32
+#define M0_BLOCK 32
 
 uint32_t m0_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer) {
     return layer->frames == 2 || layer->frames == 3 ? 0 : m0_taps_bytes(layer->frames);
@@ -66,7 +66,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
         const int8_t *map = tap_map(layer, past, x, a);
         taps[a] = (m0_tap_t) {map + c, m0_scaled(*w, layer->multiplier[c])};
     }
-    int8_t block[BLOCK];
+    int8_t block[M0_BLOCK];
     m0_taps_t job = {
         .taps = taps,
         .taps_end = m0_taps_even(taps, layer->frames),
@@ -80,7 +80,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
     };
     int32_t at = c;
     for (int32_t n; positions > 0; positions -= n) {
-        n = positions < BLOCK ? positions : BLOCK;
+        n = positions < M0_BLOCK ? positions : M0_BLOCK;
         job.x_end = job.x_at + n * channels;
         m0_taps(&job);
         job.x_at = job.x_end;
@@ -98,12 +98,12 @@ static inline bool is_plain(const mlet_layer_t *layer, int32_t positions, int32_
     return positions <= (layer->frames > 3 ? 4 : 1) || m0_is_exact(layer, c);
 }
 
-// n <= CHANNELS channels of either kind.
+// n <= M0_CHANNELS channels of either kind.
 static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
     int8_t *oldest, const int8_t *x, int8_t *y, int32_t positions, int32_t c, int32_t n) {
     const int32_t channels = layer->in.channels;
     for (int32_t p = 0, at = c; p < positions; p++, at += channels) {
-        int32_t sums[CHANNELS] = {0};
+        int32_t sums[M0_CHANNELS] = {0};
         MLET_COUNT(temporal_maps, layer->frames);
         MLET_COUNT(temporal_products, layer->frames * n);
         const int8_t *w = layer->weights + c;
@@ -137,7 +137,7 @@ mlet_status_t m0_temporal_depthwise(
 
     for (int32_t c = 0, n; c < channels; c += n) {
         n = 0;
-        while (n < CHANNELS && c + n < channels && is_plain(layer, positions, c + n)) {
+        while (n < M0_CHANNELS && c + n < channels && is_plain(layer, positions, c + n)) {
             n++;
         }
         if (n > 0) {

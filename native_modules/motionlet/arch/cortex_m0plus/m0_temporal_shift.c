@@ -8,15 +8,15 @@
 #include "mlet_count.h"
 
 // Exchange n elements of a type.
-#define SWAP(type, map, past, n)                    \
-    do {                                            \
-        type *a = (type *)(void *)(map);            \
-        type *b = (type *)(void *)(past);           \
+#define M0_SWAP(type, map, past, n)                   \
+    do {                                              \
+        type *a = (type *)(void *)(map);              \
+        type *b = (type *)(void *)(past);             \
         for (uint32_t left = (n); left > 0; left--) { \
-            const type present = *a;                \
-            *a++ = *b;                              \
-            *b++ = present;                         \
-        }                                           \
+            const type present = *a;                  \
+            *a++ = *b;                                \
+            *b++ = present;                           \
+        }                                             \
     } while (0)
 
 mlet_status_t m0_temporal_shift(
@@ -42,9 +42,9 @@ mlet_status_t m0_temporal_shift(
     MLET_COUNT(swapped_bytes, words ? 0 : positions * shifted);
     for (; positions > 0; positions--, y += channels, past += shifted) {
         if (words) {
-            SWAP(uint32_t, y, past, shifted / 4);
+            M0_SWAP(uint32_t, y, past, shifted / 4);
         } else {
-            SWAP(int8_t, y, past, shifted);
+            M0_SWAP(int8_t, y, past, shifted);
         }
     }
     return MLET_OK;

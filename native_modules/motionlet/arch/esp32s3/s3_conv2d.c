@@ -6,7 +6,7 @@
 #include "s3_matmul.h"
 #include "s3_spread.h"
 
-#define UNIT ((int32_t)sizeof(int16_t))
+#define S3_UNIT ((int32_t)sizeof(int16_t))
 
 static uint32_t taps_of(const mlet_layer_t *layer) {
     return (uint32_t)layer->kernel_h * layer->kernel_w * layer->in.channels;
@@ -24,8 +24,8 @@ static void gather(const mlet_layer_t *layer, const s3_matmul_t *matmul, const i
     const bool all_rows = rows.end - rows.first == layer->kernel_h;
     s3_spread_t job = {
         .from_row = layer->stride_w * channels,
-        .to_row = (int32_t)matmul->padded * UNIT,
-        .to_step = UNIT,
+        .to_row = (int32_t)matmul->padded * S3_UNIT,
+        .to_step = S3_UNIT,
         .zero = layer->in_zero,
     };
     for (int32_t end = j + n, count; j < end; j += count, to += count * (int32_t)matmul->padded) {

@@ -12,13 +12,13 @@
 #include "s3_spread.h"
 #include "mlet_source.h"
 
-#define UNIT ((int32_t)sizeof(int16_t))
+#define S3_UNIT ((int32_t)sizeof(int16_t))
 
 // The largest window, dilation included, that is still worth its zeros.
-#define WINDOW_MOST 64
+#define S3_WINDOW_MOST 64
 
 // Numbers in scratch that a group of channels may take; one channel may take more.
-#define GROUP_MOST 2048u
+#define S3_GROUP_MOST 2048u
 
 typedef struct shape {
     int32_t span_h, span_w;  // rows and columns that a window reaches over
@@ -40,13 +40,13 @@ static shape_t shape_of(const mlet_layer_t *layer) {
     shape.window = s3_padded((uint32_t)(shape.slots * shape.span_w));
     shape.plane = (uint32_t)(shape.columns * shape.slots) + 2; // a window may end 2 behind
     const uint32_t one = shape.plane + (uint32_t)shape.turns * shape.window;
-    const uint32_t fit = one < GROUP_MOST ? GROUP_MOST / one : 1;
+    const uint32_t fit = one < S3_GROUP_MOST ? S3_GROUP_MOST / one : 1;
     shape.channels = fit < layer->in.channels ? fit : layer->in.channels;
     return shape;
 }
 
 static bool is_tuned(const shape_t *shape) {
-    return shape->window <= WINDOW_MOST;
+    return shape->window <= S3_WINDOW_MOST;
 }
 
 // Bytes of a group's rows, and of its weights.
@@ -70,8 +70,8 @@ static void lay_weights(
         .n = n,
         .rows = layer->kernel_w,
         .from_row = layer->in.channels,
-        .to_row = layer->dilation_w * shape->slots * UNIT,
-        .to_step = (int32_t)shape->window * UNIT,
+        .to_row = layer->dilation_w * shape->slots * S3_UNIT,
+        .to_step = (int32_t)shape->window * S3_UNIT,
     };
     for (int32_t turn = 0; turn < shape->turns; turn++, to += shape->channels * shape->window) {
         job.from = w;
@@ -104,8 +104,8 @@ static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const mlet_
         .n = n,
         .rows = (uint32_t)(seen < width ? seen : width),
         .from_row = source->pixel,
-        .to_row = shape->slots * UNIT,
-        .to_step = (int32_t)shape->plane * UNIT,
+        .to_row = shape->slots * S3_UNIT,
+        .to_step = (int32_t)shape->plane * S3_UNIT,
         .zero = layer->in_zero,
     };
     s3_spread(&job);
@@ -130,10 +130,10 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape,
             .y = y + first,
             .channels = n,
             .outputs = layer->out.width,
-            .x_step = layer->stride_w * shape->slots * UNIT,
+            .x_step = layer->stride_w * shape->slots * S3_UNIT,
             .y_step = channels,
-            .x_channel = (int32_t)shape->plane * UNIT,
-            .weights_channel = (int32_t)shape->window * UNIT,
+            .x_channel = (int32_t)shape->plane * S3_UNIT,
+            .weights_channel = (int32_t)shape->window * S3_UNIT,
             .quads = shape->window / 4,
         };
         s3_run(&job, layer, first);
@@ -154,7 +154,7 @@ mlet_status_t s3_depthwise2d(
         return MLET_E_ARGUMENT;
     }
     int16_t *rows = scratch;
-    int16_t *weights = rows + rows_bytes(&shape) / UNIT;
+    int16_t *weights = rows + rows_bytes(&shape) / S3_UNIT;
     // What lies beside the image, and between the taps, is 0 for all groups.
     memset(scratch, 0, rows_bytes(&shape) + weights_bytes(&shape));
     for (uint32_t first = 0, n; first < layer->in.channels; first += n) {

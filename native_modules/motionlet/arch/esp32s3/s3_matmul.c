@@ -6,16 +6,16 @@
 
 // Numbers of a block's inputs and of a group's weights: the more, the less often the other is
 // walked through. Of the longest rows there are some more.
-#define INPUTS 2048u
-#define WEIGHTS 1024u
-#define POSITIONS_LEAST 4u
+#define S3_INPUTS 2048u
+#define S3_WEIGHTS 1024u
+#define S3_POSITIONS_LEAST 4u
 
 static s3_matmul_t shape_of(const mlet_layer_t *layer, uint32_t taps) {
     const uint32_t positions = (uint32_t)layer->out.height * layer->out.width;
     const uint32_t padded = s3_padded(taps);
-    const uint32_t fit = INPUTS / padded;
-    const uint32_t block = fit < POSITIONS_LEAST ? POSITIONS_LEAST : fit;
-    const uint32_t group = WEIGHTS / padded + (WEIGHTS < padded);
+    const uint32_t fit = S3_INPUTS / padded;
+    const uint32_t block = fit < S3_POSITIONS_LEAST ? S3_POSITIONS_LEAST : fit;
+    const uint32_t group = S3_WEIGHTS / padded + (S3_WEIGHTS < padded);
     return (s3_matmul_t) {
         .taps = taps,
         .padded = padded,

@@ -5,10 +5,10 @@
 #include "s3_spread.h"
 #include "s3_temporal_depthwise.h"
 
-#define UNIT ((int32_t)sizeof(int16_t))
+#define S3_UNIT ((int32_t)sizeof(int16_t))
 
 // Numbers of a block of positions when there are many taps; one position may take more.
-#define INPUTS 2048u
+#define S3_INPUTS 2048u
 
 static bool are_few(const mlet_layer_t *layer) {
     return layer->frames == 2 || layer->frames == 3;
@@ -18,7 +18,7 @@ static bool are_few(const mlet_layer_t *layer) {
 static uint32_t block_positions(const mlet_layer_t *layer) {
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t one = layer->in.channels * s3_padded(layer->frames);
-    const uint32_t fit = one < INPUTS ? INPUTS / one : 1;
+    const uint32_t fit = one < S3_INPUTS ? S3_INPUTS / one : 1;
     return positions < fit ? positions : fit;
 }
 
@@ -86,7 +86,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
     const uint32_t channels = layer->in.channels, padded = s3_padded(layer->frames);
     const uint32_t block = block_positions(layer), row = block * padded;
     int16_t *inputs = scratch;
-    int16_t *weights = inputs + inputs_bytes(layer) / UNIT;
+    int16_t *weights = inputs + inputs_bytes(layer) / S3_UNIT;
     memset(scratch, 0, inputs_bytes(layer) + weights_bytes(layer)); // the padding stays 0
     s3_spread_t spread = {
         .from = layer->weights,
@@ -94,12 +94,12 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
         .n = channels,
         .rows = layer->frames,
         .from_row = (int32_t)channels,
-        .to_row = UNIT,
-        .to_step = (int32_t)padded * UNIT,
+        .to_row = S3_UNIT,
+        .to_step = (int32_t)padded * S3_UNIT,
     };
     s3_spread(&spread);
-    spread.to_row = (int32_t)padded * UNIT;
-    spread.to_step = (int32_t)row * UNIT;
+    spread.to_row = (int32_t)padded * S3_UNIT;
+    spread.to_step = (int32_t)row * S3_UNIT;
     spread.zero = layer->in_zero;
     uint32_t left = (uint32_t)layer->in.height * layer->in.width;
     for (uint32_t n, at = 0; left > 0; left -= n, at += n * channels) {
@@ -120,10 +120,10 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
             .y = y + at,
             .channels = channels,
             .outputs = n,
-            .x_step = (int32_t)padded * UNIT,
+            .x_step = (int32_t)padded * S3_UNIT,
             .y_step = (int32_t)channels,
-            .x_channel = (int32_t)row * UNIT,
-            .weights_channel = (int32_t)padded * UNIT,
+            .x_channel = (int32_t)row * S3_UNIT,
+            .weights_channel = (int32_t)padded * S3_UNIT,
             .quads = padded / 4,
         };
         s3_run(&dots, layer, 0);
