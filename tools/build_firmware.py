@@ -206,6 +206,8 @@ def _build(target, clean, quiet):
         report = _BUILDERS[target.port](target, progress)
         progress.update(100, "done")
     write_atomically(sizes, json.dumps(report, indent=2).encode() + b"\n")
+    others = [str(path) for path in target.user_modules if path != MODULE]
+    write_atomically(target.out / "user_modules.json", json.dumps(others).encode())
     write_atomically(stamp, f"{config} {inputs}".encode())
     say(_table(target, report))
     return report

@@ -140,8 +140,9 @@ def _check_macs(graph, limit):
     """Raise MotionletError for a model of more multiply-accumulates in a frame than the limit."""
     if limit is not None and graph.most_macs > limit:
         raise MotionletError(
-            f"the model takes {graph.most_macs:,} multiply-accumulates a frame, more than {limit:,}: "
-            "minutes on a microcontroller, which answers nobody meanwhile; --slow deploys it anyway"
+            f"the model takes {graph.most_macs:,} multiply-accumulates a frame, more than "
+            f"{limit:,}: minutes on a microcontroller, which answers nobody meanwhile; --slow "
+            "deploys it anyway"
         )
 
 

@@ -21,12 +21,13 @@ ARCHITECTURES = (
 COMPATIBLE = {"armv7em": "armv7m", "armv7emdp": "armv7emsp"}
 
 # What a board imports; a folder of that name in its file system would come first.
-IMPORTED = frozenset(
-    "_motionlet motionlet main boot lib array asyncio binascii bluetooth builtins cmath collections "
-    "deflate errno esp esp32 framebuf gc hashlib heapq io json lcd160cr machine math micropython "
-    "mip neopixel network ntptime onewire os platform pyb random re requests rp2 select socket ssl "
-    "struct sys time tls uasyncio uctypes ulab urequests vfs websocket zephyr zlib".split()
-)
+_IMPORTED = """
+_motionlet motionlet main boot lib array asyncio binascii bluetooth builtins cmath collections
+deflate errno esp esp32 framebuf gc hashlib heapq io json machine math micropython mip neopixel
+network ntptime onewire os platform pyb random re requests rp2 select socket ssl struct sys time
+tls uasyncio uctypes ulab urequests vfs websocket zephyr zlib
+"""
+IMPORTED = frozenset(_IMPORTED.split())
 
 MEND = ": `host_sdk install` mends it"
 

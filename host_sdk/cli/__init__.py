@@ -39,6 +39,7 @@ GROUPS = {
         on_device.devices,
         on_device.install,
         on_device.deploy,
+        on_device.models,
         on_device.verify,
         on_device.run,
         on_device.bench,

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ class PlainConsole(Console):
 
     def __init__(self, **options):
         super().__init__(highlight=False, markup=False, emoji=False, soft_wrap=True, **options)
+        if not self.is_terminal:
+            self.width = 1000  # tables are whole there, too
 
     def render_str(self, text, **options):
         return super().render_str(printable(text), **options)
@@ -238,8 +241,16 @@ def read_model(path):
         raise MotionletError(f"{path}: {error}") from None
 
 
-def build_firmware(board, user_modules=(), clean=False, variant=None):
-    """Build a board's firmware; what is already built stays."""
+def build_firmware(board, user_modules=(), clean=False, variant=None, same_modules=False):
+    """Build a board's firmware; what is already built stays.
+
+    same_modules: with the user modules that the image has which is there.
+    """
+    from host_sdk.board.images import image_path
+
+    about = image_path(board, variant, "user_modules.json")
+    if same_modules and about.exists():
+        user_modules = json.loads(read(about))
     tool = paths.repository("building firmware") / "tools/build_firmware.py"
     command = [sys.executable, str(tool), board]
     for module in user_modules:

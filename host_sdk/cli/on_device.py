@@ -1,4 +1,4 @@
-"""On a device: `devices`, `install`, `deploy`, `verify`, `run` and `bench`."""
+"""On a device: `devices`, `install`, `deploy`, `models`, `verify`, `run`, `bench`."""
 
 import contextlib
 import dataclasses
@@ -172,6 +172,35 @@ def deploy(model, spec, name, where, erase, may_install, slow, as_json):
         )
 
 
+@click.command()
+@device_option
+@click.option("--remove", metavar="NAME", help="Remove this one, by its name or its path.")
+@json_option
+def models(spec, remove, as_json):
+    """List the models on a device, in its ROMFS and in its file system, or remove one."""
+    from host_sdk.board.deploy import remove_model
+    from host_sdk.board.models import list_models
+    from host_sdk.board.remote import Remote
+
+    with _open(spec) as device:
+        removed = remove_model(Remote(device), remove) if remove else []
+        found = [] if remove else list_models(device)
+    if as_json:
+        print(json.dumps({"removed": removed, "models": [dataclasses.asdict(m) for m in found]}))
+    for path in () if as_json else removed:
+        console.print(f"{device.name}: removed {path}")
+    if as_json or remove:
+        return
+    for model in found:
+        what = (
+            f"{model.target}, format {model.format_version}" if model.target else "no whole model"
+        )
+        labels = f"  {', '.join(model.labels)}" if model.labels else ""
+        console.print(f"{model.path}  {model.bytes:,} bytes  {what}{labels}")
+    if not found:
+        console.print(f"{device.name}: no models")
+
+
 def _clip(path, graph, frames, given=None):
     """Return a clip for an input, by default the only one, as samples of its size [T, H, W, C].
 
@@ -247,9 +276,6 @@ def _deployed(spec, model, data, graph, path):
 CLIP_HELP = (
     "A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 or "
     "temperatures; default: noise."
-)
-clip_option = click.option(
-    "--clip", type=click.Path(dir_okay=False, path_type=Path), help=CLIP_HELP
 )
 clips_option = click.option(
     *("--clip", "clips"),
@@ -355,7 +381,7 @@ def run(model, spec, clips, frames, path, as_json):
 @device_option
 @json_option
 def bench(spec, as_json):
-    """Measure kernels and networks on a device; rewrite BENCHMARKS.md.
+    """Measure kernels and networks on a device; rewrite BENCHMARKS.md, but not from a board.
 
     `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core;
     without --device that is done too, where its toolchain can be had, and the sizes of what is
@@ -365,12 +391,16 @@ def bench(spec, as_json):
     from host_sdk.bench import measure as benching
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
+    from host_sdk.board.devices import list_devices
     from host_sdk.cost.benchmarks import stored_rows
 
     paths.repository("bench, which rewrites BENCHMARKS.md,")
     rows = []
+    if spec not in ("auto", "virtual", "xtensa") or (spec == "auto" and list_devices()):
+        _bench_board(spec, as_json)
+        return
     if spec in ("auto", "virtual"):
-        build_firmware("MOTIONLET_PICO")
+        build_firmware("MOTIONLET_PICO", same_modules=True)
     if spec != "xtensa":
         with progress_bar("measuring") as progress:
             rows += benching.run(spec, progress)
@@ -395,3 +425,18 @@ def bench(spec, as_json):
     click.echo(tables)
     for line in benching.describe_changes(old, rows):
         console.print(line)
+
+
+def _bench_board(spec, as_json):
+    """Measure on a board; its figures are its owner's, and go into no table of the repository."""
+    from host_sdk.bench import measure as benching
+    from host_sdk.bench import report as bench_report
+
+    with progress_bar("measuring") as progress:
+        rows = benching.run(spec, progress)
+    if as_json:
+        print(benching.json_of(rows))
+        return
+    for line in bench_report.of_device(rows[0]["device"], rows):
+        console.print(line)
+    messages.print("BENCHMARKS.md stays as it is: it is of the virtual Pico")
