@@ -32,8 +32,21 @@ IMPORTED = frozenset(_IMPORTED.split())
 MEND = ": `host_sdk install` mends it"
 
 # An empty sys.path finds what is built in, and nothing else.
-LOOK = """
-import json, os, sys
+BUILT_IN = """
+import json, sys
+_mlet_paths = sys.path[:]
+sys.path[:] = []
+try:
+    import _motionlet
+    _mlet_built_in = True
+except ImportError:
+    _mlet_built_in = False
+sys.path[:] = _mlet_paths
+print(json.dumps(_mlet_built_in))
+"""
+
+PATHS = """
+import os
 def _mlet_path(name):
     for path in sys.path:
         for end in () if path == ".frozen" else ("", ".py", ".mpy"):
@@ -43,15 +56,7 @@ def _mlet_path(name):
                     return at
             except OSError:
                 pass
-_mlet_paths = sys.path[:]
-sys.path[:] = []
-try:
-    import _motionlet
-    _mlet_built_in = True
-except ImportError:
-    _mlet_built_in = False
-sys.path[:] = _mlet_paths
-print(json.dumps((_mlet_built_in, _mlet_path("motionlet"), _mlet_path("_motionlet"))))
+print(json.dumps((_mlet_path("motionlet"), _mlet_path("_motionlet"))))
 """
 
 # Goes through a native module as py/persistentcode.c does.
@@ -158,13 +163,15 @@ def find_module(device):
 def look(device):
     """Return (whether the C part is in the firmware, what `motionlet` and `_motionlet` name).
 
-    The names are paths in the file system that an import would take, or None.
+    The names are paths in the file system that an import would take, or None; None too in firmware.
     """
-    built_in, package, module = device.answer(LOOK, (bool, None, None))
-    for path in (package, module):
-        if not fits(path, None if path is None else str):
-            device.parse(repr(path), shape=bytes)
-    return built_in, package, module
+    if device.answer(BUILT_IN, bool):
+        return True, None, None
+    paths = device.answer(PATHS, (None, None))
+    for path in paths:
+        if path is not None and not fits(path, str):
+            device.parse(repr(path), shape=bytes)  # raises what says so
+    return False, *paths
 
 
 def check_module(device, path):

@@ -192,11 +192,10 @@ def models(spec, remove, as_json):
     if as_json or remove:
         return
     for model in found:
-        what = (
-            f"{model.target}, format {model.format_version}" if model.target else "no whole model"
-        )
-        labels = f"  {', '.join(model.labels)}" if model.labels else ""
-        console.print(f"{model.path}  {model.bytes:,} bytes  {what}{labels}")
+        words = [model.path, f"{model.bytes:,} bytes"]
+        words += [f"for {model.target}, format {model.format_version}"] if model.target else []
+        words += [", ".join(model.labels)] if model.target else ["not a whole model"]
+        console.print(on_one_line("  ".join(words)))
     if not found:
         console.print(f"{device.name}: no models")
 

@@ -168,7 +168,7 @@ class Board:
             return b"nothing left\r\n"
         answers = {
             "machine.reset_cause": f"{self.reset_cause} 3",
-            "_mlet_built_in": "[true, null, null]",
+            "_mlet_built_in": "true",
             "_m.VERSION": '{"version": "0.1.0", "format_version": 4, "target": 1, '
             '"operators": -1, "groups": -1}',
             "sys.implementation.name": repr(FACTS),
@@ -459,8 +459,7 @@ class EndlessRomfs(Board):
 
 answers("code for facts", "sys.implementation.name", b"__import__('os').abort()\r\n", "install")
 answers("many brackets for facts", "sys.implementation.name", b"(" * 5000 + b"\r\n", "install")
-answers("an odd version", "_mlet_built_in", b"[false, null, null, 1]\r\n", "install")
-answers("paths that are none", "_mlet_built_in", b"[false, 1, {}]\r\n", "install")
+answers("a number for a flag", "_mlet_built_in", b"1\r\n", "install")
 answers("logits beyond int8", "_push(b", b"[[1000], 5]\r\n", "run", "--path", "/m.mlet")
 answers(
     "terminal codes in an error",
@@ -472,22 +471,32 @@ answers("a file system to be read only", "_mlet_file", (b"", b"OSError: 30\r\n")
 answers("a name that is too long", "_mlet_file", (b"", b"OSError: 36\r\n"))
 
 
+class Without(Board):
+    """One that has no Motionlet."""
+
+    def good(self, code):
+        if "_mlet_built_in" in code:
+            return b"false\r\n"
+        return b"[null, null]\r\n" if "_mlet_path" in code else super().good(code)
+
+
+@board("paths that are none", "install")
+class OddPaths(Without):
+    def answer(self, code):
+        return b"[1, {}]\r\n" if "_mlet_path" in code else self.good(code)
+
+
 @board("CircuitPython", "install")
-class CircuitPython(Board):
+class CircuitPython(Without):
     soft_reboot = b"soft reboot\r\n"
 
     def answer(self, code):
-        if "_mlet_built_in" in code:
-            return b"[false, null, null]\r\n"
-        said = self.good(code)
-        return said.replace(b"'micropython'", b"'circuitpython'")
+        return self.good(code).replace(b"'micropython'", b"'circuitpython'")
 
 
 @board("MicroPython 1.19", "install")
-class Old(Board):
+class Old(Without):
     def answer(self, code):
-        if "_mlet_built_in" in code:
-            return b"[false, null, null]\r\n"
         return self.good(code).replace(b"1.25.0", b"1.19.1").replace(b"4870", b"4102")
 
 
