@@ -181,7 +181,7 @@ def compile_object(name, key):
     command = compiler(name)
     path = OBJECTS / name / f"{key}.o"
     with locked(path.parent.parent / f".{name}.lock"):
-        tree, _ = micropython_dir()
+        tree = micropython_dir()
         inputs = _hash_of_inputs(name, tree, command)
         about = path.with_suffix(".json")
         if path.exists() and about.exists() and json.loads(about.read_text())["inputs"] == inputs:

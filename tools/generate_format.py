@@ -57,6 +57,7 @@ def c_defines():
     ]
     for prefix, table in groups:
         defines += [(f"{prefix}_{name}".upper(), value) for name, value in table.items()]
+    defines.append(("MACS_LIMIT", f"UINT64_C({fmt.MACS_LIMIT})"))
     for record, fields in fmt.RECORDS.items():
         for name, (offset, _) in fmt.field_offsets(fields).items():
             defines.append((f"{record}_{name}".upper(), offset))

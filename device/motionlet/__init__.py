@@ -3,10 +3,26 @@
 The documentation of every name is in __init__.pyi, so that it costs no flash here.
 """
 
+import _motionlet
 from _motionlet import *  # noqa: F403 the kernels, Model, Stream, FrameRing, constants
 
 
-def load(path, in_ram=False):
+def _poll(feed):
+    try:
+        if feed:
+            feed()
+        return None  # here, since leaving the block is where Ctrl-C comes, too
+    except BaseException as error:
+        return error
+
+
+try:
+    _motionlet._poll = _poll  # a native module cannot see what waits; a jump of Python's looks
+except AttributeError:
+    pass  # a firmware can
+
+
+def load(path, in_ram=False, slow=False):
     try:
         with _open(path) as file:
             try:
@@ -18,7 +34,7 @@ def load(path, in_ram=False):
     except OSError as error:
         raise OSError(error.errno, path) from None
     try:
-        return Model(data, path)  # noqa: F405
+        return Model(data, path, slow)  # noqa: F405
     except ValueError as error:
         raise ValueError("{}: {}".format(path, error)) from None
 

@@ -5,6 +5,7 @@ a .mpy file that was cut.
 """
 
 import json
+import re
 
 from host_sdk.board.devices.base import fits, plain
 from host_sdk.board.native_module import GROUPS
@@ -104,13 +105,14 @@ print(json.dumps((list(_mlet_head), getattr(sys.implementation, "_mpy", 0), _mle
 """
 
 ASK_MODULE = """
-import json
+import json, sys
 try:
     import motionlet as _m
     if hasattr(_m, "VERSION"):
         _said = {"version": _m.VERSION, "format_version": _m.FORMAT_VERSION,
                  "target": _m.TARGET, "operators": getattr(_m, "OPERATORS", -1),
-                 "groups": getattr(_m, "GROUPS", -1)}
+                 "groups": getattr(_m, "GROUPS", -1),
+                 "machine": getattr(sys.implementation, "_machine", "")}
     else:
         _said = {"hidden_by": getattr(_m, "__path__", "") or getattr(_m, "__file__", "?")}
 except Exception as error:
@@ -121,6 +123,14 @@ print(json.dumps(_said))
 
 class BrokenModule(MotionletError):
     """Motionlet is on the device, and does not work there; installing it anew mends that."""
+
+
+def lacks_vector_unit(machine):
+    """Whether a board, by what MicroPython calls it, is of Espressif's but not an ESP32-S3.
+
+    The native module for the ESP32-S3 loads on them too, and runs what is packed for no target.
+    """
+    return re.search(r"ESP32(?!-?S3)\w*$", machine) is not None
 
 
 def find_module(device):
@@ -148,12 +158,15 @@ def find_module(device):
         )
     if fits(found, {"hidden_by": str}):
         raise MotionletError(hidden(name, found["hidden_by"]))
-    kinds = {"version": str, "format_version": int, "target": int}
+    kinds = {"version": str, "format_version": int, "target": int, "machine": str}
     flags = dict.fromkeys(("operators", "groups"), range(-1, 1 << 62))
     if not fits(found, kinds | flags):
         device.parse(json.dumps(found), shape=bytes)  # raises what says so
     names = {code: name for name, code in TARGETS.items()}
     found["target"] = names.get(found["target"], f"target {found['target']}")
+    machine = found.pop("machine")
+    if found["target"] == "esp32s3" and lacks_vector_unit(machine):
+        found["target"] = "portable"
     operators, groups = found["operators"], found["groups"]
     found["operators"] = {kind for kind, op in OPS.items() if operators >> op.code & 1}
     found["groups"] = {name for bit, name in enumerate(GROUPS) if groups >> bit & 1}

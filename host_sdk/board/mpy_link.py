@@ -8,6 +8,7 @@ same bytes on every machine.
 
 import contextlib
 import importlib
+import inspect
 import io
 import re
 import sys
@@ -22,6 +23,8 @@ ENTRY = "mpy_init"
 OBJECT = "_motionlet.o"  # in messages
 STRINGS = ".data.rel.ro.strings"
 R_XTENSA_SLOT0_OP, CALL8 = 20, 0x25
+# With these the jumps of MicroPython 1.28 arrive, which do not know where an entry lies.
+_ENTRY_ALIGNMENT = {"EM_386": 1, "EM_X86_64": 1, "EM_ARM": 4, "EM_RISCV": 2, "EM_XTENSA": 4}
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ def link(tools, arch, data, names, cut=()):
             _call_constants_so(env)
         _keep_reachable(env)
         _merge_strings(mpy_ld, env)
+        _begin_with_entry(env)
         mpy_ld.link_objects(env, len(names))
         if env.arch.name == "EM_XTENSA":
             _resolve_calls(env)
         with _written(mpy_ld) as file:
-            mpy_ld.build_mpy(env, env.find_addr(ENTRY), MODULE, names)
+            _build(mpy_ld, env, names)
     except mpy_ld.LinkError as error:
         raise MotionletError(f"the object for {arch} cannot be linked: {error}") from None
     return Linked(file.getvalue(), len(env.full_text), len(env.full_rodata), len(env.full_bss))
@@ -203,6 +207,33 @@ def _merge_strings(mpy_ld, env):
         for symbol in pieces[string]:
             symbol.section = whole[longer]
             symbol.entry["st_value"] = len(longer) - len(string)
+
+
+def _begin_with_entry(env):
+    """Lay the entry first, as each version of mpy_ld.py finds it there.
+
+    A module is entered at its first byte. Up to MicroPython 1.27 a jump to the entry is put there
+    once all is laid out; 1.28 and later go by where the entry seems to be before that.
+    """
+    entry = env.known_syms[ENTRY].section
+    entry.alignment = _ENTRY_ALIGNMENT[env.arch.name]
+    env.sections.sort(key=lambda section: section is not entry)
+    if env.arch.name == "EM_XTENSA":
+        entry.addr = entry.alignment  # behind a jump: constants that it reads come before
+
+
+def _build(mpy_ld, env, names):
+    """Write the .mpy, by whichever arguments this version takes."""
+    known = {
+        "env": env,
+        "entry_offset": env.known_syms[ENTRY].section.addr,  # up to MicroPython 1.27
+        "fmpy": MODULE,
+        "internal_name": MODULE,  # from 1.29 on
+        "native_qstr_vals": names,
+        "arch_flags": 0,  # from 1.28 on
+    }
+    wanted = inspect.signature(mpy_ld.build_mpy).parameters
+    mpy_ld.build_mpy(**{name: known[name] for name in wanted})
 
 
 def _resolve_calls(env):

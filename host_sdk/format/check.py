@@ -104,6 +104,7 @@ def check_tensor(index, tensor):
 
 def check_inputs(graph):
     """Check inputs, outputs and labels."""
+    _check_input_names(graph)
     for index, given in enumerate(graph.inputs):
         if given.tensor != index:
             message = f"{given.tensor}; the tensor of input {index} has index {index}"
@@ -118,6 +119,19 @@ def check_inputs(graph):
     if graph.labels and len(graph.labels) != channels:
         message = f"{len(graph.labels)} labels for {channels} channels of the first output"
         raise RecordError("header", 0, "label_count", message)
+
+
+def _check_input_names(graph):
+    """Check that each input can be told by its name."""
+    names, most = {}, LIMITS["max_input_name"]
+    for index in range(min(len(graph.inputs), len(graph.tensors))):
+        name = graph.tensors[index].name
+        if not name:
+            raise RecordError("tensor", index, "name", "an input has a name; this one is empty")
+        first = names.setdefault(name.encode()[:most], index)
+        if first != index:
+            message = f"{name!r} is the name of input {first}, too"
+            raise RecordError("tensor", index, "name", message)
 
 
 def _check_pixel_format(graph, index):

@@ -67,6 +67,8 @@ LIMITS = {
     "max_cycle": 65535,  # frames: the least common multiple of all periods
     "max_group": 15,
     "max_live": 64,  # tensors at once
+    "max_missing": 8,  # samples of a frame of float32 that are bridged
+    "max_input_name": 255,  # bytes in which the names of inputs differ
     "array_reuse": 4,  # the arrays of all ops together: at most so many times the data,
     "array_spare": 1024,  # and so many bytes more
 }

@@ -9,6 +9,14 @@
 // A build has the groups of features that mlet_config.h says, and Python sees which: GROUPS, and
 // OPERATORS with a bit for each code.
 
+#if !MICROPY_ENABLE_DYNRUNTIME
+// Before all else: MicroPython 1.29 collects names by source, and must see this one's before names
+// in its headers.
+#include "py/obj.h"
+extern const mp_obj_module_t motionlet_module;
+MP_REGISTER_MODULE(MP_QSTR__motionlet, motionlet_module);
+#endif
+
 #include "binding/stream.h"
 #if MLET_WITH_EXTENSIONS
 #include "binding/api.h"
@@ -112,5 +120,4 @@ const mp_obj_module_t motionlet_module = {
     .base = {&mp_type_module},
     .globals = (mp_obj_dict_t *)&module_globals,
 };
-MP_REGISTER_MODULE(MP_QSTR__motionlet, motionlet_module);
 #endif

@@ -134,6 +134,23 @@ for rule in ({"smooth": 0}, {"hold": 0}):
 for threshold in (0, 1.5):
     raises(ValueError, "above 0 and at most 1", Watch, model.stream(), 4, threshold)
 
+# A watchdog is fed before each frame, and while the loop waits.
+fed, source = [0], list(frames[:4])
+
+
+def feed():
+    fed[0] += 1
+
+
+watch = Watch(model.stream(), threshold=1, feed=feed)
+assert watch.stream.feed is feed
+watch.run(capture, frames_per_second=50)
+assert fed[0] == 5
+watch.pace(1 / 2)
+source = [frames[0], frames[1]]
+watch.run(capture)
+assert fed[0] == 5 + 1 + 2 + 2
+
 # It takes no memory while nothing is to be said.
 watch = Watch(model.stream(), threshold=1)
 assert taken(lambda: watch.push(frames[1])) == 0

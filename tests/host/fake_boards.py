@@ -170,7 +170,7 @@ class Board:
             "machine.reset_cause": f"{self.reset_cause} 3",
             "_mlet_built_in": "true",
             "_m.VERSION": '{"version": "0.1.0", "format_version": 4, "target": 1, '
-            '"operators": -1, "groups": -1}',
+            '"operators": -1, "groups": -1, "machine": "Pico"}',
             "sys.implementation.name": repr(FACTS),
             "_deflate": "false",
             "rom_ioctl": "0",

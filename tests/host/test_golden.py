@@ -244,6 +244,7 @@ def test_the_largest_bias_is_accepted():
         (lambda g: setattr(g.tensors[0], "scale", 1e40), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1.1e-38), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "zero_point", 128), "tensor", "zero_point"),
+        (lambda g: setattr(g.tensors[0], "name", ""), "tensor", "name"),
         (lambda g: g.inputs.append(Input(0)), "header", "tensor_count"),
         (lambda g: g.outputs.clear(), "header", "output_count"),
         (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "header", "tensor_count"),

@@ -16,26 +16,32 @@ ROOT = paths.repository()
 MODULE = ROOT / "native_modules/motionlet"
 sys.path.append(str(ROOT / "tools"))
 
-import get_sources
+import get_sources  # noqa: E402
 
 C = sorted(MODULE.glob("core/*.c")) + sorted(MODULE.glob("arch/*/*.c"))
 ASSEMBLY = sorted(MODULE.glob("arch/cortex_m0plus/*.S"))
 
 # Macros of ESP-IDF, FreeRTOS, pico-sdk, CMSIS, Zephyr, Arduino, Linux and Windows, or such as
 # theirs. What any of them means does not matter: whoever uses it by chance does not compile.
-WITH_ARGUMENTS = """
+WITH_ARGUMENTS = re.findall(
+    r"\w+",
+    """
 ALIGN ALIGN_DOWN ALIGN_UP ARRAY_SIZE ASSERT BIT BIT64 BITS CEIL CLAMP CONCAT CONTAINER_OF COUNT
 COUNT_OF DIV_ROUND_UP ERROR FIELD FIELD_OFFSET HAS IS_ALIGNED LIKELY LOG MAX MIN NARGS OFFSET PIN
 RAISE REQUIRE ROUND ROUND_DOWN ROUND_UP SIGN STR STRINGIFY SWAP UNLIKELY UNUSED VALUE abs bit clamp
 constrain crc32 highByte isr likely lowByte max min round sq swap unlikely
-""".split()
-OBJECTS = """
+""",
+)
+OBJECTS = re.findall(
+    r"\w+",
+    """
 ARGUMENT ARGUMENTS BIAS BLOCK BOOL BYTE CALLS CELL CHANNELS CODE CROP DILATION DMA ERR EXCEPTION
 FAIL FALSE FORMAT FRAME FRAMES GROUP HEIGHT HIGH IN INLINE INPUT INPUTS INT16 INT8 INTEGER KERNEL
 LAYER LOW MAGIC METHOD NAME NAMED NONE OBJECT OK OPERATOR OPERATORS OUT OUTPUT PAD PAST PI PORTABLE
 RAISES RESIZE RUN_BYTES SAR SCALED SELDOM SHAPE SHIFT SPATIAL STATIC STREAM STRIDE TARGET TEMPORAL
 TRUE TWO UINT16 UINT8 UNIT WEIGHTS WIDTH WINDOW X X1
-""".split()
+""",
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def test_a_name_that_is_taken_is_found(hostile, tmp_path):
 
 def test_the_binding_compiles_behind_an_sdk(hostile, unix_firmware, tmp_path):
     """Its SDK's names come with MicroPython's mphal.h, thus behind MicroPython's own headers."""
-    tree, _ = get_sources.micropython_dir()
+    tree = get_sources.micropython_dir()
     generated = unix_firmware.with_name("obj")
     header = tmp_path / "headers.h"
     own = re.findall(r'#include "(py/\w+\.h)"', (MODULE / "binding/port.h").read_text())

@@ -4,18 +4,18 @@
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests/host")]
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests/host"))
 
 import fake_boards
 
+from host_sdk import paths
 from host_sdk.bench import power_cuts
 from host_sdk.errors import run_main
 from host_sdk.files import make_folder, read_json, write_json
 
 
 def main():
-    measured = fake_boards.figures(ROOT / "tests/vectors/tiny_separable.mlet")
+    measured = fake_boards.figures(paths.repository() / "tests/vectors/tiny_separable.mlet")
     path = power_cuts.figures_path()
     make_folder(path.parent)
     others = read_json(path, "make figures NAME=robustness") if path.exists() else {}

@@ -13,7 +13,7 @@ static const struct {
     [MLET_FRAME_RGB565_LE] = {'h', "RGB565_LE"},
     [MLET_FRAME_RGB565_BE] = {'h', "RGB565_BE"},
     [MLET_FRAME_YUV422] = {'h', "YUV422"},
-    [MLET_FRAME_INT16] = {'h', "INT16"},
+    [MLET_FRAME_INT16] = {MLET_SAMPLES, "INT16"},
     [MLET_FRAME_FLOAT32] = {'f', "FLOAT32"},
 };
 

@@ -113,10 +113,11 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
             MLET_FORMAT_VERSION);
     }
     if (strcmp(field, "target") == 0) {
+        // The build's own target is refused where its kernels cannot run: then the others do.
+        const uint32_t target = file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1];
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
-            target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
-            target_name(MLET_TARGET));
+            target_name(target), target == MLET_TARGET ? "portable" : target_name(MLET_TARGET));
     }
     if (strcmp(record, "header") == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
@@ -125,10 +126,18 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
         record, error->index, field);
 }
 
+static MLET_RAISES void raise_slow(const mlet_model_t *model) {
+    mp_raise_msg_varg(&mp_type_ValueError,
+        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, the limit is %u Mi: load it with "
+                      "slow=True"),
+        (unsigned)(model->macs >> 20), (unsigned)(MLET_MACS_LIMIT >> 20));
+}
+
 static mp_obj_t model_make_new(
     const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 1, 2, false);
+    mp_arg_check_num(n_args, n_kw, 1, 3, false);
     check_stack(MLET_STACK_TO_CALL);
+    const bool may_be_slow = n_args > 2 && mp_obj_is_true(args[2]); // may run __bool__
     size_t bytes;
     void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 'b', &bytes);
     mp_buffer_info_t info;
@@ -154,6 +163,9 @@ static mp_obj_t model_make_new(
     }
     if (status != MLET_OK) {
         raise_model(&error, usable);
+    }
+    if (self->model.macs > MLET_MACS_LIMIT && !may_be_slow) {
+        raise_slow(&self->model);
     }
     self->labels = new_tuple_of(self->model.label_count, new_label, &self->model);
     return MP_OBJ_FROM_PTR(self);

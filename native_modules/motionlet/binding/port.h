@@ -41,6 +41,29 @@
 #define MLET_STACK_TO_PUSH 3840
 #define MLET_STACK_TO_CALL 1536
 
+#if !MICROPY_ENABLE_DYNRUNTIME
+// Let in what waits: Ctrl-C, what is scheduled, the port's own events; then call `feed`, unless it is
+// None. Returns None, or the exception that one of them raised. Nothing is let in by what runs in a
+// hard interrupt, where the scheduler and the heap are locked.
+static mp_obj_t poll_events(mp_obj_t feed) {
+    #if MICROPY_ENABLE_SCHEDULER && MICROPY_ENABLE_GC
+    if (MP_STATE_VM(sched_state) < 0 && gc_is_locked()) {
+        return mp_const_none;
+    }
+    #endif
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) {
+        return MP_OBJ_FROM_PTR(nlr.ret_val);
+    }
+    mp_event_handle_nowait();
+    if (feed != mp_const_none) {
+        mp_call_function_0(feed);
+    }
+    nlr_pop();
+    return mp_const_none;
+}
+#endif
+
 // A thread may have little stack, and deep recursion leaves little: RuntimeError then, rather than
 // an overflow. A native module cannot tell.
 static void check_stack(size_t bytes) {

@@ -10,7 +10,7 @@
 
 // The largest number of a frame: integers beyond take memory. Numbers begin anew behind it, such that
 // what is due when stays as it is.
-#define LAST_FRAME ((1u << 30) - 1)
+#define MLET_LAST_FRAME ((1u << 30) - 1)
 
 // One input of a stream.
 typedef struct {
@@ -19,14 +19,17 @@ typedef struct {
     mlet_frame_t frame; // what it takes, unless it is raw
 } stream_input_t;
 
+enum { BUSY = 1, POLLS };
+
 typedef struct {
     mp_obj_base_t base;
     mp_obj_t model;
     mlet_stream_t stream;
+    mp_obj_t feed;     // called whenever a push polls; or None
     void *memory;      // of the stream
     mp_obj_t *outputs; // views of int8, one to an output; each owns a copy of its tensor
-    uint32_t frames;   // pushed since the start or the last reset; up to LAST_FRAME
-    bool is_busy;      // with a frame, or a reset
+    uint32_t frames;   // pushed since the start or the last reset; up to MLET_LAST_FRAME
+    uint8_t is_busy;   // with a frame, or a reset; POLLS: and lets others run meanwhile
     bool has_failed;   // in the middle of a frame
     stream_input_t inputs[];
 } stream_obj_t;
@@ -139,8 +142,13 @@ static bool is_by_input(
     if (n_args > 0) {
         return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
     }
-    return keywords->used > 0 && is_sequence(keywords->table[0].value)
-        && input_named(model, keywords->table[0].key) < model->input_count;
+    bool found = false;
+    for (size_t k = 0; k < keywords->used; k++) {
+        const mp_map_elem_t *keyword = &keywords->table[k];
+        found |= (keyword->value == mp_const_none || is_sequence(keyword->value))
+            && input_named(model, keyword->key) < model->input_count;
+    }
+    return found;
 }
 #endif
 
@@ -163,6 +171,21 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     }
 }
 
+// Called by the core in the middle of a frame. An exception ends the frame: then reset.
+static mlet_status_t stream_poll(mlet_stream_t *stream) {
+    stream_obj_t *self = (void *)((uint8_t *)stream - offsetof(stream_obj_t, stream));
+    const uint8_t was_busy = self->is_busy;
+    self->is_busy = POLLS;
+    const mp_obj_t error = poll_events(self->feed);
+    self->is_busy = was_busy;
+    if (error != mp_const_none) {
+        self->has_failed = true;
+        self->is_busy = false;
+        nlr_raise(error);
+    }
+    return MLET_OK;
+}
+
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
@@ -174,6 +197,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     self->stream.model = model;
     self->frames = 0;
     self->is_busy = self->has_failed = false;
+    self->feed = mp_const_none;
     by_input_t formats;
     const bool by_input = is_by_input(model, n_args, args, keywords);
     if (by_input) {
@@ -202,6 +226,7 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_msg(
             &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
+    self->stream.poll = stream_poll;
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
     for (uint16_t i = 0; i < model->output_count; i++) {
@@ -221,8 +246,10 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(model_stream_obj, 1, model_stream);
 static void stream_claim(stream_obj_t *self) {
     check_stack(MLET_STACK_TO_PUSH);
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
-    const bool was_busy = self->is_busy;
-    self->is_busy = true;
+    const bool was_busy = self->is_busy != 0;
+    if (!was_busy) {
+        self->is_busy = BUSY;
+    }
     MICROPY_END_ATOMIC_SECTION(state);
     if (was_busy) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream is busy"));
@@ -240,8 +267,11 @@ static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj
     }
     if (!input->is_raw) {
         const uint8_t *pixels = get_pixels("push", name, &input->frame, frame);
-        if (mlet_frame_has_nan(&input->frame, pixels)) {
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
+        if (!mlet_frame_is_whole(&input->frame, pixels)) {
+            mp_raise_msg_varg(&mp_type_ValueError,
+                MP_ERROR_TEXT("%s holds too many NaN: %u can be bridged, each beside a value; is "
+                              "the sensor read whole?"),
+                name, MLET_LIMIT_MAX_MISSING);
         }
         return pixels;
     }
@@ -300,7 +330,7 @@ static void stream_begin(
         if (input->is_raw) {
             memcpy(mlet_stream_input(&self->stream, i), bytes, mlet_shape_bytes(input->shape));
         } else {
-            mlet_stream_frame(&self->stream, i, &input->frame, bytes); // is due, and has no NaN
+            mlet_stream_take(&self->stream, i, &input->frame, bytes);
         }
     }
 }
@@ -316,7 +346,7 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
             MP_ERROR_TEXT("op %u failed: wrong %s; reset the stream"), self->stream.op,
             name_at(MLET_STATUS_NAMES, (uint32_t)(-1 - status), "status"));
     }
-    self->frames = self->frames < LAST_FRAME ? self->frames + 1 : self->stream.frame;
+    self->frames = self->frames < MLET_LAST_FRAME ? self->frames + 1 : self->stream.frame;
     for (uint16_t i = 0; i < stream_model(self)->output_count; i++) {
         size_t count;
         int8_t *values = output_values(self, i, &count);
@@ -339,7 +369,9 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(stream_push_obj, 1, stream_push);
 static mp_obj_t stream_reset(mp_obj_t self_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     #if MICROPY_ASYNC_KBD_INTR
-    self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    if (self->is_busy == BUSY) {
+        self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    }
     #endif
     stream_claim(self);
     mlet_stream_reset(&self->stream);
@@ -357,30 +389,43 @@ static mp_obj_t stream_argmax(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(stream_argmax_obj, stream_argmax);
 
+// Where Python's floats are doubles, so are those of ulab.
+#define MLET_SCORES_DOUBLES \
+    (!MICROPY_ENABLE_DYNRUNTIME && MICROPY_FLOAT_IMPL == MICROPY_FLOAT_IMPL_DOUBLE)
+
 static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     const mlet_model_t *model = stream_model(self);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_output(model, 0));
     size_t count;
     const int8_t *values = output_values(self, 0, &count);
-    float *floats = NULL;
+    uint8_t *out = NULL; // a memoryview may be unaligned
+    size_t each = sizeof(float);
     mp_obj_t result;
     if (n_args > 1 && args[1] != mp_const_none) {
         result = args[1];
         mp_buffer_info_t info;
         get_buffer("scores", "out", result, MP_BUFFER_RW, &info);
-        if (info.typecode != 'f') {
+        #if MLET_SCORES_DOUBLES
+        each = info.typecode == 'd' ? sizeof(double) : sizeof(float);
+        #endif
+        if (info.typecode != 'f' && each == sizeof(float)) {
             mp_raise_TypeError(MP_ERROR_TEXT("scores: out is not an array of 'f'"));
         }
-        require_count("scores", "out", info.len / sizeof(float), count);
-        floats = info.buf;
+        require_count("scores", "out", info.len / each, count);
+        out = info.buf;
     } else {
         result = mp_obj_new_list(count, NULL);
     }
     for (size_t i = 0; i < count; i++) {
         const float score = tensor.scale * (float)(values[i] - tensor.zero_point);
-        if (floats != NULL) {
-            memcpy(&floats[i], &score, sizeof(score)); // a memoryview may be unaligned
+        if (out != NULL && each == sizeof(float)) {
+            memcpy(out + i * each, &score, each);
+        #if MLET_SCORES_DOUBLES
+        } else if (out != NULL) {
+            const double wide = (double)score;
+            memcpy(out + i * each, &wide, each);
+        #endif
         } else {
             ((mp_obj_list_t *)MP_OBJ_TO_PTR(result))->items[i] = mp_obj_new_float_from_f(score);
         }
@@ -420,9 +465,15 @@ static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
 static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
+        if (attr == MP_QSTR_feed && dest[1] != MP_OBJ_NULL) {
+            ((stream_obj_t *)MP_OBJ_TO_PTR(self_in))->feed = dest[1];
+            dest[0] = MP_OBJ_NULL; // stored
+        }
         return;
     }
-    if (attr == MP_QSTR_frames) {
+    if (attr == MP_QSTR_feed) {
+        dest[0] = self->feed;
+    } else if (attr == MP_QSTR_frames) {
         dest[0] = mp_obj_new_int_from_uint(self->frames);
     } else if (attr == MP_QSTR_model) {
         dest[0] = self->model;

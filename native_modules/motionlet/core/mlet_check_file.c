@@ -4,8 +4,8 @@
 #define MLET_MAGIC 0x54454c4d // "MLET"
 
 // Floats, by their bits.
-#define LEAST_RATE 0x37000000  // 2^-17
-#define LEAST_SCALE 0x00800000 // 2^-126
+#define MLET_LEAST_RATE 0x37000000 // 2^-17
+#define MLET_LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
@@ -72,7 +72,8 @@ static const char *check_header(mlet_model_t *model) {
     model->target = mlet_read_u16(file + MLET_HEADER_TARGET);
     // Version 1 knew only the portable target.
     const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
-    if (!possible || mlet_kernels(model->target) == NULL) {
+    const mlet_kernels_t *kernels = mlet_kernels(model->target);
+    if (!possible || kernels == NULL || (kernels->run_here != NULL && !kernels->run_here())) {
         return MLET_FIELD(target);
     }
     if (mlet_read_u16(file + MLET_HEADER_RESERVED0) != 0) {
@@ -82,7 +83,7 @@ static const char *check_header(mlet_model_t *model) {
         return MLET_FIELD(normalization_offset);
     }
     const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
-    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, LEAST_RATE)) {
+    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, MLET_LEAST_RATE)) {
         return MLET_FIELD(frames_per_second);
     }
     memcpy(&model->frames_per_second, &rate, sizeof(rate));
@@ -189,6 +190,22 @@ static bool is_string(const mlet_model_t *model, const uint8_t *offset) {
     return at < mlet_read_u32(model->file + MLET_HEADER_STRINGS_BYTES) && model->strings[at] >> 6 != 2;
 }
 
+// Whether an input can be told by its name: it has one, and none before it begins alike.
+static bool is_told_by_name(const mlet_model_t *model, uint16_t input) {
+    const char *name = mlet_model_tensor(model, input).name;
+    for (uint16_t i = 0; MLET_WITH_INPUTS && i < input; i++) {
+        const char *other = mlet_model_tensor(model, i).name;
+        uint32_t same = 0;
+        while (same < MLET_LIMIT_MAX_INPUT_NAME && name[same] == other[same] && name[same] != 0) {
+            same++;
+        }
+        if (same == MLET_LIMIT_MAX_INPUT_NAME || name[same] == other[same]) {
+            return false;
+        }
+    }
+    return *name != 0;
+}
+
 static const char *check_tensor(checker_t *checker, uint16_t index) {
     const mlet_model_t *model = checker->model;
     const uint8_t *record = mlet_tensor_record(model, index);
@@ -199,13 +216,14 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return MLET_FIELD(dtype);
     }
-    if (!is_float(record + MLET_TENSOR_SCALE, LEAST_SCALE)) {
+    if (!is_float(record + MLET_TENSOR_SCALE, MLET_LEAST_SCALE)) {
         return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {
         return MLET_FIELD(arena_offset);
     }
-    if (!is_string(model, record + MLET_TENSOR_NAME)) {
+    if (!is_string(model, record + MLET_TENSOR_NAME) ||
+        (index < model->input_count && !is_told_by_name(model, index))) {
         return MLET_FIELD(name);
     }
     return mlet_read_u16(record + MLET_TENSOR_RESERVED) != 0 ? MLET_FIELD(reserved) : NULL;
@@ -456,6 +474,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
         mlet_read_u32(in + MLET_TENSOR_SCALE) != mlet_read_u32(out + MLET_TENSOR_SCALE)) {
         return MLET_FIELD(scale);
     }
+    model->macs += mlet_layer_macs(code, &op.layer);
     field = check_arrays(checker, index, code, &op.layer);
     return field != NULL ? field : check_memory(checker, index, &op);
 }

@@ -24,7 +24,7 @@
 #define MLET_WITH_EXTRAS 1
 #endif
 
-// Chains of ops that run row by row, which save memory between them.
+// Running by rows: chains of ops, which save memory between them, and polls in the middle of an op.
 #ifndef MLET_WITH_CHAINS
 #define MLET_WITH_CHAINS MLET_WITH_EXTRAS
 #endif

@@ -76,28 +76,77 @@ static uint32_t read_float(const uint8_t *pixel, uint32_t samples_per_unit) {
     return rounded > 32767 ? 65535 : 32768 + rounded;
 }
 
-#endif
-
-bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels) {
-    const uint8_t *end = pixels;
-    if (is_wide(frame) && frame->format == MLET_FRAME_FLOAT32) {
-        end += mlet_frame_bytes(frame);
-    }
-    for (; pixels < end; pixels += sizeof(float)) {
-        uint32_t bits;
-        memcpy(&bits, pixels, sizeof(bits));
-        if ((bits & 0x7fffffff) > 0x7f800000) {
-            return true;
-        }
-    }
-    return false;
+// Whether a float32 is a NaN: a sample that is missing.
+static bool is_missing(const uint8_t *pixel) {
+    uint32_t bits;
+    memcpy(&bits, pixel, sizeof(bits));
+    return (bits & 0x7fffffff) > 0x7f800000;
 }
 
-// Read one pixel: value[0] is its grey or its sample when `channels` is 1, else value[0 ... 2] are
-// R, G, B. Samples of 16 bits are 32768 more than they are.
-static void read_pixel(uint8_t format, const uint8_t *pixel, uint32_t channels,
-    uint32_t samples_per_unit, uint32_t *value) {
-    (void)samples_per_unit; // only a float has them
+// How many of the neighbours of sample `index` are there: left, right, above and below. Their sum is
+// added to *sum.
+static uint32_t neighbours(const mlet_frame_t *frame, const uint8_t *pixels, uint32_t index,
+    uint32_t samples_per_unit, uint32_t *sum) {
+    const uint32_t width = frame->width, column = index % width;
+    const struct {
+        bool inside;
+        uint32_t index;
+    } sides[] = {
+        {column > 0, index - 1},
+        {column + 1 < width, index + 1},
+        {index >= width, index - width},
+        {index + width < width * frame->height, index + width},
+    };
+    uint32_t count = 0;
+    for (uint32_t side = 0; side < sizeof(sides) / sizeof(sides[0]); side++) {
+        const uint8_t *pixel = pixels + sides[side].index * sizeof(float);
+        if (sides[side].inside && !is_missing(pixel)) {
+            *sum += read_float(pixel, samples_per_unit);
+            count++;
+        }
+    }
+    return count;
+}
+
+// A sample of a whole frame: that of a pixel, or the mean of its neighbours, rounded half up.
+static uint32_t read_or_bridge(const mlet_frame_t *frame, const uint8_t *pixels,
+    const uint8_t *pixel, uint32_t samples_per_unit) {
+    if (!is_missing(pixel)) {
+        return read_float(pixel, samples_per_unit);
+    }
+    const uint32_t index = (uint32_t)(pixel - pixels) / (uint32_t)sizeof(float);
+    uint32_t sum = 0;
+    const uint32_t count = neighbours(frame, pixels, index, samples_per_unit, &sum);
+    return (sum + count / 2) / count;
+}
+#endif
+
+bool mlet_frame_is_whole(const mlet_frame_t *frame, const uint8_t *pixels) {
+    #if MLET_WITH_INT16
+    const uint32_t area = (uint32_t)frame->width * frame->height;
+    uint32_t missing = 0, ignored = 0;
+    for (uint32_t i = 0; frame->format == MLET_FRAME_FLOAT32 && i < area; i++) {
+        if (is_missing(pixels + i * sizeof(float))) {
+            missing++;
+            if (missing > MLET_LIMIT_MAX_MISSING || neighbours(frame, pixels, i, 1, &ignored) == 0) {
+                return false;
+            }
+        }
+    }
+    #else
+    (void)frame;
+    (void)pixels;
+    #endif
+    return true;
+}
+
+// Read one pixel of a frame: value[0] is its grey or its sample when `channels` is 1, else
+// value[0 ... 2] are R, G, B. Samples of 16 bits are 32768 more than they are.
+static void read_pixel(const mlet_frame_t *frame, const uint8_t *pixels, const uint8_t *pixel,
+    uint32_t channels, uint32_t samples_per_unit, uint32_t *value) {
+    (void)samples_per_unit; // only a float has them, and neighbours that matter
+    (void)pixels;
+    const uint8_t format = frame->format;
     uint32_t v = pixel[0], red, green, blue;
     switch (format) {
         case MLET_FRAME_RGB888:
@@ -120,7 +169,7 @@ static void read_pixel(uint8_t format, const uint8_t *pixel, uint32_t channels,
             value[0] = v | (uint32_t)(pixel[1] ^ 0x80) << 8;
             return;
         case MLET_FRAME_FLOAT32:
-            value[0] = read_float(pixel, samples_per_unit);
+            value[0] = read_or_bridge(frame, pixels, pixel, samples_per_unit);
             return;
         #endif
         default:
@@ -203,7 +252,8 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
                     if (first_byte) {
                         sums[0] += weight * *pixel;
                     } else {
-                        read_pixel(frame->format, pixel, shape.channels, samples_per_unit, value);
+                        read_pixel(
+                            frame, pixels, pixel, shape.channels, samples_per_unit, value);
                         for (uint32_t c = 0; c < shape.channels; c++) {
                             sums[c] += weight * value[c];
                         }
@@ -235,9 +285,15 @@ mlet_status_t mlet_stream_frame(
     if (stream == NULL || frame == NULL || pixels == NULL) {
         return MLET_E_ARGUMENT;
     }
-    if (!mlet_stream_due(stream, input) || mlet_frame_has_nan(frame, pixels)) {
+    if (!mlet_stream_due(stream, input) || !mlet_frame_is_whole(frame, pixels)) {
         return MLET_E_FRAME;
     }
+    mlet_stream_take(stream, input, frame, pixels);
+    return MLET_OK;
+}
+
+void mlet_stream_take(
+    mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels) {
     const mlet_model_t *model = stream->model;
     const mlet_normalization_t *n = mlet_model_normalization(model, input);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, input));
@@ -246,5 +302,4 @@ mlet_status_t mlet_stream_frame(
         into.background = (void *)(stream->state + n->state_offset);
     }
     convert(frame, pixels, &into);
-    return MLET_OK;
 }

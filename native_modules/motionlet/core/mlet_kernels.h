@@ -52,6 +52,8 @@ typedef struct mlet_kernels {
     // What those that shift as they read do besides.
     mlet_status_t (*keep_shifted)(
         const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows);
+    // Whether this chip can run them, where a build for it may come to another chip; NULL: it can.
+    bool (*run_here)(void);
     // The form of a layer's arrays.
     mlet_counts_t (*counts)(uint8_t code, const mlet_layer_t *layer);
     mlet_status_t (*check_arrays)(uint8_t code, const mlet_layer_t *layer, const char **field);

@@ -13,10 +13,9 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
-// Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
-// 0 for an op without weights. Below 2^36.
-static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
-    uint64_t count = MLET_IS(traits, WEIGHTS);
+// Elements that one output is made of, of a layer whose kernel is not yet checked. Below 2^36.
+static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
+    uint64_t count = 1;
     if (MLET_IS(traits, WINDOW)) {
         count *= (uint32_t)layer->kernel_h * layer->kernel_w;
     }
@@ -30,6 +29,11 @@ static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
         count *= layer->in.channels;
     }
     return count;
+}
+
+// Products in one accumulator of an op with weights; 0 for one without.
+static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
+    return MLET_IS(traits, WEIGHTS) ? reads(traits, layer) : 0;
 }
 
 // Frames from one slot to the next that an op takes. Only weights can leave out some.
@@ -126,6 +130,10 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
 
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
     return (uint32_t)taps(mlet_traits(code), layer);
+}
+
+uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
+    return mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {

@@ -18,6 +18,9 @@ mlet_status_t mlet_stream_init(
         return MLET_E_MEMORY;
     }
     stream->model = model;
+    stream->macs = 0;
+    stream->pace = 1 << 20;
+    stream->poll = NULL;
     stream->arena = memory;
     stream->state = stream->arena + MLET_ROUND_UP(model->arena_bytes);
     stream->heads = (void *)(stream->state + MLET_ROUND_UP(model->state_bytes));
@@ -81,6 +84,86 @@ mlet_buffers_t mlet_stream_buffers(
     return buffers;
 }
 
+mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint64_t macs) {
+    stream->macs += macs < stream->pace ? (uint32_t)macs : stream->pace;
+    if (stream->macs < stream->pace) {
+        return MLET_OK;
+    }
+    stream->macs = 0;
+    return stream->poll == NULL ? MLET_OK : stream->poll(stream);
+}
+
+#if MLET_WITH_CHAINS
+// Run an op, or only see that there is scratch enough to, in bands of rows, with polls in between.
+// Bands begin on multiples of 4 bytes, like rows of a chain.
+static mlet_status_t run_bands(mlet_stream_t *stream, const mlet_op_t *op,
+    const mlet_buffers_t *whole, int32_t rows, bool only_look) {
+    const mlet_kernels_t *kernels = mlet_kernels(stream->model->target);
+    const mlet_shape_t in = op->layer.in, out = op->layer.out;
+    const uint32_t in_row = (uint32_t)in.width * in.channels;
+    const uint32_t out_row = (uint32_t)out.width * out.channels;
+    const uint32_t past_row = (uint32_t)in.width * op->layer.shift_channels; // such a multiple, too
+    mlet_status_t status = MLET_OK;
+    int32_t first, end, above, next, from, ignored;
+    for (int32_t row = 0, stop; row < out.height && status == MLET_OK; row = stop) {
+        mlet_window_rows(op->code, &op->layer, row, &first, &end, &above);
+        for (stop = row + 1; stop < out.height; stop++) {
+            mlet_window_rows(op->code, &op->layer, stop, &next, &ignored, &ignored);
+            const uint32_t starts = (uint32_t)next * in_row | (uint32_t)stop * out_row;
+            if (stop - row >= rows && starts % 4 == 0) {
+                break;
+            }
+        }
+        mlet_window_rows(op->code, &op->layer, stop - 1, &from, &end, &ignored);
+        if (stop >= out.height) {
+            stop = out.height;
+            next = in.height;
+        }
+        mlet_layer_t band = op->layer;
+        band.in.height = (uint16_t)(end - first);
+        band.out.height = (uint16_t)(stop - row);
+        band.pad_top = (uint8_t)above;
+        if (only_look) {
+            const uint32_t needed = mlet_scratch_bytes(kernels, op->code, &band);
+            status = needed <= op->scratch_bytes ? MLET_OK : MLET_E_MEMORY;
+            continue;
+        }
+        mlet_buffers_t buffers = *whole;
+        buffers.a += (uint32_t)first * in_row;
+        buffers.y += (uint32_t)row * out_row;
+        buffers.state += (uint32_t)first * past_row;
+        buffers.rows_done = (uint32_t)(next - first);
+        status = mlet_run_op(kernels, op->code, &band, &buffers);
+        if (status == MLET_OK) {
+            status = mlet_stream_poll(stream, mlet_layer_macs(op->code, &band));
+        }
+    }
+    return status;
+}
+#endif
+
+// Run an op, and poll.
+static mlet_status_t run_op(
+    mlet_stream_t *stream, const mlet_op_t *op, mlet_buffers_t *buffers) {
+    const uint64_t macs = mlet_layer_macs(op->code, &op->layer);
+    #if MLET_WITH_CHAINS
+    const uint32_t traits = mlet_traits(op->code);
+    const bool by_row = MLET_IS(traits, WINDOW) || (MLET_IS(traits, ROWS) && !MLET_IS(traits, VECTOR));
+    if (by_row && macs > stream->pace && stream->poll != NULL) {
+        mlet_layer_t row = op->layer;
+        row.out.height = 1;
+        const uint64_t row_macs = mlet_layer_macs(op->code, &row);
+        const int32_t rows = row_macs < stream->pace ? (int32_t)(stream->pace / (uint32_t)row_macs) : 1;
+        if (run_bands(stream, op, buffers, rows, true) == MLET_OK) {
+            return run_bands(stream, op, buffers, rows, false);
+        }
+    }
+    #endif
+    const mlet_status_t status =
+        mlet_run_op(mlet_kernels(stream->model->target), op->code, &op->layer, buffers);
+    return status == MLET_OK ? mlet_stream_poll(stream, macs) : status;
+}
+
 mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context) {
     if (stream == NULL) {
         return MLET_E_ARGUMENT;
@@ -98,7 +181,7 @@ mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *con
             continue;
         }
         mlet_buffers_t buffers = mlet_stream_buffers(stream, &op, i);
-        status = mlet_run_op(mlet_kernels(model->target), op.code, &op.layer, &buffers);
+        status = run_op(stream, &op, &buffers);
         stream->heads[i] = buffers.ring.head;
         if (status == MLET_OK && hook != NULL) {
             status = hook(context, i, buffers.y, mlet_shape_bytes(op.layer.out));

@@ -207,6 +207,15 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 #define MICROPY_BEGIN_ATOMIC_SECTION() 0
 #define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
 
+// ---------------------------------------------------------------------------------------------
+// What waits is let in by a function of Python, for which the package motionlet sees
+
+static mp_obj_t poll_events(mp_obj_t feed) {
+    mp_obj_t poll[2];
+    mp_load_method_maybe(MP_OBJ_FROM_PTR(firmware.module), MP_QSTR__poll, poll);
+    return poll[0] == MP_OBJ_NULL ? mp_const_none : mp_call_function_n_kw(poll[0], 1, 0, &feed);
+}
+
 #if MLET_WITH_TRACE
 // ---------------------------------------------------------------------------------------------
 // Time

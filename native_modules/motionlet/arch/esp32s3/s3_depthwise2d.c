@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "s3.h"
+#include "s3_copy.h"
 #include "s3_dots.h"
 #include "s3_spread.h"
+#include "s3_taps.h"
 #include "mlet_source.h"
 
 #define S3_UNIT ((int32_t)sizeof(int16_t))
@@ -58,9 +60,87 @@ static uint32_t weights_bytes(const shape_t *shape) {
     return s3_bytes(shape->channels * (uint32_t)shape->turns * shape->window);
 }
 
+// ---------------------------------------------------------------------------------------------
+// In the vector unit, 16 channels at a time: of them, scratch holds the rows that a window reaches,
+// [slot][column][channel], what lies outside the image being the zero point.
+
+// Bytes of scratch that this may take; wider or taller windows are left to the others.
+#define S3_PLANE_MOST 8192u
+
+static uint32_t plane_bytes(const shape_t *shape) {
+    return (uint32_t)(shape->span_h * shape->columns) * S3_TAPS_LANES;
+}
+
+static bool may_group(const mlet_layer_t *layer, const shape_t *shape) {
+    return layer->in.channels % S3_TAPS_LANES == 0 && plane_bytes(shape) <= S3_PLANE_MOST
+           && (uint32_t)layer->kernel_h * layer->kernel_w <= S3_TAPS_MOST;
+}
+
+// Write a row of 16 channels of the source to its slot.
+static void lay_vectors(const mlet_layer_t *layer, const shape_t *shape,
+    const mlet_source_t *source, int32_t row, int8_t *slot) {
+    const int32_t width = layer->in.width, seen = shape->columns - layer->pad_left;
+    if (row < 0 || row >= layer->in.height) {
+        memset(slot, layer->in_zero, (uint32_t)shape->columns * S3_TAPS_LANES);
+        return;
+    }
+    const s3_copy_t job = {
+        .from = source->x + row * width * source->pixel,
+        .to = slot + layer->pad_left * S3_TAPS_LANES, // what lies beside the image stays as it is
+        .n = S3_TAPS_LANES,
+        .rows = (uint32_t)(seen < width ? seen : width),
+        .from_row = source->pixel,
+        .to_row = S3_TAPS_LANES,
+    };
+    s3_copy(&job);
+}
+
+// 16 channels from `first` on, where the source begins.
+static void run_vectors(const mlet_layer_t *layer, const shape_t *shape,
+    const mlet_source_t *source, int8_t *y, uint32_t first, int8_t *plane) {
+    const int32_t channels = layer->in.channels, taps = layer->kernel_h * layer->kernel_w;
+    const int32_t slot_bytes = shape->columns * S3_TAPS_LANES;
+    int8_t nowhere[2 * MLET_ALIGN];
+    s3_tap_channel_t table[S3_TAPS_LANES];
+    const int8_t *rows[S3_TAPS_MOST];
+    s3_tap_channels(layer, (uint32_t)taps, first, table);
+    memset(plane, layer->in_zero, plane_bytes(shape));
+    int32_t row = 0; // the next one to lay, of the padded image
+    for (int32_t i = 0; i < layer->out.height; i++, y += layer->out.width * channels) {
+        const int32_t top = i * layer->stride_h;
+        row = row < top ? top : row;
+        for (; row < top + shape->span_h; row++) {
+            int8_t *slot = plane + row % shape->span_h * slot_bytes;
+            lay_vectors(layer, shape, source, row - layer->pad_top, slot);
+        }
+        for (int32_t a = 0; a < layer->kernel_h; a++) {
+            rows[a] = plane + (top + a * layer->dilation_h) % shape->span_h * slot_bytes;
+        }
+        s3_taps_t job = {
+            .x = rows,
+            .rows = layer->kernel_h,
+            .columns = layer->kernel_w,
+            .x_column = layer->dilation_w * S3_TAPS_LANES,
+            .weights = layer->weights + first,
+            .weights_step = channels,
+            .outputs = layer->out.width,
+            .x_step = layer->stride_w * S3_TAPS_LANES,
+            .y = y + first,
+            .y_step = channels,
+            .channels = table,
+            .keep = s3_aligned(nowhere),
+            .act_min = layer->act_min,
+            .act_max = layer->act_max,
+        };
+        s3_taps(&job);
+    }
+}
+
 uint32_t s3_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
     const shape_t shape = shape_of(layer);
-    return is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
+    const uint32_t tuned = is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
+    const uint32_t vectors = may_group(layer, &shape) ? plane_bytes(&shape) : 0;
+    return vectors > tuned ? vectors : tuned;
 }
 
 // Lay out the weights of n channels from w on: to [turn][channel][window].
@@ -147,6 +227,18 @@ mlet_status_t s3_depthwise2d(
         return MLET_E_ARGUMENT;
     }
     const shape_t shape = shape_of(layer);
+    const uint32_t channels = layer->in.channels;
+    if (may_group(layer, &shape) && layer->shift_channels % S3_TAPS_LANES == 0
+        && s3_taps_can(layer, (uint32_t)layer->kernel_h * layer->kernel_w)) {
+        if (scratch == NULL) {
+            return MLET_E_ARGUMENT;
+        }
+        for (uint32_t first = 0; first < channels; first += S3_TAPS_LANES) {
+            const mlet_source_t source = mlet_source(layer, past, x, (int32_t)first);
+            run_vectors(layer, &shape, &source, y, first, scratch);
+        }
+        return MLET_OK;
+    }
     if (!is_tuned(&shape)) {
         return mlet_depthwise2d(layer, past, x, y, NULL);
     }

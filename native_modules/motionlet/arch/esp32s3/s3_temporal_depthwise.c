@@ -3,6 +3,7 @@
 #include "s3.h"
 #include "s3_dots.h"
 #include "s3_spread.h"
+#include "s3_taps.h"
 #include "s3_temporal_depthwise.h"
 
 #define S3_UNIT ((int32_t)sizeof(int16_t))
@@ -130,12 +131,48 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
     }
 }
 
+// Groups of 16 channels in the vector unit, all frames where they lie.
+static void run_groups(const mlet_layer_t *layer, const mlet_ring_t *past, const int8_t *x,
+    int8_t *y) {
+    const uint32_t channels = layer->in.channels;
+    int8_t nowhere[2 * MLET_ALIGN];
+    int8_t *oldest = past->count > 0 ? mlet_ring_frame(past, past->count) : NULL;
+    for (uint32_t first = 0; first < channels; first += S3_TAPS_LANES) {
+        const int8_t *rows[S3_TAPS_MOST];
+        s3_tap_channel_t table[S3_TAPS_LANES];
+        for (uint32_t a = 0; a < layer->frames; a++) {
+            rows[a] = tap_map(layer, past, x, a) + first;
+        }
+        s3_tap_channels(layer, layer->frames, first, table);
+        s3_taps_t job = {
+            .x = rows,
+            .rows = layer->frames,
+            .columns = 1,
+            .weights = layer->weights + first,
+            .weights_step = (int32_t)channels,
+            .outputs = (uint32_t)layer->in.height * layer->in.width,
+            .x_step = (int32_t)channels,
+            .y = y + first,
+            .y_step = (int32_t)channels,
+            .channels = table,
+            .keep = oldest != NULL ? oldest + first : s3_aligned(nowhere),
+            .keep_step = oldest != NULL ? (int32_t)channels : 0,
+            .act_min = layer->act_min,
+            .act_max = layer->act_max,
+        };
+        s3_taps(&job);
+    }
+}
+
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
     if (layer == NULL || past == NULL || x == NULL || y == NULL) {
         return MLET_E_ARGUMENT;
     }
-    if (are_few(layer)) {
+    const uintptr_t places = (uintptr_t)x | (uintptr_t)y | (uintptr_t)past->slots;
+    if (s3_taps_can(layer, layer->frames) && (places & 15) == 0) {
+        run_groups(layer, past, x, y);
+    } else if (are_few(layer)) {
         const s3_output_t output = s3_output(layer, 0);
         if (!s3_is_high(&output, layer->in.channels)) {
             return mlet_temporal_depthwise(layer, past, x, y, NULL);
