@@ -10,7 +10,7 @@ from fake_boards import BOARDS, MOST_SECONDS, Board, Case, command
 
 from host_sdk.cli import main
 
-LIMITS = ("--silence", "1", "--timeout", "2")
+LIMITS = ("--silence", "3", "--timeout", "5")
 
 # What the line has to say, where a board leaves no doubt.
 WORDS = {
@@ -71,4 +71,4 @@ def test_a_fake_board_gives_one_line(name, model):
     assert result.stderr.count("\n") == 1
     assert result.stderr.strip().isprintable()
     assert WORDS.get(name, "") in result.stderr
-    assert seconds < 15
+    assert seconds < MOST_SECONDS
