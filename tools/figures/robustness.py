@@ -2,11 +2,12 @@
 """Write figures/robustness.json anew: each of its parts is measured by a tool of its own beside."""
 
 import bad_boards
+import micropython_tests
 import power_cuts
 
 from host_sdk.errors import run_main
 
-PARTS = (power_cuts, bad_boards)
+PARTS = (micropython_tests, power_cuts, bad_boards)
 
 
 def main():
