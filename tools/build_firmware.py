@@ -220,6 +220,8 @@ def _build(target, clean, quiet):
         _check_motionlet(target, report)
         progress.update(100, "done")
     write_atomically(sizes, json.dumps(report, indent=2).encode() + b"\n")
+    others = [str(path) for path in target.user_modules if path != MODULE]
+    write_atomically(target.out / "user_modules.json", json.dumps(others).encode())
     write_atomically(stamp, f"{config} {inputs}".encode())
     say(_table(target, report))
     if target.has_motionlet and target.board_dir and not has_micropython_lib(target.tree):

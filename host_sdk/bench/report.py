@@ -128,7 +128,7 @@ def markdown(rows, figures):
     lines += _foretold(figures)
     lines.append(READING)
     for device in sorted({row["device"] for row in timed}):
-        lines += _device(device, [row for row in timed if row["device"] == device])
+        lines += of_device(device, [row for row in timed if row["device"] == device])
     lines += _estimated(estimated)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -230,7 +230,7 @@ def _files(rows):
     return lines
 
 
-def _device(device, rows):
+def of_device(device, rows):
     """Return the tables of one device."""
     known = {case.name for case in bench.kernel_cases()}
     rare = {case.name for case in bench.rare_cases()}

@@ -10,11 +10,12 @@ import zlib
 from dataclasses import dataclass
 
 from host_sdk.board import native_module, romfs
-from host_sdk.board.remote import Remote, require_module
+from host_sdk.board.modules import check_name
+from host_sdk.board.remote import Remote, require_module, slow_word
 from host_sdk.board.rom import Rom
 from host_sdk.board.rom_update import BLOCK
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.format.mlet import ALIGN, TARGETS
+from host_sdk.format.mlet import ALIGN, MACS_LIMIT, TARGETS
 from host_sdk.pack import mlet_file
 from host_sdk.pack.packing import plan_and_pack, plan_for
 
@@ -62,7 +63,16 @@ class Deployed:
     target: str  # whose kernels it is packed for
 
 
-def deploy(device, data, name, where="auto", erase=False, progress=None, target=None):
+def deploy(
+    device,
+    data,
+    name,
+    where="auto",
+    erase=False,
+    progress=None,
+    target=None,
+    macs_limit=MACS_LIMIT,
+):
     """Write the model `data` (bytes of an .mlet file) to `device` under the file name `name`.
 
     It is packed anew for the kernels in the device's firmware, or for `target`. `where`: "rom",
@@ -70,10 +80,13 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     ROMFS (an interruption then leaves no model). `progress(done, total)` counts bytes. Returns
     `Deployed`; raises MotionletError, having changed nothing, when the device has no module, or one
     that lacks what the model needs or reads only an older format, or has no room or no memory, or
-    does not run the model.
+    does not run the model; when the name hides a module that boards import; and for a model of more
+    multiply-accumulates a frame than `macs_limit`, unless that is None.
     """
     graph = mlet_file.read(data)[0]
     romfs.check_path(name)
+    check_name(name)
+    _check_macs(graph, macs_limit)
     module = require_module(device)
     reads = module["format_version"]
     chains = "chains" in module["groups"]
@@ -102,7 +115,11 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
             )
 
         def trial(there):
-            _try(device, f"motionlet.Model({there}, {path!r})", graph)
+            _try(
+                device,
+                f"motionlet.Model({there}, {path!r}{', True' if slow_word(graph) else ''})",
+                graph,
+            )
 
         rom.update(name, data, erase, progress, trial)
     else:
@@ -114,9 +131,19 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
             f"{path} on {device.name} has CRC {crc:08x} after writing, {zlib.crc32(data):08x} "
             "was sent: its flash may be worn"
         )
-    device.exec(f"import gc, motionlet\ngc.collect()\nmotionlet.load({path!r})")
+    device.ask(f"import gc, motionlet\ngc.collect()\nmotionlet.load({path!r}{slow_word(graph)})")
     where = "rom" if to_rom else "files"
     return Deployed(path, len(data), where, device.name, target or module["target"])
+
+
+def _check_macs(graph, limit):
+    """Raise MotionletError for a model of more multiply-accumulates in a frame than the limit."""
+    if limit is not None and graph.most_macs > limit:
+        raise MotionletError(
+            f"the model takes {graph.most_macs:,} multiply-accumulates a frame, more than "
+            f"{limit:,}: minutes on a microcontroller, which answers nobody meanwhile; --slow "
+            "deploys it anyway"
+        )
 
 
 def _check_ram(remote, stream_bytes, model_bytes, chained_bytes):
@@ -146,7 +173,7 @@ def _write_file(remote, path, data, progress, graph):
         )
 
     def trial(there):
-        _try(remote.device, f"motionlet.load({there!r})", graph)
+        _try(remote.device, f"motionlet.load({there!r}{slow_word(graph)})", graph)
 
     remote.device.write_file(path, data, progress=progress, trial=trial)
 
@@ -160,7 +187,7 @@ def _try(device, model, graph):
     if sum(graph.macs(op) for op in graph.ops) <= TRIAL_MACS:
         frames = ", ".join(f"bytes({size})" for size in _frame_bytes(graph))
     try:
-        device.exec(TRIAL.format(model=model, frames=frames))
+        device.ask(TRIAL.format(model=model, frames=frames))
     except DeviceError as error:
         if not error.traceback:
             raise  # it is gone
@@ -196,7 +223,7 @@ def remove_model(remote, name):
                 removed.append(f"/rom/{inner}")
     if inner == name:
         path = "/" + name.removeprefix("/")
-        if remote.json(REMOVE_FILE.format(path=path)):
+        if remote.json(REMOVE_FILE.format(path=path), bool):
             removed.append(path)
     if not removed:
         raise MotionletError(f"{remote.device.name} has no file {name}")

@@ -12,24 +12,17 @@ from pathlib import Path
 
 from host_sdk import paths
 from host_sdk.board import native_module
+from host_sdk.board.modules import COMPATIBLE, describe_mpy, find_module, hidden, look
 from host_sdk.board.mpy_link import MODULE
-from host_sdk.board.remote import Remote, find_module
+from host_sdk.board.remote import Remote
 from host_sdk.errors import DeviceError, MotionletError
 
 ABI = (6, 3)  # of the packages; as in tools/build_natmod.py
 ARMV6M_MINIMUM = (1, 24)  # before, a module of more than 2 KB did not load there
 SPARE_BYTES = 8192  # of heap, for what the module sets up, and the script that imports it
 
-# By the number in a .mpy file and in sys.implementation._mpy; as in py/persistentcode.h.
-ARCHITECTURES = (
-    *("none", "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp"),
-    *("xtensa", "xtensawin", "rv32imc"),
-)
-# Which package an architecture takes, where there is none of its own.
-COMPATIBLE = {"armv7em": "armv7m", "armv7emdp": "armv7emsp"}
-
 _EXISTING = """
-import json
+import json, os
 def _crc(path):
     from binascii import crc32
     try:
@@ -40,6 +33,12 @@ def _crc(path):
             return crc
     except OSError:
         return -1
+# A file where the package's folder is to be: nothing imports it.
+try:
+    if not os.stat("/lib/motionlet")[0] & 0x4000:
+        os.remove("/lib/motionlet")
+except OSError:
+    pass
 print(json.dumps([_crc(path) for path in {paths!r}]))
 """
 _IMPORT = """
@@ -79,13 +78,6 @@ class Package:
         return sum(len(data) for data in self.files.values())
 
 
-def describe_mpy(value):
-    """(architecture, (version, sub-version)) of sys.implementation._mpy or of a .mpy's header."""
-    arch = (value >> 10) & 15
-    name = ARCHITECTURES[arch] if arch < len(ARCHITECTURES) else f"architecture {arch}"
-    return name, (value & 0xFF, (value >> 8) & 3)
-
-
 def package_arch(device, facts):
     """Return the architecture of the package that `device` takes.
 
@@ -106,7 +98,8 @@ def package_arch(device, facts):
             f"{name}: its MicroPython {version} loads .mpy files of version {_dotted(abi)}, "
             f"the package has {_dotted(ABI)}: update its firmware to 1.23 or later"
         )
-    if arch == "armv6m" and tuple(map(int, version.split(".")[:2])) < ARMV6M_MINIMUM:
+    numbers = tuple(int(word) if word.isdigit() else 0 for word in version.split(".")[:2])
+    if arch == "armv6m" and numbers < ARMV6M_MINIMUM:
         raise MotionletError(
             f"{name}: MicroPython {version} does not load modules of this size on {arch}: "
             f"update its firmware to {_dotted(ARMV6M_MINIMUM)} or later"
@@ -143,7 +136,10 @@ def make_package(arch, wanted="core", models=(), said=None):
 
 
 def read_package(folder, arch):
-    """Read a package's folder; raises MotionletError unless it is whole and for `arch`."""
+    """Read a package's folder; raises MotionletError unless it is whole and for `arch`.
+
+    arch: None when any will do.
+    """
     folder = Path(folder)
     try:
         listed = json.loads((folder / "package.json").read_text(encoding="utf-8"))["urls"]
@@ -154,13 +150,13 @@ def read_package(folder, arch):
     if len(module) < 4 or module[:1] != b"M":
         raise MotionletError(f"{folder / MODULE} is not a .mpy file")
     built, abi = describe_mpy(module[1] | module[2] << 8)
-    if built != arch:
+    if arch not in (None, built):
         raise MotionletError(f"{folder / MODULE} is for {built}, the device takes {arch}")
     if abi != ABI:
         raise MotionletError(
             f"{folder / MODULE} has version {_dotted(abi)}, the device loads {_dotted(ABI)}"
         )
-    return Package(arch, {MODULE: module, **files}, len(module))
+    return Package(built, {MODULE: module, **files}, len(module))
 
 
 def install(device, folder=None, progress=None, wanted="core", models=(), said=None):
@@ -172,23 +168,26 @@ def install(device, folder=None, progress=None, wanted="core", models=(), said=N
     (bytes done, bytes in all).
 
     Raises MotionletError, having written nothing, when the device's MicroPython cannot load the
-    package, when the package is not for it, or when its file system or its heap has no room.
+    package, when the package is not for it, when something else hides it from `import`, or when its
+    file system or its heap has no room. A file of ours that is there is not imported: what is wrong
+    with it, cut or for another processor, does not matter.
     """
+    if folder:
+        read_package(folder, None)
     device.reset()
     facts = device.implementation()
     remote = Remote(device)
-    targets = ["/lib/" + MODULE]
-    in_files = remote.json(_EXISTING.format(paths=targets))[0] != -1
-    found = find_module(device)
-    if found and not in_files:
-        return Installed(device.name, "", found["version"], 0, 0)
+    built_in, *paths_there = look(device)
+    if built_in:
+        return Installed(device.name, "", find_module(device)["version"], 0, 0)
+    for path in paths_there:
+        if path and not path.startswith(("/lib/", "/rom/")):
+            raise MotionletError(hidden(device.name, path))
     arch = package_arch(device, facts)
     package = read_package(folder, arch) if folder else make_package(arch, wanted, models, said)
-    if found:
-        remote.restart()  # what is imported lies in the heap
     _check_room(remote, package)
     targets = [f"/lib/{path}" for path in package.files]
-    existing = remote.json(_EXISTING.format(paths=targets))
+    existing = remote.json(_EXISTING.format(paths=targets), (range(-1, 1 << 32),) * len(targets))
     written = done = 0
     for path, data, crc in zip(targets, package.files.values(), existing, strict=True):
         if crc != zlib.crc32(data):
@@ -202,7 +201,7 @@ def install(device, folder=None, progress=None, wanted="core", models=(), said=N
         done += len(data)
     device.reset()
     try:
-        version, ram_bytes = remote.json(_IMPORT)
+        version, ram_bytes = remote.json(_IMPORT, (str, range(-(1 << 31), 1 << 31)))
     except DeviceError as error:
         raise MotionletError(f"{device.name}: written, but it does not import: {error}") from None
     return Installed(device.name, arch, version, written, ram_bytes)

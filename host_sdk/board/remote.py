@@ -4,16 +4,13 @@ Frames travel compressed where the device can unpack them: a serial line is slow
 """
 
 import base64
-import json
-import re
 import zlib
 
 import numpy as np
 
-from host_sdk.board.native_module import GROUPS
+from host_sdk.board.modules import find_module, require_module  # noqa: F401 (of a device, too)
 from host_sdk.errors import DeviceError, MotionletError
-from host_sdk.format.mlet import TARGETS
-from host_sdk.format.operators import OPS
+from host_sdk.format.mlet import MACS_LIMIT
 
 # Defined once on the device; names begin with an underscore to keep out of the user's way.
 HELPERS = """
@@ -32,7 +29,7 @@ print(json.dumps(_deflate is not None))
 
 STREAM = """
 import array, time, motionlet
-_model = motionlet.load({path!r}, in_ram={in_ram})
+_model = motionlet.load({path!r}, in_ram={in_ram}{slow})
 _stream = _model.stream()
 _crcs = array.array('I', [0] * {crcs})
 _times = array.array('I', [0] * {ops})
@@ -89,37 +86,42 @@ except (ImportError, AttributeError):
 """
 
 
+def slow_word(graph):
+    """Return the argument that lets a device load a model whose frames may take minutes."""
+    return ", slow=True" if graph.most_macs > MACS_LIMIT else ""
+
+
 class Remote:
     """Helpers on a device: `json` runs code there and returns the JSON that it prints."""
 
     def __init__(self, device):
         self.device = device
-        self._compress = self.json(HELPERS)
+        self._compress = self.json(HELPERS, bool)
 
     def restart(self):
         """Restart MicroPython, and define the helpers again."""
         self.device.reset()
         self.json(HELPERS)
 
-    def json(self, code, **options):
-        """Run code there; return the JSON value that its last line printed."""
-        lines = self.device.exec(code, **options).strip().splitlines()
-        try:
-            return json.loads(lines[-1])
-        except (IndexError, ValueError):
-            raise DeviceError(f"{self.device.name} answered {lines[-1:]}, not JSON") from None
+    def json(self, code, shape=None, **options):
+        """Run code there; return the JSON value that its last line printed.
+
+        shape: what it is to be, as `devices.base.fits` takes it. Raises DeviceError otherwise.
+        """
+        return self.device.answer(code, shape, **options)
 
     def can_allocate(self, bytes):
         """Return (whether the heap has so many bytes in one piece, how many are free in all)."""
-        return self.json(CHECK_RAM.format(bytes=bytes))
+        return self.json(CHECK_RAM.format(bytes=bytes), (bool, int))
 
     def lacks_psram(self):
         """Return whether this is an ESP32 that has no PSRAM, or does not use it."""
-        return self.json(LACKS_PSRAM)
+        return self.json(LACKS_PSRAM, bool)
 
     def free_file_bytes(self):
         """Return how many bytes are free in the file system."""
-        return self.json("import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))")
+        code = "import os\n_s = os.statvfs('/')\nprint(json.dumps(_s[1] * _s[4]))"
+        return self.json(code, int)
 
     def packed(self, data):
         """Return bytes as the literal that `_unpack` on the device makes them of again."""
@@ -141,8 +143,9 @@ class RemoteStream:
         self.graph = graph
         self._remote = Remote(device)
         ops = len(graph.ops)
-        code = STREAM.format(path=path, in_ram=in_ram, ops=ops, crcs=len(graph.inputs) + ops)
-        self._can_trace = self._remote.json(code)
+        options = {"in_ram": in_ram, "slow": slow_word(graph)}
+        code = STREAM.format(path=path, ops=ops, crcs=len(graph.inputs) + ops, **options)
+        self._can_trace = self._remote.json(code, bool)
 
     def _text(self, frame):
         if isinstance(frame, list):
@@ -151,22 +154,24 @@ class RemoteStream:
         frame = np.asarray(frame)
         return self._remote.packed(frame.astype(frame.dtype.newbyteorder("<")).tobytes())
 
-    def _looking(self, code):
+    def _looking(self, code, shape):
         """Return what code gives that looks into the stream, if the module there can."""
         if not self._can_trace:
             raise MotionletError(
                 f"the module on {self.name} does not show what each layer gives: "
                 "`host_sdk install --full` puts one there that does"
             )
-        return self._remote.json(code)
+        return self._remote.json(code, shape)
 
     def reset(self):
         """Forget all frames."""
-        self._remote.device.exec("_stream.reset()")
+        self._remote.device.ask("_stream.reset()")
 
     def push(self, frame):
         """Run one frame; return (int8 logits as a list, microseconds on the device)."""
-        logits, microseconds = self._remote.json(f"_push({self._text(frame)})")
+        outputs = self.graph.tensors[self.graph.outputs[0]].size
+        shape = ((range(-128, 128),) * outputs, int)
+        logits, microseconds = self._remote.json(f"_push({self._text(frame)})", shape)
         return logits, microseconds
 
     def trace(self, frame):
@@ -174,16 +179,20 @@ class RemoteStream:
 
         It is 0 for those that do not run at this frame.
         """
-        return self._looking(f"_trace({self._text(frame)})")
+        crcs = (int,) * (len(self.graph.inputs) + len(self.graph.ops))
+        return self._looking(f"_trace({self._text(frame)})", crcs)
 
     def tap(self, frame, op):
         """Run one frame; return the output of op `op`, int8 [H, W, C].
 
         -1 is the first input, -2 the second. It has to run at this frame.
         """
-        data = base64.b64decode(self._looking(f"_tap({self._text(frame)}, {op})"))
         graph = self.graph
         tensor = graph.tensors[-1 - op if op < 0 else graph.ops[op].output]
+        text = self._looking(f"_tap({self._text(frame)}, {op})", str)
+        data = self._remote.device.parse(text, base64.b64decode)
+        if len(data) != tensor.size:
+            raise DeviceError(f"{self.name}: {len(data)} bytes of op {op}, not {tensor.size}")
         return np.frombuffer(data, np.int8).reshape(tensor.shape)
 
     def profile(self, frame, repeats, untimed=1):
@@ -191,54 +200,5 @@ class RemoteStream:
 
         Returns the microseconds that each op took, over all repeats.
         """
-        return self._looking(f"_profile({self._text(frame)}, {repeats}, {untimed})")
-
-
-def lacks_vector_unit(machine):
-    """Whether a board, by what MicroPython calls it, is of Espressif's but not an ESP32-S3.
-
-    The native module for the ESP32-S3 loads on them too, and runs what is packed for no target.
-    """
-    return re.search(r"ESP32(?!-?S3)\w*$", machine) is not None
-
-
-def find_module(device):
-    """Return what the device's Motionlet says of itself; None where it has none.
-
-    That is {"version", "format_version", "target", "operators", "groups"}: the last two are sets,
-    of kinds and of native_module.GROUPS; all there are, where an older one does not say.
-    """
-    code = """
-import json, sys
-try:
-    import motionlet as _m
-    print(json.dumps({"version": _m.VERSION, "format_version": _m.FORMAT_VERSION,
-                      "target": _m.TARGET, "operators": getattr(_m, "OPERATORS", -1),
-                      "groups": getattr(_m, "GROUPS", -1),
-                      "machine": getattr(sys.implementation, "_machine", "")}))
-except ImportError:
-    print("null")
-"""
-    lines = device.exec(code).strip().splitlines()
-    found = json.loads(lines[-1]) if lines else None
-    if found is not None:
-        names = {code: name for name, code in TARGETS.items()}
-        found["target"] = names.get(found["target"], f"target {found['target']}")
-        machine = found.pop("machine")
-        if found["target"] == "esp32s3" and lacks_vector_unit(machine):
-            found["target"] = "portable"
-        operators, groups = found["operators"], found["groups"]
-        found["operators"] = {kind for kind, op in OPS.items() if operators >> op.code & 1}
-        found["groups"] = {name for bit, name in enumerate(GROUPS) if groups >> bit & 1}
-    return found
-
-
-def require_module(device):
-    """Return what find_module does; raises MotionletError when the device has no Motionlet."""
-    found = find_module(device)
-    if found is None:
-        raise MotionletError(
-            f"{device.name} has no module motionlet: `host_sdk install` adds it to the firmware "
-            "there (or `deploy --install`), `host_sdk firmware flash` puts Motionlet's own there"
-        )
-    return found
+        code = f"_profile({self._text(frame)}, {repeats}, {untimed})"
+        return self._looking(code, (int,) * len(self.graph.ops))

@@ -9,10 +9,12 @@ import zlib
 
 from host_sdk import paths
 from host_sdk.board import rom_update, romfs
+from host_sdk.board.devices.base import MOST_ROMFS_BYTES
 from host_sdk.board.rom_update import BLOCK, COPY
 from host_sdk.errors import DeviceError, MotionletError
 
 PAGE = 256  # bytes programmed at once
+MOST_PIECES = 256  # of a partition that are looked at for its directory
 
 OPEN = """
 try:
@@ -46,7 +48,7 @@ class Rom:
     def __init__(self, remote):
         self._remote = remote
         self._device = remote.device
-        self.size = remote.json(OPEN)
+        self.size = remote.json(OPEN, range(MOST_ROMFS_BYTES + 1))
 
     def contents(self):
         """Return the partition, sliced like bytes; each piece is fetched once."""
@@ -59,11 +61,11 @@ class Rom:
 
     def settle(self, forget=False):
         """Finish what an update has left that lost power; with `forget` no file counts."""
-        whole, copy = self._remote.json(LEFT)
+        whole, copy = self._remote.json(LEFT, (bool, bool))
         if copy and not whole and not forget:
             self._run_there("mend")
         elif copy:
-            self._device.exec(f"os.remove({COPY!r})")
+            self._device.ask(f"os.remove({COPY!r})")
 
     def update(self, path, data, erase=False, progress=None, trial=None):
         """Store `data` as `path`, or with None remove it; then MicroPython restarts.
@@ -121,26 +123,24 @@ class Rom:
         self._run_there("write_first", f"_rom, bytearray(_unpack({self._remote.packed(block)}))")
         self._check(0, block)
         if keep:
-            self._device.exec(f"os.remove({COPY!r})")
+            self._device.ask(f"os.remove({COPY!r})")
 
     def _run_there(self, function, arguments=""):
         """Run what motionlet.mend does by itself, which the device's Motionlet may lack."""
         source = (paths.data("device") / "motionlet/mend.py").read_text(encoding="utf-8")
-        self._device.exec(
-            f"_mend = {{}}\nexec({source!r}, _mend)\n_mend[{function!r}]({arguments})"
-        )
+        self._device.ask(f"_mend = {{}}\nexec({source!r}, _mend)\n_mend[{function!r}]({arguments})")
 
     def _program(self, offset, data):
         """Clear those bits that are 0 in `data`, within a page."""
         page, at = divmod(offset, PAGE)
         content = (b"\xff" * at + data).ljust(PAGE, b"\xff")
         block, inside = divmod(page * PAGE, BLOCK)
-        self._device.exec(
+        self._device.ask(
             f"_rom.writeblocks({block}, _unpack({self._remote.packed(content)}), {inside})"
         )
 
     def _write_block(self, offset, block):
-        self._device.exec(
+        self._device.ask(
             f"_rom.writeblocks({offset // BLOCK}, _unpack({self._remote.packed(block)}))\n"
             f"gc.collect()"
         )
@@ -149,7 +149,8 @@ class Rom:
     def _check(self, offset, data):
         crc = self._remote.json(
             f"print(json.dumps(binascii.crc32(memoryview(_rom)[{offset}:{offset + len(data)}])"
-            f" & 0xffffffff))"
+            f" & 0xffffffff))",
+            int,
         )
         if crc != zlib.crc32(data):
             raise MotionletError(
@@ -173,6 +174,8 @@ class _Partition:
 
     def __getitem__(self, key):
         if isinstance(key, int):
+            if len(self._pieces) > MOST_PIECES:
+                raise MotionletError("its directory does not end")
             return self._piece(key // self.PIECE)[key % self.PIECE]
         start, stop, _ = key.indices(self._size)
         first = start // self.PIECE
@@ -183,6 +186,11 @@ class _Partition:
     def _piece(self, index):
         if index not in self._pieces:
             part = f"memoryview(_rom)[{index * self.PIECE}:{(index + 1) * self.PIECE}]"
-            text = self._remote.json(f"print(json.dumps(binascii.b2a_base64({part}).decode()))")
-            self._pieces[index] = base64.b64decode(text)
+            code = f"print(json.dumps(binascii.b2a_base64({part}).decode()))"
+            device = self._remote.device
+            piece = device.parse(self._remote.json(code, str), base64.b64decode)
+            wanted = min(self.PIECE, self._size - index * self.PIECE)
+            if len(piece) != wanted:
+                raise DeviceError(f"{device.name}: {len(piece)} bytes of its ROMFS, not {wanted}")
+            self._pieces[index] = piece
         return self._pieces[index]

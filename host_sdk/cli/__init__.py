@@ -21,7 +21,7 @@ from host_sdk.cli import (
     quantize,
     training,
 )
-from host_sdk.cli.common import messages
+from host_sdk.cli.common import Group, messages
 from host_sdk.errors import MotionletError, printable
 
 GROUPS = {
@@ -41,6 +41,7 @@ GROUPS = {
         on_device.devices,
         on_device.install,
         on_device.deploy,
+        on_device.models,
         on_device.verify,
         on_device.run,
         on_device.bench,
@@ -58,7 +59,7 @@ click.rich_click.COMMAND_GROUPS = {
 }
 
 
-class Commands(click.RichGroup):
+class Commands(Group):
     """Prints a MotionletError, or that memory is out, as one line and exits with 1."""
 
     def main(self, *arguments, **given):

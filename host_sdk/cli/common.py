@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ class PlainConsole(Console):
 
     def __init__(self, **options):
         super().__init__(highlight=False, markup=False, emoji=False, soft_wrap=True, **options)
+        if not self.is_terminal:
+            self.width = 1000  # tables are whole there, too
 
     def render_str(self, text, **options):
         return super().render_str(printable(text), **options)
@@ -43,9 +46,39 @@ DEVICE_HELP = (
     "`auto` (the one board attached, else the virtual Pico), `virtual`, `unix`, a serial port, "
     "or a URL of pyserial's such as `socket://HOST:PORT`"
 )
-device_option = click.option(
-    "--device", "spec", default="auto", show_default=True, metavar="DEVICE", help=DEVICE_HELP
-)
+
+
+def _limit(context, parameter, seconds):
+    """Open devices with this limit for as long as the command runs."""
+    from host_sdk.board.devices.base import limited
+
+    if seconds is not None:
+        context.with_resource(limited(**{parameter.name: seconds}))
+
+
+def limit_options(command):
+    """Give a command that uses a device the options of how long to wait for it."""
+    options = {
+        ("--silence", "silence"): "Give up on a device that says nothing for so long; default: 30.",
+        ("--timeout", "whole"): "Give up on a single request after so long; default: 600.",
+    }
+    for names, text in reversed(options.items()):
+        kind = click.FloatRange(0, min_open=True)
+        option = click.option(
+            *names, type=kind, metavar="SECONDS", help=text, expose_value=False, callback=_limit
+        )
+        command = option(command)
+    return command
+
+
+def device_option(command):
+    """Give a command the option `--device`, as `spec`, and those of how long to wait for it."""
+    option = click.option(
+        "--device", "spec", default="auto", show_default=True, metavar="DEVICE", help=DEVICE_HELP
+    )
+    return option(limit_options(command))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -93,6 +126,31 @@ def folder_options(command):
             help=f.metadata["help"],
         )(with_options)
     return with_options
+
+
+class Group(click.RichGroup):
+    """A group whose commands refuse an option that is given twice and has one value."""
+
+    def resolve_command(self, ctx, args):
+        """Find the command, and look at its options."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            with contextlib.suppress(click.UsageError):  # the command itself will say that
+                parser = command.make_parser(click.Context(command, info_name=name, parent=ctx))
+                _, _, given = parser.parse_args(args=list(rest))
+                for option in given:
+                    once = isinstance(option, click.Option) and not (
+                        option.multiple or option.is_flag or option.count
+                    )
+                    if once and given.count(option) > 1:
+                        raise Repeated(f"{option.opts[0]} is given twice; it takes one value")
+        return name, command, rest
+
+
+class Repeated(click.ClickException):
+    """An option that is given twice; exits with 2, as other misuse does."""
+
+    exit_code = 2
 
 
 class Bytes(click.ParamType):
@@ -183,8 +241,16 @@ def read_model(path):
         raise MotionletError(f"{path}: {error}") from None
 
 
-def build_firmware(board, user_modules=(), clean=False, variant=None):
-    """Build a board's firmware; what is already built stays."""
+def build_firmware(board, user_modules=(), clean=False, variant=None, same_modules=False):
+    """Build a board's firmware; what is already built stays.
+
+    same_modules: with the user modules that the image has which is there.
+    """
+    from host_sdk.board.images import image_path
+
+    about = image_path(board, variant, "user_modules.json")
+    if same_modules and about.exists():
+        user_modules = json.loads(read(about))
     tool = paths.repository("building firmware") / "tools/build_firmware.py"
     command = [sys.executable, str(tool), board]
     for module in user_modules:

@@ -6,7 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from host_sdk import paths
-from host_sdk.cli.common import console, folder_options, json_option, out_option
+from host_sdk.cli.common import Group, console, folder_options, json_option, out_option
 from host_sdk.errors import MotionletError, on_one_line
 from host_sdk.files import make_folder
 
@@ -14,7 +14,7 @@ sheet_option = out_option(dir_okay=False, help="The picture. Default: `build/dat
 frames_option = click.option("--frames", default=16, show_default=True, help="Frames of a window.")
 
 
-@click.group()
+@click.group(cls=Group)
 def data():
     """Look at clips before training on them."""
 

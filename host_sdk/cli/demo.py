@@ -1,5 +1,7 @@
 """All of it at once: `demo`."""
 
+import functools
+
 import rich_click as click
 
 from host_sdk.cli.common import build_firmware, console, progress_bar
@@ -11,4 +13,5 @@ def demo(fresh):
     """Train, quantize, pack, deploy, stream and verify on the virtual Pico; then show it."""
     from host_sdk.bench import demo as demonstrating
 
-    demonstrating.run(console, build_firmware, progress_bar, fresh)
+    build = functools.partial(build_firmware, same_modules=True)
+    demonstrating.run(console, build, progress_bar, fresh)

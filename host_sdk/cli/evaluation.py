@@ -11,6 +11,7 @@ from host_sdk.cli.common import (
     build_firmware,
     console,
     json_option,
+    limit_options,
     out_option,
     progress_stages,
     run_argument,
@@ -22,6 +23,7 @@ from host_sdk.cli.common import (
 @run_argument
 @click.option("--clips", type=int, help="Of the test split; default: all.")
 @click.option("--device", "spec", metavar="DEVICE", help=f"Run a sample there too: {DEVICE_HELP}.")
+@limit_options
 @click.option("--sample", default=3, show_default=True, help="Test clips that the device gets.")
 @click.option(
     "--background",
@@ -51,13 +53,17 @@ def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, h
     RUN may hold the seeds of one configuration, seed0, seed1 …: each is evaluated, and the spread
     is shown. Exits with 1 when a device differs by a byte from the golden model.
     """
+    from host_sdk.board.images import image_path
     from host_sdk.evaluation import Options, Rule, evaluate_folder
     from host_sdk.evaluation.summary import print_summary
 
     rule = Rule(smooth, threshold, hold)
     options = Options(clips, rule, background, minutes, spec, sample, seed)
     if spec in ("virtual", "unix"):
-        build_firmware("MOTIONLET_PICO" if spec == "virtual" else spec)
+        board = {"virtual": "MOTIONLET_PICO"}.get(spec, spec)
+        name = {"unix": "micropython"}.get(spec, "firmware.uf2")
+        if not image_path(board, name=name).exists():
+            build_firmware(board)
     with progress_stages() as stage:
         result = evaluate_folder(run, options, stage)
     if as_json:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import build_firmware, console, messages
+from host_sdk.cli.common import Group, build_firmware, console, messages
 from host_sdk.errors import MotionletError
 
 variant_option = click.option("--variant", help="Of the board, such as SPIRAM_OCT (ESP32-S3).")
 
 
-@click.group()
+@click.group(cls=Group)
 def firmware():
     """Build MicroPython with Motionlet in it, and put it on a board."""
 

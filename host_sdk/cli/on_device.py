@@ -1,4 +1,4 @@
-"""On a device: `devices`, `install`, `deploy`, `verify`, `run` and `bench`."""
+"""On a device: `devices`, `install`, `deploy`, `models`, `verify`, `run`, `bench`."""
 
 import contextlib
 import dataclasses
@@ -93,6 +93,9 @@ def install(spec, package, first, more, full, as_json):
     has what networks of all families need. Nothing is done where the firmware has Motionlet built
     in.
     """
+    for word in (first, *more):
+        if word is not None and str(word).startswith("-"):
+            raise click.UsageError(f"--for wants a model before {word}")
     if more and first is None:
         raise click.UsageError(f"{more[0]}: models come after --for")
     if (package is not None) + (first is not None) + full > 1:
@@ -114,10 +117,14 @@ def install(spec, package, first, more, full, as_json):
 
 def _ensure_module(device, may_install, graph):
     """Install Motionlet where it is missing, if the user wants it, with what the graph needs."""
-    from host_sdk.board.remote import find_module
+    from host_sdk.board.modules import BrokenModule, find_module
 
-    if find_module(device) is not None:
-        return
+    try:
+        if find_module(device) is not None:
+            return
+    except BrokenModule:
+        if not may_install:
+            raise
     if may_install is None and sys.stdin.isatty():
         question = f"{device.name} has no module motionlet. Install it now?"
         may_install = click.confirm(printable(question), err=True)
@@ -144,8 +151,9 @@ def _ensure_module(device, may_install, graph):
     default=None,
     help="Install Motionlet first where it is missing; default: ask.",
 )
+@click.option("--slow", is_flag=True, help="Even if a frame takes minutes.")
 @json_option
-def deploy(model, spec, name, where, erase, may_install, as_json):
+def deploy(model, spec, name, where, erase, may_install, slow, as_json):
     """Put a model on a device. The old one stays until the new one is whole and checked."""
     from host_sdk.board import deploy as deploying
 
@@ -153,13 +161,43 @@ def deploy(model, spec, name, where, erase, may_install, as_json):
     with _open(spec) as device:
         _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
-            done = deploying.deploy(device, data, name or model.name, where, erase, progress)
+            limit = {"macs_limit": None} if slow else {}
+            name = name or model.name
+            done = deploying.deploy(device, data, name, where, erase, progress, **limit)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     else:
         console.print(
             f"{done.bytes:,} bytes on {done.device}: motionlet.load({json.dumps(done.path)})"
         )
+
+
+@click.command()
+@device_option
+@click.option("--remove", metavar="NAME", help="Remove this one, by its name or its path.")
+@json_option
+def models(spec, remove, as_json):
+    """List the models on a device, in its ROMFS and in its file system, or remove one."""
+    from host_sdk.board.deploy import remove_model
+    from host_sdk.board.models import list_models
+    from host_sdk.board.remote import Remote
+
+    with _open(spec) as device:
+        removed = remove_model(Remote(device), remove) if remove else []
+        found = [] if remove else list_models(device)
+    if as_json:
+        print(json.dumps({"removed": removed, "models": [dataclasses.asdict(m) for m in found]}))
+    for path in () if as_json else removed:
+        console.print(f"{device.name}: removed {path}")
+    if as_json or remove:
+        return
+    for model in found:
+        words = [model.path, f"{model.bytes:,} bytes"]
+        words += [f"for {model.target}, format {model.format_version}"] if model.target else []
+        words += [", ".join(model.labels)] if model.target else ["not a whole model"]
+        console.print(on_one_line("  ".join(words)))
+    if not found:
+        console.print(f"{device.name}: no models")
 
 
 def _clip(path, graph, frames, given=None):
@@ -189,7 +227,12 @@ def _clips(words, graph, frames):
     names = graph.input_names
     paths = dict.fromkeys(names)
     for word in words:
-        name, _, path = word.rpartition("=") if len(names) > 1 else (names[0], "", word)
+        name, _, path = word.partition("=") if len(names) > 1 else (names[0], "", word)
+        # A name may have "=" in it, as a path may: the longest name that fits.
+        known = [each for each in names if len(names) > 1 and word.startswith(f"{each}=")]
+        if known:
+            name = max(known, key=len)
+            path = word[len(name) + 1 :]
         if name not in paths:
             wanted = ", ".join(f"{known}=FILE" for known in names)
             raise MotionletError(f"--clip {word}: the model has {len(names)} inputs; give {wanted}")
@@ -218,10 +261,12 @@ def _clips(words, graph, frames):
 def _deployed(spec, model, data, graph, path):
     """Yield the model's RemoteStream on a device, deployed first unless `path` says where it is."""
     from host_sdk.board import deploy as deploying
-    from host_sdk.board.remote import RemoteStream
+    from host_sdk.board.remote import RemoteStream, require_module
 
     with _open(spec) as device:
-        if path is None:
+        if path is not None:
+            require_module(device)
+        else:
             with progress_bar(f"deploying to {device.name}") as progress:
                 path = deploying.deploy(device, data, model.name, progress=progress).path
         yield RemoteStream(device, path, graph)
@@ -230,9 +275,6 @@ def _deployed(spec, model, data, graph, path):
 CLIP_HELP = (
     "A video, or an array: `.npy` or `.npz`, [frames, height, width(, channels)], uint8 or "
     "temperatures; default: noise."
-)
-clip_option = click.option(
-    "--clip", type=click.Path(dir_okay=False, path_type=Path), help=CLIP_HELP
 )
 clips_option = click.option(
     *("--clip", "clips"),
@@ -312,11 +354,14 @@ def _print_report(report):
 
 
 @click.command()
-@streaming_options(clip_option)
-def run(model, spec, clip, frames, path, as_json):
+@streaming_options(clips_option)
+def run(model, spec, clips, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
+    from host_sdk.golden import frame_by_frame
+
     data, graph = read_model(model)
-    inputs = _clip(clip, graph, frames)
+    inputs = _clips(clips, graph, frames)
+    inputs = frame_by_frame(graph.input_names, graph.input_periods, inputs)
     labels = graph.labels or [str(i) for i in range(graph.tensors[graph.outputs[0]].channels)]
     with _deployed(spec, model, data, graph, path) as stream:
         for index, frame in enumerate(inputs):
@@ -335,7 +380,7 @@ def run(model, spec, clip, frames, path, as_json):
 @device_option
 @json_option
 def bench(spec, as_json):
-    """Measure kernels and networks on a device; rewrite BENCHMARKS.md.
+    """Measure kernels and networks on a device; rewrite BENCHMARKS.md, but not from a board.
 
     `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core,
     and estimates their cycles;
@@ -347,12 +392,16 @@ def bench(spec, as_json):
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
     from host_sdk.bench import xtensa_cycles
+    from host_sdk.board.devices import list_devices
     from host_sdk.cost.benchmarks import stored_rows
 
     paths.repository("bench, which rewrites BENCHMARKS.md,")
     rows = []
+    if spec not in ("auto", "virtual", "xtensa") or (spec == "auto" and list_devices()):
+        _bench_board(spec, as_json)
+        return
     if spec in ("auto", "virtual"):
-        build_firmware("MOTIONLET_PICO")
+        build_firmware("MOTIONLET_PICO", same_modules=True)
     if spec != "xtensa":
         with progress_bar("measuring") as progress:
             rows += benching.run(spec, progress)
@@ -378,3 +427,18 @@ def bench(spec, as_json):
     click.echo(tables)
     for line in benching.describe_changes(old, rows):
         console.print(line)
+
+
+def _bench_board(spec, as_json):
+    """Measure on a board; its figures are its owner's, and go into no table of the repository."""
+    from host_sdk.bench import measure as benching
+    from host_sdk.bench import report as bench_report
+
+    with progress_bar("measuring") as progress:
+        rows = benching.run(spec, progress)
+    if as_json:
+        print(benching.json_of(rows))
+        return
+    for line in bench_report.of_device(rows[0]["device"], rows):
+        console.print(line)
+    messages.print("BENCHMARKS.md stays as it is: it is of the virtual Pico")

@@ -309,3 +309,115 @@ def test_a_seed_that_no_generator_takes(cli, words):
     code, _, err = cli(*words, "run", "--seed", "-1")
     assert code == 2
     assert "-1 is not in the range 0<=x<=2147483647" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["deploy", "x.mlet", "--device", "a", "--device", "b"], "--device is given twice"),
+        (["firmware", "build", "--board", "a", "--board", "b"], "--board is given twice"),
+        (["data", "inspect", "x", "-o", "a", "--out", "b"], "is given twice"),
+        (["install", "--for", "--device", "unix"], "--for wants a model before --device"),
+        (["deploy", "x.mlet", "--silence", "0"], "0.0 is not in the range x>0"),
+    ],
+)
+def test_wrong_options_are_refused(cli, words, message):
+    code, out, err = cli(*words)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.replace("│", " ").split())
+
+
+def test_options_that_may_be_given_twice(cli, model):
+    words = ["--device", "cffi", "--clip", "none.npy", "--clip", "other.npy"]
+    assert "input has one already" not in cli("verify", model, *words)[2]
+    code, _, err = cli("verify", model, *words)
+    assert (code, "is given twice" in err) == (1, False)
+
+
+def test_a_long_name_is_whole_in_a_file(tiny, tmp_path):
+    import copy
+
+    from host_sdk.pack import mlet_file, planner
+
+    graph = copy.deepcopy(tiny[0])
+    graph.ops[0].name = "a_name_" * 30
+    (tmp_path / "long.mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
+    command = [sys.executable, "-m", "host_sdk.cli", "inspect", str(tmp_path / "long.mlet")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert graph.ops[0].name in done.stdout
+
+
+def test_a_clip_s_path_may_have_an_equals_sign(make_vectors, tmp_path):
+    from host_sdk.cli.on_device import _clips
+    from host_sdk.errors import MotionletError
+
+    graph = make_vectors.tiny_two_rates()
+    name = graph.input_names[0]
+    with pytest.raises(MotionletError, match=r"a=b\.npy"):
+        _clips([f"{name}={tmp_path}/a=b.npy"], graph, 4)
+    with pytest.raises(MotionletError, match="the model has 2 inputs; give"):
+        _clips([f"{tmp_path}/a=b.npy"], graph, 4)
+
+
+def test_run_takes_models_of_several_inputs(cli, make_vectors, tmp_path, unix_firmware):
+    from host_sdk import golden
+    from host_sdk.cli.on_device import _clips
+    from host_sdk.pack import mlet_file, planner
+
+    graph = make_vectors.tiny_two_rates()
+    (tmp_path / "two.mlet").write_bytes(mlet_file.pack(graph, planner.plan(graph)))
+    code, out, err = cli("run", "two.mlet", "--device", "unix", "--frames", 4, "--json")
+    assert code == 0, err
+    answers = [json.loads(line)["logits"] for line in out.splitlines()]
+    stream = golden.Stream(graph)
+    clips = _clips([], graph, 4)
+    for frame in golden.frame_by_frame(graph.input_names, graph.input_periods, clips):
+        stream.push(frame)
+        assert stream.output().ravel().tolist() == answers.pop(0)
+    assert answers == []
+
+
+def test_models_are_listed_and_removed(cli, model, unix_firmware):
+    assert cli("deploy", model, "--device", "unix", "--name", "mine/listed.mlet")[0] == 0
+    code, out, _ = cli("models", "--device", "unix", "--json")
+    found = {each["path"]: each for each in json.loads(out)["models"]}
+    assert (code, found["/mine/listed.mlet"]["target"]) == (0, "portable")
+    code, out, _ = cli("models", "--device", "unix", "--remove", "mine/listed.mlet", "--json")
+    assert json.loads(out)["removed"] == ["/mine/listed.mlet"]
+    assert "/mine/listed.mlet" not in cli("models", "--device", "unix")[1]
+    code, out, err = cli("models", "--device", "unix", "--remove", "mine/listed.mlet", "--json")
+    assert (code, out) == (1, "")
+    assert "has no file mine/listed.mlet" in err
+
+
+def test_firmware_that_is_there_is_taken(cli, tmp_path, monkeypatch, unix_firmware):
+    """And built only where there is none."""
+    from host_sdk.board import images
+    from host_sdk.cli import evaluation
+
+    built = []
+    monkeypatch.setattr(evaluation, "build_firmware", built.append)
+    assert cli("evaluate", "nowhere", "--device", "unix")[0] == 1
+    assert built == []
+    monkeypatch.setattr(images, "image_path", lambda board, name: tmp_path / name)
+    for device in ("unix", "virtual", "/dev/none"):
+        assert cli("evaluate", "nowhere", "--device", device)[0] == 1
+    assert built == ["unix", "MOTIONLET_PICO"]
+
+
+def test_firmware_keeps_its_user_modules(tmp_path, monkeypatch):
+    from host_sdk.board import images
+    from host_sdk.cli import common
+
+    commands = []
+    monkeypatch.setattr(images, "image_path", lambda board, variant, name: tmp_path / name)
+    monkeypatch.setattr(
+        common.subprocess, "run", lambda command: commands.append(command) or subprocess
+    )
+    monkeypatch.setattr(subprocess, "returncode", 0, raising=False)
+    common.build_firmware("MOTIONLET_PICO", same_modules=True)
+    (tmp_path / "user_modules.json").write_text('["/a/ulab"]')
+    common.build_firmware("MOTIONLET_PICO", same_modules=True)
+    common.build_firmware("MOTIONLET_PICO")
+    modules = [command[3:] for command in commands]
+    assert modules == [[], ["--user-module", "/a/ulab"], []]

@@ -11,7 +11,7 @@ import toolchains
 from host_sdk import paths
 from host_sdk.bench import measure as bench
 from host_sdk.bench import xtensa_cycles, xtensa_sim
-from host_sdk.board.remote import lacks_vector_unit
+from host_sdk.board.modules import lacks_vector_unit
 
 # As other assemblers for the chip encode these, the lowest byte first.
 ENCODED = {

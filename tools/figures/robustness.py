@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """Write figures/robustness.json anew: each of its parts is measured by a tool of its own beside."""
 
+import bad_boards
 import micropython_tests
 import power_cuts
 
 from host_sdk.errors import run_main
 
-PARTS = (micropython_tests, power_cuts)
+PARTS = (micropython_tests, power_cuts, bad_boards)
 
 
 def main():

@@ -10,13 +10,99 @@ import ast
 import base64
 import binascii
 import contextlib
+import contextvars
+import json
 import posixpath
+import re
+from dataclasses import dataclass, replace
 
 from host_sdk.board.rom_update import COPY
 from host_sdk.board.romfs import MAGIC
-from host_sdk.errors import DeviceError, MotionletError
+from host_sdk.errors import DeviceError, MotionletError, on_one_line
 
 CHUNK = 1024  # bytes at a time; divides a flash block
+MOST_ROMFS_BYTES = 128 << 20  # a partition that is said to be larger is none
+
+# What a device's OSError means, where its own word is short of it.
+ERRNO_WORDS = {
+    5: "its storage cannot be read or written",
+    28: "its file system is full",
+    30: "its file system can only be read",
+    36: "the name is too long for its file system",
+}
+_OS_ERROR = re.compile(r"OSError: (?:\[Errno )?(\d+)")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long a device may take, and say, before we give up on it.
+
+    silence: seconds in which it prints nothing. whole: seconds for all that one request runs.
+    answer_bytes: what a request may print, unless it is passed on as it comes.
+    """
+
+    silence: float = 30
+    whole: float = 600
+    answer_bytes: int = 4 << 20
+
+    def changed(self, whole, silence):
+        """Return these with what is not None; a whole that is given may be all silence."""
+        if silence is None:
+            silence = self.silence if whole is None else whole
+        return replace(self, whole=self.whole if whole is None else whole, silence=silence)
+
+
+_LIMITS = contextvars.ContextVar("limits")
+
+
+@contextlib.contextmanager
+def limited(**limits):
+    """Open devices inside with other `Limits`: silence, whole, answer_bytes."""
+    token = _LIMITS.set(replace(_LIMITS.get(Limits()), **limits))
+    try:
+        yield
+    finally:
+        _LIMITS.reset(token)
+
+
+def said_by_device(name, traceback):
+    """Return the DeviceError for an exception on a device, from the traceback that it printed."""
+    traceback = "\n".join(plain(line) for line in traceback.splitlines()[-50:])
+    line = traceback.rpartition("\n")[2]
+    found = _OS_ERROR.search(line)
+    words = ERRNO_WORDS.get(int(found[1])) if found else None
+    return DeviceError(f"{name}: {line}{f' ({words})' if words else ''}", traceback)
+
+
+def plain(text, most=300):
+    """Return a device's words as they can stand in one line of a terminal."""
+    text = on_one_line(text)
+    return text if len(text) <= most else text[:most] + " ..."
+
+
+def fits(value, shape):
+    """Return whether what JSON or a literal gave is as expected.
+
+    shape: a type (int: not below 0, and no bool), a range of numbers, None for anything, a tuple
+    with a shape for each element of a list, [shape] for a list of any length, or {key: shape} for
+    a dict that has these.
+    """
+    if shape is None:
+        return True
+    if shape is int or isinstance(shape, range):
+        return type(value) is int and (value >= 0 if shape is int else value in shape)
+    if isinstance(shape, type):
+        return isinstance(value, shape)
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(
+            key in value and fits(value[key], wanted) for key, wanted in shape.items()
+        )
+    if not isinstance(value, (list, tuple)):
+        return False
+    if isinstance(shape, list):
+        return all(fits(each, shape[0]) for each in value)
+    return len(value) == len(shape) and all(map(fits, value, shape))
+
 
 # One file on the device, written under a temporary name, checked, and only then given its own.
 _OPEN = """\
@@ -133,15 +219,19 @@ class Device(abc.ABC):
 
     name = "device"
 
+    def __init__(self):
+        self.limits = _LIMITS.get(Limits())
+
     @abc.abstractmethod
-    def exec(self, code, *, timeout=None, on_output=None):
+    def exec(self, code, *, timeout=None, silence=None, on_output=None):
         """Run `code` in the device's `__main__`; return what it printed, as text.
 
-        timeout: seconds until the code is interrupted, None for no limit.
+        timeout, silence: seconds until the code is interrupted, in all, and without output; None
+        for what `limits` says.
         on_output: called with each piece of text as it comes; the result is then "".
 
         Raises DeviceError if the code raises (its `traceback` is the device's), when the time is
-        over, and when the device is gone.
+        over, when the output does not end, and when the device restarted or is gone.
         """
 
     @abc.abstractmethod
@@ -158,17 +248,37 @@ class Device(abc.ABC):
     def __exit__(self, *exc):
         self.close()
 
+    def ask(self, code, **options):
+        """Run code that prints nothing before it is done: `exec`, with no more than its silence."""
+        return self.exec(code, **{"timeout": self.limits.silence, **options})
+
+    def answer(self, code, shape=None, **options):
+        """Run code as `ask` does; return the JSON value in the last line that it printed."""
+        said = self.ask(code, **options)
+        return self.parse(said.rstrip().rpartition("\n")[2], json.loads, shape)
+
     def eval(self, expression, *, timeout=None):
         """The value of an expression, for values whose repr is a Python literal."""
-        text = self.exec(f"print(repr({expression}))", timeout=timeout)
+        return self.parse(self.exec(f"print(repr({expression}))", timeout=timeout))
+
+    def parse(self, text, parser=ast.literal_eval, shape=None):
+        """Return the value in what the device printed; raise DeviceError unless it `fits`."""
+        text = text.strip()
         try:
-            return ast.literal_eval(text.strip())
-        except (SyntaxError, ValueError):
-            raise DeviceError(f"{self.name}: {expression} is {text.strip()!r}") from None
+            value = parser(text)
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+            value, shape = None, bytes  # which no parser gives
+        if not fits(value, shape):
+            raise DeviceError(
+                f"{self.name}: answers {plain(text, 60)!r}, which makes no sense here; is another "
+                "program running there?"
+            )
+        return value
 
     def implementation(self):
         """Facts about the device: a dict of name, version, machine, mpy, platform and mem_free."""
-        return ast.literal_eval(self.exec(_IMPLEMENTATION))
+        kinds = dict(name=str, version=str, machine=str, mpy=int, platform=str, mem_free=int)
+        return self.parse(self.ask(_IMPLEMENTATION), shape=kinds)
 
     def write_file(self, path, data, progress=None, trial=None):
         """Put bytes into the file `path`, making its directories.
@@ -184,14 +294,14 @@ class Device(abc.ABC):
         temporary = posixpath.join(posixpath.dirname(path), "_mlet.tmp")
         names = {"path": path, "temporary": temporary, "new": path + ".new"}
         try:
-            if self.exec(_OPEN.format(**names)).strip() == "half-way":
+            if self.ask(_OPEN.format(**names)).strip() == "half-way":
                 self._rename(names["new"], path)
             for start in range(0, len(data), CHUNK):
                 chunk = data[start : start + CHUNK]
-                self.exec(f"_ = _mlet_file.write(a2b_base64({_base64(chunk)}))")
+                self.ask(f"_ = _mlet_file.write(a2b_base64({_base64(chunk)}))")
                 if progress:
                     progress(start + len(chunk), len(data))
-            self.exec(_CLOSE)
+            self.ask(_CLOSE)
             self._check_crc(self.file_crc(temporary), data, path)
             if trial:
                 trial(temporary)
@@ -200,7 +310,7 @@ class Device(abc.ABC):
         except MotionletError as error:
             with contextlib.suppress(DeviceError):
                 self.exec(_DISCARD.format(**names), timeout=10)
-            if "ENOSPC" in str(error) or "OSError: 28" in str(error):
+            if ERRNO_WORDS[28] in str(error):
                 raise DeviceError(
                     f"{self.name}: no room for {path} ({len(data)} bytes)",
                     getattr(error, "traceback", ""),
@@ -209,22 +319,29 @@ class Device(abc.ABC):
 
     def _rename(self, old, new):
         """Give a file its final name, in place of one that may have it."""
-        self.exec(_RENAME.format(old=old, new=new))
+        self.ask(_RENAME.format(old=old, new=new))
 
     def file_crc(self, path):
         """The CRC-32 of the file `path`, computed on the device."""
-        return int(self.exec(_CRC.format(path=path)))
+        return self.parse(self.ask(_CRC.format(path=path)), shape=int)
 
     def read_file(self, path):
         """The bytes of the file `path`."""
-        lines = self.exec(_READ.format(path=path, chunk=CHUNK)).split("\n")
-        data = b"".join(base64.b64decode(line) for line in lines[:-2])
-        self._check_crc(lines[-2].removeprefix("crc "), data, path)
+        said, _, crc = self.exec(_READ.format(path=path, chunk=CHUNK)).rpartition("crc ")
+
+        def parse(lines):
+            return b"".join(map(base64.b64decode, lines.split("\n")))
+
+        data = self.parse(said, parse)
+        self._check_crc(self.parse(crc, shape=int), data, path)
         return data
 
     def romfs_bytes(self):
         """The size of the ROMFS partition, 0 when there is none."""
-        size, self._romfs_block = map(int, self.exec(_ROMFS_SIZE).split())
+        said = self.ask(_ROMFS_SIZE)
+        size, self._romfs_block = self.parse(said.replace(" ", ","), shape=(int, int))
+        if size > MOST_ROMFS_BYTES or (size and not self._romfs_block):
+            self.parse(said, shape=bytes)  # says what it answered
         return size
 
     def write_romfs(self, image, progress=None):
@@ -266,7 +383,7 @@ class Device(abc.ABC):
             )
             if progress:
                 progress(len(image) * (done + 1) // len(starts), len(image))
-        crc = self.exec(_ROMFS_CHECK.format(length=len(image), block=block))
+        crc = self.parse(self.exec(_ROMFS_CHECK.format(length=len(image), block=block)), shape=int)
         try:
             self._check_crc(crc, image, "/rom")
         except DeviceError:
@@ -274,8 +391,8 @@ class Device(abc.ABC):
             raise
         self.exec('vfs.mount(vfs.VfsRom(_mlet_rom), "/rom")')
 
-    def _check_crc(self, text, data, what):
-        if int(text) != binascii.crc32(data):
+    def _check_crc(self, crc, data, what):
+        if crc != binascii.crc32(data):
             raise DeviceError(f"{self.name}: {what} differs from what was sent; try again")
 
 

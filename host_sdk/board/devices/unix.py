@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from host_sdk import paths
-from host_sdk.board.devices.base import Device
+from host_sdk.board.devices.base import Device, said_by_device
 from host_sdk.board.images import find_image
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.files import make_folder
@@ -67,6 +67,10 @@ _mlet_serve()
 """
 
 
+class _Endless(Exception):
+    """More output than an answer may have."""
+
+
 class UnixDevice(Device):
     """The unix port of MicroPython, with Motionlet, as a process.
 
@@ -77,6 +81,7 @@ class UnixDevice(Device):
     name = "unix MicroPython"
 
     def __init__(self, directory=None, fresh=False, program=None):
+        super().__init__()
         self._directory = Path(directory or paths.build() / "unix").resolve()
         self._process = None
         if sys.platform == "win32":
@@ -100,27 +105,39 @@ class UnixDevice(Device):
         if self._romfs.exists():
             self.exec("_mlet_mount()")
 
-    def exec(self, code, *, timeout=None, on_output=None):
+    def exec(self, code, *, timeout=None, silence=None, on_output=None):
         if self._process is None:
             raise DeviceError(f"{self.name}: closed")
         code = code.encode()
         token = secrets.token_hex(8).encode()
+        limits = self.limits.changed(timeout, silence)
         text = []
-        consume = on_output or text.append
+        room = limits.answer_bytes
+
+        def keep(piece):
+            nonlocal room
+            room -= len(piece)
+            if room < 0:
+                raise _Endless
+            text.append(piece)
+
         try:
             self._process.stdin.write(b"%s %d\n%s" % (token, len(code), code))
             self._process.stdin.flush()
-            error = self._follow(token, consume, timeout)
+            error = self._follow(token, on_output or keep, limits)
         except (BrokenPipeError, EOFError):
             raise DeviceError(f"{self.name}: {self._death()}") from None
+        except _Endless:
+            raise DeviceError(f"{self.name}: its answer does not end; interrupted") from None
         if error:
-            raise DeviceError(f"{self.name}: {error.splitlines()[-1]}", error)
+            raise said_by_device(self.name, error)
         return "".join(text)
 
-    def _follow(self, token, consume, timeout):
+    def _follow(self, token, consume, limits):
         """Pass on the output of what runs; return the traceback that it ends with, or ""."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        late = False
+        last = time.monotonic()
+        deadline = last + limits.whole
+        late = ""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         marker = b"\x04" + token + b" "
         data = b""
@@ -136,20 +153,26 @@ class UnixDevice(Device):
                     consume(text)
                 if found:
                     break
-                if deadline and time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > min(deadline, last + limits.silence):
                     if late:
                         self._kill()
                         raise DeviceError(f"{self.name}: does not stop; killed")
-                    late = True
-                    deadline = time.monotonic() + INTERRUPT_SECONDS
+                    late = f"no end after {limits.whole:g} s"
+                    if now <= deadline:
+                        late = f"silent for {limits.silence:g} s"
+                    last = now + INTERRUPT_SECONDS
+                    deadline = now + INTERRUPT_SECONDS
                     self._process.send_signal(signal.SIGINT)
-                data += self._read(0.1)
+                if came := self._read(0.1):
+                    data += came
+                    last = max(last, now)
         except (EOFError, DeviceError):
             raise
         except BaseException:  # Ctrl-C here, or trouble of `consume`: stop what runs there, too
             self._process.send_signal(signal.SIGINT)
             with contextlib.suppress(DeviceError):
-                self._follow(token, lambda text: None, INTERRUPT_SECONDS)
+                self._follow(token, lambda text: None, self.limits.changed(INTERRUPT_SECONDS, None))
             raise
         while b"\n" not in data:
             data += self._read()
@@ -157,7 +180,7 @@ class UnixDevice(Device):
         while len(data) < int(length):
             data += self._read()
         if late:
-            raise DeviceError(f"{self.name}: no end after {timeout:g} s; interrupted")
+            raise DeviceError(f"{self.name}: {late}; interrupted")
         return data.decode(errors="replace").strip()
 
     def _read(self, seconds=None):
