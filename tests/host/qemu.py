@@ -14,6 +14,10 @@ from host_sdk.board.romfs import build_romfs
 
 _MOUNT = """
 import sys, uctypes, vfs
+try:
+    vfs.umount("/rom")  # the port's own, from MicroPython 1.29 on
+except OSError:
+    pass
 vfs.mount(vfs.VfsRom(uctypes.bytearray_at({address}, {size})), "/rom")
 sys.path.append("/rom/lib")
 """
