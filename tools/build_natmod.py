@@ -45,7 +45,7 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
-from xtensa_toolchain import CORE, toolchain
+from xtensa_toolchain import CORE, VECTOR_UNIT, toolchain
 
 sys.path.append(str(ROOT))
 
@@ -210,7 +210,7 @@ def _link_ready(name):
 
 def _hash_of_inputs(name, tree, command):
     version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
-    tools = (Path(__file__), CORE, tree / "tools/mpy_ld.py")
+    tools = (Path(__file__), CORE, VECTOR_UNIT, tree / "tools/mpy_ld.py")
     return digest(name, str(tree), command, version, *files_in(MODULE, *tools))
 
 

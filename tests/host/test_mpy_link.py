@@ -101,6 +101,27 @@ def test_strings_are_laid_once_and_only_those_in_use():
     assert b"4-bit" not in module
 
 
+@pytest.mark.parametrize("arch", ["x64", "armv6m", "rv32imc"])
+def test_a_module_begins_with_its_entry(arch, monkeypatch):
+    """From MicroPython 1.28 on, mpy_ld.py makes the jump to it before anything is laid out."""
+    need_compiler(arch)
+    native_module.link(arch, selection([]))  # so that the linker is there
+    mpy_ld = mpy_link._mpy_ld(build_natmod.OBJECTS / "linker")
+    usual, seen = mpy_ld.link_objects, []
+
+    def link_objects(env, count):
+        entry = env.known_syms[mpy_link.ENTRY]
+        first = env.sections[0] is entry.section
+        seen.append((first, entry["st_value"] & ~1, entry.section.addr))  # but for Thumb's bit
+        usual(env, count)
+        jump = len(env.arch.asm_jump(8))
+        seen.append(entry.section.addr <= max(jump, entry.section.alignment))
+
+    monkeypatch.setattr(mpy_ld, "link_objects", link_objects)
+    native_module.link(arch, selection([]))
+    assert seen == [(True, 0, 0), True]
+
+
 def test_an_object_for_another_architecture_is_refused():
     data = build_natmod.compile_object("x64", "plain").read_bytes()
     with pytest.raises(

@@ -132,8 +132,7 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
 
 static MLET_RAISES void raise_slow(const mlet_model_t *model) {
     mp_raise_msg_varg(&mp_type_ValueError,
-        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, the limit is %u Mi: load it with "
-                      "slow=True"),
+        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, limit %u Mi: load with slow=True"),
         (unsigned)(model->macs >> 20), (unsigned)(MLET_MACS_LIMIT >> 20));
 }
 

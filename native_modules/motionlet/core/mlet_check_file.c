@@ -83,8 +83,7 @@ static const char *check_header(mlet_model_t *model) {
     model->target = mlet_read_u16(file + MLET_HEADER_TARGET);
     // Version 1 knew only the portable target.
     const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
-    const mlet_kernels_t *kernels = mlet_kernels(model->target);
-    if (!possible || kernels == NULL || (kernels->run_here != NULL && !kernels->run_here())) {
+    if (!possible || mlet_kernels(model->target) == NULL || !mlet_runs_here(model->target)) {
         return MLET_FIELD(target);
     }
     if (mlet_read_u16(file + MLET_HEADER_RESERVED0) != 0) {

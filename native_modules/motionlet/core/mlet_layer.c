@@ -13,24 +13,23 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
-// Elements that one output is made of, of a layer whose kernel is not yet checked. Its shapes are, so
-// it is below 2^32: no axis is longer than MLET_LIMIT_MAX_DIM, no vector than
-// MLET_LIMIT_MAX_TENSOR_BYTES.
-static uint32_t reads(uint32_t traits, const mlet_layer_t *layer) {
-    uint32_t count = 1;
+// Elements that one output is made of, of a layer whose kernel is not yet checked, but its shapes
+// are. Below 2^40.
+static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
+    uint32_t taps = 1, depth = 1; // at most 65535 and 2^24: 32 bits are quick
     if (MLET_IS(traits, WINDOW)) {
-        count *= (uint32_t)layer->kernel_h * layer->kernel_w;
+        taps = (uint32_t)layer->kernel_h * layer->kernel_w;
     }
     if (MLET_IS(traits, SLOTS)) {
-        count *= layer->frames;
+        taps = layer->frames;
     }
     if (MLET_IS(traits, VECTOR)) {
-        count *= (uint32_t)layer->in.height * layer->in.width;
+        depth = (uint32_t)layer->in.height * layer->in.width;
     }
     if (MLET_IS(traits, ROWS)) {
-        count *= layer->in.channels;
+        depth *= layer->in.channels;
     }
-    return count;
+    return (uint64_t)taps * depth;
 }
 
 // Products in one accumulator of an op with weights; 0 for one without.
@@ -135,6 +134,12 @@ uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
 
 uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
     return (uint64_t)mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
+}
+
+uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer) {
+    const uint32_t outputs = mlet_shape_bytes(layer->out);
+    const uint32_t each = (uint32_t)reads(mlet_traits(code), layer); // at most 65535
+    return outputs >> 16 != 0 && (outputs >> 8) * each >> 24 != 0 ? UINT32_MAX : outputs * each;
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
