@@ -2,7 +2,6 @@
 """Write figures/robustness.json anew: each of its parts is measured by a tool of its own beside."""
 
 import micropython_tests
-import micropython_tests
 import power_cuts
 
 from host_sdk.errors import run_main
