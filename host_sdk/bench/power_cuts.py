@@ -164,8 +164,8 @@ class _Cuts:
         self.states += 1
         try:
             _boot(rom, files)
-            before = bytes(rom[:3]), (bytes(rom), bytes(files)) if deep else None
-            _log = _Memory() if deep else None
+            mended = deep and rom[:3] != b'\\xd2\\xcd\\x31'
+            _log = _Memory() if mended else None
             said = _look(self.path, self.wanted, self.others)
             log, _log = _log, None
         except Exception as error:
@@ -173,9 +173,8 @@ class _Cuts:
             said = repr(error)
         if said:
             self.lost.append(said)
-        elif deep and log.steps and before[0] != b'\\xd2\\xcd\\x31':
-            # It was mended: that may be cut too.
-            self.follow([bytearray(flash) for flash in before[1]], log.steps, False)
+        elif mended:  # that may be cut too
+            self.follow([bytearray(flash) for flash in flashes], log.steps, False)
     def follow(self, flashes, steps, deep=True):
         for mark, kind, at, data in steps:
             flash = flashes[0 if mark == b'R' else 1]
@@ -193,15 +192,16 @@ class _Cuts:
             return
         size = len(data) or 4096
         old = bytes(flash[at : at + size])
-        if self.bits and kind == b'P':
-            self.bit_by_bit(flashes, flash, at, old, data, deep)
+        torn, bits = (self.torn, self.bits) if deep else (1, min(self.bits, 4))
+        if bits and kind == b'P':
+            self.bit_by_bit(flashes, flash, at, old, data, bits, deep)
             flash[at : at + size] = old
-        for turn in range(self.torn):
+        for turn in range(torn):
             for index in range(size):
                 if turn == 0:  # some of its bits
                     mask = random.getrandbits(8)
                 elif turn % 2:  # its first bytes
-                    mask = 0 if index * (self.torn + 1) < size * turn else 255
+                    mask = 0 if index * (torn + 1) < size * turn else 255
                 else:  # few bits, or most
                     mask = random.getrandbits(8) & random.getrandbits(8) & random.getrandbits(8)
                     mask ^= 255 if turn % 4 else 0
@@ -211,20 +211,20 @@ class _Cuts:
                     flash[at + index] = old[index] & (data[index] | mask)
             self.see(flashes, deep)
         flash[at : at + size] = old
-    def bit_by_bit(self, flashes, flash, at, old, data, deep):
+    def bit_by_bit(self, flashes, flash, at, old, data, moments, deep):
         bits = [(i, 1 << k) for i in range(len(data)) if old[i] & ~data[i]
                 for k in range(8) if old[i] & ~data[i] & 1 << k]
         for i in range(len(bits) - 1, 0, -1):
             j = random.randrange(i + 1)
             bits[i], bits[j] = bits[j], bits[i]
-        every = -(-len(bits) // self.bits)
+        every = -(-len(bits) // moments)
         for number, (index, bit) in enumerate(bits):
             flash[at + index] &= ~bit
             if number % every == 0:
                 self.see(flashes, deep)
 class _Memory:
     def __init__(self):
-        self.data, self._steps = b'', []
+        self.data = b''
     def write(self, data):
         self.data += bytes(data)
     def flush(self):
@@ -477,7 +477,7 @@ def used_up():
 # torn: ways to tear each step; bits: moments within each program; turns: models one after another;
 # images: random ones beside the three; again: cuts from which the same change is tried again.
 SHORT = {"torn": 1, "bits": 4, "turns": 2, "images": 0, "again": 1}
-FULL = {"torn": 4, "bits": 48, "turns": 40, "images": 25, "again": 8}
+FULL = {"torn": 3, "bits": 16, "turns": 40, "images": 4, "again": 2}
 
 
 def measure(effort=None):

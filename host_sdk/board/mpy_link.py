@@ -20,6 +20,7 @@ from host_sdk.errors import MotionletError
 TOOLS = ("tools/mpy_ld.py", "tools/ar_util.py", "py/makeqstrdata.py")  # of MicroPython's sources
 MODULE = "_motionlet.mpy"  # its file, and what it says that it was made from
 ENTRY = "mpy_init"
+NO_PART = "natmod_no_part"  # runs in place of what is left out
 OBJECT = "_motionlet.o"  # in messages
 STRINGS = ".data.rel.ro.strings"
 R_XTENSA_SLOT0_OP, CALL8 = 20, 0x25
@@ -41,12 +42,13 @@ class Linked:
         return self.text_bytes + self.rodata_bytes + self.bss_bytes
 
 
-def link(tools, arch, data, names, cut=()):
+def link(tools, arch, data, names, cut=(), without=()):
     """Return `Linked`: the object `data` (bytes of an ELF file) as a module for `arch`.
 
     tools: the folder where TOOLS lie, side by side. names: the strings of the module's own qstr
     table, in its order. cut: (section, first byte, bytes) of what becomes zero in constant tables,
-    with the pointers there, so that what they pointed to may go.
+    with the pointers there, so that what they pointed to may go. without: names of functions in C
+    in whose place NO_PART is called.
     """
     mpy_ld = _mpy_ld(Path(tools))
     env = mpy_ld.LinkEnv(arch)
@@ -56,6 +58,7 @@ def link(tools, arch, data, names, cut=()):
             for name, at, size in cut:
                 if name == section.name:
                     _cut(section, at, size)
+        _leave_out(env, without)
         if env.arch.name == "EM_XTENSA":
             _call_constants_so(env)
         _keep_reachable(env)
@@ -71,9 +74,9 @@ def link(tools, arch, data, names, cut=()):
     return Linked(file.getvalue(), len(env.full_text), len(env.full_rodata), len(env.full_bss))
 
 
-def places(data, name):
-    """Return [(section, first byte, bytes)]: where the constants that C names `name` lie in an
-    ELF file's `data`. GCC adds to a name that several files have.
+def places(data, name, kind="STT_OBJECT"):
+    """Return [(section, first byte, bytes)]: where the constants that C names `name`, or functions,
+    lie in an ELF file's `data`. GCC adds to a name that several files have.
     """
     try:
         from elftools.elf.elffile import ELFFile
@@ -83,7 +86,7 @@ def places(data, name):
     return [
         (elf.get_section(symbol["st_shndx"]).name, symbol["st_value"], symbol["st_size"])
         for symbol in elf.get_section_by_name(".symtab").iter_symbols()
-        if re.split(r"[.$]", symbol.name)[0] == name and symbol["st_info"]["type"] == "STT_OBJECT"
+        if plain_name(symbol.name) == name and symbol["st_info"]["type"] == kind
     ]
 
 
@@ -132,6 +135,20 @@ def _all_sections(env):
 def _cut(section, at, size):
     section.data = section.data[:at] + bytes(size) + section.data[at + size :]
     section.reloc = [r for r in section.reloc if not at <= r["r_offset"] < at + size]
+
+
+def _leave_out(env, names):
+    """Let what calls functions of these names call NO_PART."""
+    for section in _all_sections(env):
+        for relocation in section.reloc:
+            symbol = relocation.sym
+            if symbol["st_info"]["type"] == "STT_FUNC" and plain_name(symbol.name) in names:
+                relocation.sym = env.known_syms[NO_PART]
+
+
+def plain_name(symbol):
+    """The name in C of what GCC gives a longer one, as where several files have it."""
+    return re.split(r"[.$]", symbol)[0]
 
 
 def _call_constants_so(env):

@@ -117,11 +117,11 @@ if hasattr(stream, "trace"):
 slow = pools(24, 255, 40)
 raises(
     ValueError,
-    "a frame takes 9525 Mi multiply-accumulates, the limit is 2048 Mi",
+    "a frame takes 9525 Mi multiply-accumulates, limit 2048 Mi",
     motionlet.Model,
     slow,
 )
-raises(ValueError, "load it with slow=True", motionlet.Model, slow, "name", False)
+raises(ValueError, "load with slow=True", motionlet.Model, slow, "name", False)
 assert len(motionlet.Model(slow, "name", True).outputs) == 1
 motionlet.Model(pools(6, 255, 37))  # 2,136,461,400
 print("OK")

@@ -1,11 +1,12 @@
 #!/usr/bin/env python
 """Write figures/robustness.json anew: each of its parts is measured by a tool of its own beside."""
 
+import micropython_tests
 import power_cuts
 
 from host_sdk.errors import run_main
 
-PARTS = (power_cuts,)
+PARTS = (micropython_tests, power_cuts)
 
 
 def main():

@@ -15,10 +15,12 @@ enum {
 };
 
 typedef struct {
-    mlet_layer_t layer;
     mlet_frame_t frame;
+    #if MLET_WITH_KERNELS
+    mlet_layer_t layer;
     mp_obj_t x, x1, past, weights, bias, multiplier, shift; // MP_OBJ_NULL when not given
     mp_obj_t spatial, temporal, pointwise, weight_bits, out;
+    #endif
     uint32_t given; // one bit to an argument
 } call_t;
 
@@ -39,11 +41,15 @@ enum {
 };
 
 typedef struct {
+    #if MLET_WITH_KERNELS
+    uint32_t of; // the calls that take it: they are one of these
     char name[15];
+    #else
+    char name[7];
+    #endif
     uint8_t offset; // in call_t
     uint8_t kind;
     uint8_t count; // values; an integer given for two counts for both
-    uint32_t of; // the calls that take it: they are one of these
 } argument_t;
 
 enum {
@@ -68,8 +74,13 @@ enum {
 #define MLET_HAS_SCALE (MLET_HAS_WEIGHTS | MLET_TRAIT_SCALE | MLET_HAS_TWO)
 #define MLET_HAS_PAST (MLET_TRAIT_SLOTS | MLET_KEEPS_CHANNELS | MLET_IS_CONV3D)
 
+#if MLET_WITH_KERNELS
 #define MLET_ARGUMENT(id, name, field, kind, count, of) \
-    [MLET_ARG_##id] = {name, offsetof(call_t, field), MLET_KIND_##kind, count, of}
+    [MLET_ARG_##id] = {of, name, offsetof(call_t, field), MLET_KIND_##kind, count}
+#else
+#define MLET_ARGUMENT(id, name, field, kind, count, of) \
+    [MLET_ARG_##id] = {name, offsetof(call_t, field), MLET_KIND_##kind, count}
+#endif
 
 static const argument_t arguments[MLET_ARGS] = {
     MLET_ARGUMENT(WIDTH, "width", frame.width, POSITIVE16, 1, MLET_IS_FRAME),
@@ -130,6 +141,9 @@ static const char *call_name(uint8_t id) {
 }
 
 static bool takes(uint8_t id, size_t argument) {
+    #if !MLET_WITH_KERNELS
+    return true;
+    #else
     #define MLET_HAS(traits, trait) (((traits) & MLET_TRAIT_##trait) != 0)
     #define MLET_IS_OF(traits)                                                                 \
         (MLET_IS_OPERATOR | (traits)                                                           \
@@ -137,14 +151,13 @@ static bool takes(uint8_t id, size_t argument) {
             | (MLET_HAS(traits, CHANNELS) && !MLET_HAS(traits, SHIFT) ? MLET_KEEPS_CHANNELS : 0))
     #define MLET_CALL_IS(NAME, name, form) [MLET_CALL_##NAME] = MLET_IS_OF(MLET_TRAITS_##NAME),
     static const uint32_t is[MLET_CALLS] = {
-        #if MLET_WITH_KERNELS
         MLET_OPERATORS(MLET_CALL_IS)
         [MLET_CALL_CONV3D] = MLET_IS_CONV3D,
         [MLET_CALL_RESIZE] = MLET_IS_RESIZE,
-        #endif
         [MLET_CALL_STREAM] = MLET_IS_STREAM,
     };
     return (arguments[argument].of & is[id]) != 0;
+    #endif
 }
 
 // Those before MLET_ARG_WIDTH have no default.
@@ -184,7 +197,7 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
         return;
     }
     call->given |= MLET_BIT(index);
-    if (argument->kind == MLET_KIND_OBJECT) {
+    if (MLET_WITH_KERNELS && argument->kind == MLET_KIND_OBJECT) {
         *(mp_obj_t *)(void *)at = value;
         return;
     }
@@ -193,17 +206,18 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
     if (mp_obj_is_type(value, &mp_type_tuple) || mp_obj_is_type(value, &mp_type_list)) {
         mp_obj_get_array(value, &n, &values);
     }
-    if (n != argument->count && (n != 1 || argument->count != 2)) {
+    if (n != argument->count && !(MLET_WITH_KERNELS && n == 1 && argument->count == 2)) {
         raise_count(call_name(id), argument->name, n, "values", argument->count);
     }
     const bool wide = argument->kind >= MLET_KIND_UINT16;
+    const bool is_signed = MLET_WITH_KERNELS && argument->kind == MLET_KIND_INT8;
     const bool positive =
-        argument->kind == MLET_KIND_POSITIVE8 || argument->kind == MLET_KIND_POSITIVE16;
-    const mp_int_t min = argument->kind == MLET_KIND_INT8 ? -128 : positive ? 1 : 0;
-    const mp_int_t max = argument->kind == MLET_KIND_INT8 ? 127 : wide ? 65535 : 255;
+        argument->kind == MLET_KIND_POSITIVE16 || (MLET_WITH_KERNELS && argument->kind == MLET_KIND_POSITIVE8);
+    const mp_int_t min = is_signed ? -128 : positive ? 1 : 0;
+    const mp_int_t max = is_signed ? 127 : wide ? 65535 : 255;
     for (size_t i = 0; i < argument->count; i++) {
         const mp_int_t v = get_int(&mp_type_ValueError, call_name(id), argument->name,
-            values[n == 1 ? 0 : i], min, max);
+            values[MLET_WITH_KERNELS && n == 1 ? 0 : i], min, max);
         if (wide) {
             ((uint16_t *)(void *)at)[i] = (uint16_t)v;
         } else {
@@ -217,11 +231,13 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
 static void parse_arguments(call_t *call, uint8_t id, uint32_t without, size_t n_args,
     const mp_obj_t *args, const mp_map_t *keywords) {
     memset(call, 0, sizeof(*call));
+    #if MLET_WITH_KERNELS
     mlet_layer_t *layer = &call->layer;
     layer->stride_h = layer->stride_w = layer->dilation_h = layer->dilation_w = 1;
     layer->frame_dilation = 1;
     layer->act_min = -128;
     layer->act_max = 127;
+    #endif
 
     size_t used = 0;
     for (size_t i = 0; i <= MLET_ARG_CROP && used < n_args; i++) {

@@ -13,8 +13,10 @@ static const struct {
     [MLET_FRAME_RGB565_LE] = {'h', "RGB565_LE"},
     [MLET_FRAME_RGB565_BE] = {'h', "RGB565_BE"},
     [MLET_FRAME_YUV422] = {'h', "YUV422"},
+    #if MLET_WITH_INT16
     [MLET_FRAME_INT16] = {MLET_SAMPLES, "INT16"},
     [MLET_FRAME_FLOAT32] = {'f', "FLOAT32"},
+    #endif
 };
 
 // The frame that a call describes for an input of `pixels`; by default of the input's own size and

@@ -11,7 +11,9 @@ typedef struct {
     mp_obj_t buffer;  // keeps the file alive
     void *copy;       // of the file, where it cannot be used where it lies; or NULL
     mp_obj_t labels;  // made once, so that a loop may ask for them
+    #if MLET_WITH_INSPECT
     bool is_writable; // the buffer is RAM
+    #endif
 } model_obj_t;
 
 // In the order of their numbers, MLET_TARGET_... and MLET_PIXELS_...
@@ -95,31 +97,33 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
 }
 #endif
 
-static MLET_RAISES void raise_lacks(const mlet_model_t *model) {
-    mlet_error_t error;
-    const char *what = mlet_model_lacks(model, &error);
+#define MLET_A_FORM "a layer of this form"
+
+static MLET_RAISES void raise_lacks(const char *record, unsigned index, const char *what) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
                       "firmware that has it)"),
-        mlet_field_name(error.record), error.index, what);
+        record, index, what);
 }
 
 static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
-    const char *record = mlet_field_name(error->record), *field = mlet_field_name(error->field);
-    if (strcmp(field, "format_version") == 0) {
+    char rooms[2][MLET_FIELD_ROOM];
+    const char *record = mlet_field_name(error->record, rooms[0]);
+    const char *field = mlet_field_name(error->field, rooms[1]);
+    if (MLET_IS_FIELD(error->field, format_version)) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model format %u, this firmware reads %u"),
             file[MLET_HEADER_FORMAT_VERSION] + 256u * file[MLET_HEADER_FORMAT_VERSION + 1],
             MLET_FORMAT_VERSION);
     }
-    if (strcmp(field, "target") == 0) {
+    if (MLET_IS_FIELD(error->field, target)) {
         // The build's own target is refused where its kernels cannot run: then the others do.
         const uint32_t target = file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1];
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
             target_name(target), target == MLET_TARGET ? "portable" : target_name(MLET_TARGET));
     }
-    if (strcmp(record, "header") == 0) {
+    if (MLET_IS_FIELD(error->record, header)) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
     }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: %s %u: %s"),
@@ -128,8 +132,7 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
 
 static MLET_RAISES void raise_slow(const mlet_model_t *model) {
     mp_raise_msg_varg(&mp_type_ValueError,
-        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, the limit is %u Mi: load it with "
-                      "slow=True"),
+        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, limit %u Mi: load with slow=True"),
         (unsigned)(model->macs >> 20), (unsigned)(MLET_MACS_LIMIT >> 20));
 }
 
@@ -149,7 +152,9 @@ static mp_obj_t model_make_new(
         usable = memcpy(allocate("model", bytes), file, bytes);
     }
     model_obj_t *self = mp_obj_malloc(model_obj_t, type);
+    #if MLET_WITH_INSPECT
     self->is_writable = is_writable;
+    #endif
     self->name = n_args > 1 ? args[1] : mp_const_none;
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;
@@ -159,7 +164,11 @@ static mp_obj_t model_make_new(
         status = mlet_model_open(&self->model, usable, bytes, &error);
     }
     if (status == MLET_E_BUILD) {
-        raise_lacks(&self->model);
+        mlet_error_t again;
+        const char *what = mlet_model_lacks(&self->model, &again);
+        char room[MLET_FIELD_ROOM];
+        raise_lacks(mlet_field_name(error.record, room), error.index,
+            what == NULL ? MLET_A_FORM : what);
     }
     if (status != MLET_OK) {
         raise_model(&error, usable);

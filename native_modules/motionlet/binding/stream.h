@@ -186,6 +186,20 @@ static mlet_status_t stream_poll(mlet_stream_t *stream) {
     return MLET_OK;
 }
 
+#if MICROPY_ENABLE_DYNRUNTIME
+mlet_status_t natmod_has_parts(void);
+
+// Which parts of its kernel an op takes no frame changes: one of anything shows whether all are here.
+static void natmod_try(mlet_stream_t *stream) {
+    if (natmod_has_parts() != MLET_OK) {
+        if (mlet_stream_run(stream, NULL, NULL) != MLET_OK) {
+            raise_lacks("op", stream->op, MLET_A_FORM);
+        }
+        mlet_stream_reset(stream);
+    }
+}
+#endif
+
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
@@ -226,6 +240,9 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_msg(
             &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
+    #if MICROPY_ENABLE_DYNRUNTIME
+    natmod_try(&self->stream);
+    #endif
     self->stream.poll = stream_poll;
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
@@ -262,7 +279,7 @@ static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj
     const stream_input_t *input = &self->inputs[index];
     const char *name = MLET_INPUTS(model) > 1 ? input_name(model, index) : "frame";
     if (frame == mp_const_none
-        && (MLET_INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
+        && MLET_WITH_INPUTS && (MLET_INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
         return NULL;
     }
     if (!input->is_raw) {
@@ -313,7 +330,7 @@ static void stream_begin(
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
-    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
+    for (uint16_t i = 0; MLET_WITH_INPUTS && i < MLET_INPUTS(model); i++) {
         const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
@@ -324,7 +341,7 @@ static void stream_begin(
     for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         const stream_input_t *input = &self->inputs[i];
         const uint8_t *bytes = frames[i].bytes;
-        if (bytes == NULL) {
+        if (MLET_WITH_INPUTS && bytes == NULL) {
             continue;
         }
         if (input->is_raw) {
@@ -393,6 +410,14 @@ static MP_DEFINE_CONST_FUN_OBJ_1(stream_argmax_obj, stream_argmax);
 #define MLET_SCORES_DOUBLES \
     (!MICROPY_ENABLE_DYNRUNTIME && MICROPY_FLOAT_IMPL == MICROPY_FLOAT_IMPL_DOUBLE)
 
+static float times(float scale, int32_t steps) {
+    #if MICROPY_ENABLE_DYNRUNTIME && defined(__ARM_ARCH_6M__)
+    return natmod_times(scale, steps);
+    #else
+    return scale * (float)steps;
+    #endif
+}
+
 static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     const mlet_model_t *model = stream_model(self);
@@ -418,7 +443,7 @@ static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
         result = mp_obj_new_list(count, NULL);
     }
     for (size_t i = 0; i < count; i++) {
-        const float score = tensor.scale * (float)(values[i] - tensor.zero_point);
+        const float score = times(tensor.scale, values[i] - tensor.zero_point);
         if (out != NULL && each == sizeof(float)) {
             memcpy(out + i * each, &score, each);
         #if MLET_SCORES_DOUBLES

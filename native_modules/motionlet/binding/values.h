@@ -15,7 +15,9 @@ static MLET_RAISES void raise_missing(const char *who, const char *what) {
 }
 
 static MLET_RAISES void raise_field(const char *who, const char *field) {
-    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, mlet_field_name(field));
+    char room[MLET_FIELD_ROOM];
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who,
+        mlet_field_name(field, room));
 }
 
 // An integer from min to max. It runs no code of the caller's, which might change what other

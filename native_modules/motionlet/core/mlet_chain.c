@@ -12,7 +12,7 @@ typedef struct step {
     mlet_op_t op;
     mlet_buffers_t buffers; // for whole maps; y is where the rows that are kept begin
     uint32_t in_row_bytes, out_row_bytes;
-    uint64_t row_macs;
+    uint32_t row_macs;
     int32_t base; // the row at buffers.y
     int32_t made; // rows made so far
 } step_t;
@@ -112,9 +112,9 @@ mlet_status_t mlet_run_chain(
         const mlet_shape_t in = step->op.layer.in, out = step->op.layer.out;
         step->in_row_bytes = (uint32_t)in.width * in.channels;
         step->out_row_bytes = (uint32_t)out.width * out.channels;
-        mlet_layer_t row = step->op.layer;
-        row.out.height = 1;
-        step->row_macs = mlet_layer_macs(step->op.code, &row);
+        step->op.layer.out.height = 1; // for now: what a row takes
+        step->row_macs = mlet_macs_capped(step->op.code, &step->op.layer);
+        step->op.layer.out.height = out.height;
         MLET_COUNT(chain_steps, 1);
         count++;
     } while (chain.steps[count - 1].op.rows > 0);

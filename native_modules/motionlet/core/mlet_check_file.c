@@ -10,8 +10,9 @@
 // What is known of the records before the one that is checked.
 typedef struct checker {
     mlet_model_t *model;
+    mlet_status_t status; // of the arrays of an op
     uint32_t state_end;   // where their regions in the state end
-    uint64_t array_bytes; // of all their arrays, also those met before
+    uint32_t array_bytes; // that arrays may still have, those counted again that several ops share
 } checker_t;
 
 // Each function returns the name of the first field that is wrong, or NULL.
@@ -48,6 +49,16 @@ static bool is_utf8(const uint8_t *p, const uint8_t *end) {
     return true;
 }
 
+// Runs of fields that lie in a model as they lie in the header.
+enum {
+    COUNTS_RUN = MLET_RUN_BYTES(mlet_model_t, tensor_count, label_count),
+    BYTES_RUN = MLET_RUN_BYTES(mlet_model_t, data_bytes, state_bytes),
+};
+typedef char counts_run_is_of_a_file[
+    COUNTS_RUN == MLET_HEADER_RESERVED0 - MLET_HEADER_TENSOR_COUNT ? 1 : -1];
+typedef char bytes_run_is_of_a_file[
+    BYTES_RUN == MLET_HEADER_NORMALIZATION_OFFSET - MLET_HEADER_DATA_BYTES ? 1 : -1];
+
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
@@ -72,8 +83,7 @@ static const char *check_header(mlet_model_t *model) {
     model->target = mlet_read_u16(file + MLET_HEADER_TARGET);
     // Version 1 knew only the portable target.
     const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
-    const mlet_kernels_t *kernels = mlet_kernels(model->target);
-    if (!possible || kernels == NULL || (kernels->run_here != NULL && !kernels->run_here())) {
+    if (!possible || mlet_kernels(model->target) == NULL || !mlet_runs_here(model->target)) {
         return MLET_FIELD(target);
     }
     if (mlet_read_u16(file + MLET_HEADER_RESERVED0) != 0) {
@@ -105,14 +115,8 @@ static const char *check_header(mlet_model_t *model) {
             return counts[i].field;
         }
     }
-    model->tensor_count = mlet_read_u16(file + MLET_HEADER_TENSOR_COUNT);
-    model->op_count = mlet_read_u16(file + MLET_HEADER_OP_COUNT);
-    model->input_count = mlet_read_u16(file + MLET_HEADER_INPUT_COUNT);
-    model->output_count = mlet_read_u16(file + MLET_HEADER_OUTPUT_COUNT);
-    model->label_count = mlet_read_u16(file + MLET_HEADER_LABEL_COUNT);
-    model->data_bytes = mlet_read_u32(file + MLET_HEADER_DATA_BYTES);
-    model->arena_bytes = mlet_read_u32(file + MLET_HEADER_ARENA_BYTES);
-    model->state_bytes = mlet_read_u32(file + MLET_HEADER_STATE_BYTES);
+    memcpy(&model->tensor_count, file + MLET_HEADER_TENSOR_COUNT, COUNTS_RUN);
+    memcpy(&model->data_bytes, file + MLET_HEADER_DATA_BYTES, BYTES_RUN);
     if (model->arena_bytes > MLET_LIMIT_MAX_ARENA_BYTES) {
         return MLET_FIELD(arena_bytes);
     }
@@ -232,7 +236,10 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
 // Whether something may run once in so many frames; the cycle of all is updated.
 static bool take_period(mlet_model_t *model, uint16_t period) {
     const bool fits = period >= 1 && period <= MLET_LIMIT_MAX_PERIOD;
-    if (!MLET_WITH_INPUTS || !fits || model->cycle % period == 0) {
+    if (!MLET_WITH_INPUTS) {
+        return period == 1; // mlet_model_lacks() knows no more
+    }
+    if (!fits || model->cycle % period == 0) {
         return fits;
     }
     uint32_t divisor = period, rest = model->cycle % period;
@@ -258,7 +265,7 @@ static const char *check_input(checker_t *checker, uint16_t index) {
     const bool gray = format == MLET_PIXELS_GRAY8 && channels == 1;
     const bool rgb = format == MLET_PIXELS_RGB888 && channels == 3;
     const bool normalized = mlet_model_normalization(model, index) != NULL;
-    const bool wide = format == MLET_PIXELS_INT16 && channels == 1 && normalized;
+    const bool wide = MLET_WITH_INT16 && format == MLET_PIXELS_INT16 && channels == 1 && normalized;
     const bool plain = (int8_t)tensor[MLET_TENSOR_ZERO_POINT] == -128;
     if (format != MLET_PIXELS_RAW && !wide && !((gray || rgb) && (normalized || plain))) {
         return MLET_FIELD(pixel_format);
@@ -300,7 +307,7 @@ static const char *check_normalization(checker_t *checker, uint16_t index) {
         }
         return NULL;
     }
-    const bool background = n->kind == MLET_NORMALIZE_BACKGROUND;
+    const bool background = mlet_is_background(n);
     if ((!background && n->kind != MLET_NORMALIZE_WINDOW) ||
         mlet_model_pixel_format(model, index) == MLET_PIXELS_RAW) {
         return MLET_FIELD(kind);
@@ -360,15 +367,14 @@ static const char *check_arrays(
         return MLET_FIELD(shift_offset);
     }
     // Ops may share arrays, but not so often that reading them takes long.
-    checker->array_bytes += counts.weights + (uint64_t)4 * (counts.bias + counts.multiplier);
-    checker->array_bytes += counts.shift;
-    if (checker->array_bytes >
-        (uint64_t)model->data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE) {
+    const uint32_t bytes = counts.weights + 4 * (counts.bias + counts.multiplier) + counts.shift;
+    if (bytes > checker->array_bytes) {
         return MLET_FIELD(arrays);
     }
+    checker->array_bytes -= bytes;
     mlet_point_to_arrays(model, index, layer);
     const char *field = NULL;
-    kernels->check_arrays(code, layer, &field);
+    checker->status = kernels->check_arrays(code, layer, &field);
     return field;
 }
 
@@ -403,16 +409,16 @@ static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
 
 // What came with later versions of the format.
 static const char *check_version(uint16_t version, const mlet_op_t *op) {
-    if (op->layer.weight_bits == 4 && version < 2) {
+    if (MLET_WITH_INT4 && op->layer.weight_bits == 4 && version < 2) {
         return MLET_FIELD(weight_format);
     }
-    if (op->rows != 0 && version < 2) {
+    if (MLET_WITH_CHAINS && op->rows != 0 && version < 2) {
         return MLET_FIELD(rows);
     }
     if (op->layer.shift_channels != 0 && MLET_IS(mlet_traits(op->code), SHIFT) && version < 3) {
         return MLET_FIELD(shift_channels);
     }
-    if (op->period != 1 && version < 4) {
+    if (MLET_WITH_INPUTS && op->period != 1 && version < 4) {
         return MLET_FIELD(period);
     }
     return op->group != 0 && version < 4 ? MLET_FIELD(group) : NULL;
@@ -431,7 +437,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
     const uint32_t traits = operator->traits;
     const bool two = MLET_IS(traits, TWO_INPUTS);
     if (weights != MLET_WEIGHTS_INT8 &&
-        !(weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
+        !(MLET_WITH_INT4 && weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
         return MLET_FIELD(weight_format);
     }
     if (output != model->input_count + index) {
@@ -502,26 +508,35 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
     if (mlet_model_lacks(model, error) != NULL) {
         return MLET_E_BUILD;
     }
-    const struct {
+    #define MLET_COUNT_AT(name) offsetof(mlet_model_t, name##_count)
+    static const struct {
         const char *record;
-        uint16_t count;
         const char *(*check)(checker_t *, uint16_t);
+        uint8_t count; // where it is in mlet_model_t; 0: 1
     } lists[] = {
-        {MLET_FIELD(tensor), model->tensor_count, check_tensor},
-        {MLET_FIELD(input), model->input_count, check_input},
-        {MLET_FIELD(normalization), model->input_count, check_normalization},
-        {MLET_FIELD(output), model->output_count, check_output},
-        {MLET_FIELD(op), model->op_count, check_op},
-        {MLET_FIELD(header), 1, check_label_count},
-        {MLET_FIELD(label), model->label_count, check_label},
+        {MLET_FIELD(tensor), check_tensor, MLET_COUNT_AT(tensor)},
+        {MLET_FIELD(input), check_input, MLET_COUNT_AT(input)},
+        {MLET_FIELD(normalization), check_normalization, MLET_COUNT_AT(input)},
+        {MLET_FIELD(output), check_output, MLET_COUNT_AT(output)},
+        {MLET_FIELD(op), check_op, MLET_COUNT_AT(op)},
+        {MLET_FIELD(header), check_label_count, 0},
+        {MLET_FIELD(label), check_label, MLET_COUNT_AT(label)},
     };
-    checker_t checker = {model, 0, 0};
+    // Nothing that runs here has a gigabyte of arrays: 32 bits are enough.
+    const uint32_t most = (UINT32_MAX - MLET_LIMIT_ARRAY_SPARE) / MLET_LIMIT_ARRAY_REUSE;
+    const uint32_t data_bytes = model->data_bytes < most ? model->data_bytes : most;
+    checker_t checker = {model, MLET_OK, 0, data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE};
     model->cycle = 1;
     for (uint32_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
-        for (uint16_t i = 0; i < lists[list].count; i++) {
+        uint16_t count = 1;
+        if (lists[list].count != 0) {
+            memcpy(&count, (uint8_t *)model + lists[list].count, sizeof(count));
+        }
+        for (uint16_t i = 0; i < count; i++) {
             field = lists[list].check(&checker, i);
             if (field != NULL) {
-                return mlet_wrong(error, lists[list].record, i, field);
+                const mlet_status_t wrong = mlet_wrong(error, lists[list].record, i, field);
+                return checker.status == MLET_E_BUILD ? MLET_E_BUILD : wrong;
             }
         }
     }

@@ -76,6 +76,9 @@
 #error "MLET_WITH_KERNELS needs MLET_WITH_PORTABLE"
 #endif
 
+// Functions look for pointers that are NULL only where others than the runner may call them.
+#define MLET_MISSING(pointer) ((MLET_WITH_KERNELS || MLET_WITH_EXTENSIONS) && (pointer) == NULL)
+
 // The groups of a build, a bit to each.
 #define MLET_GROUPS \
     (MLET_WITH_CHAINS | MLET_WITH_INT4 << 1 | MLET_WITH_INT16 << 2 | MLET_WITH_TRACE << 3 | \

@@ -236,17 +236,18 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
                                                        frame->format == MLET_FRAME_YUV422);
     // Down, a source row has shape.height units and an output row crop_height; across likewise.
     for (uint32_t k = 0; k < shape.height; k++) {
+        const uint32_t first_line = k * crop_height / shape.height;
+        uint32_t first = 0, first_end = shape.width; // the first pixel of an output, and where it ends
         for (uint32_t j = 0; j < shape.width; j++) {
             uint32_t sums[3] = {area / 2, area / 2, area / 2}, value[3];
             uint32_t top = k * crop_height;
-            const uint32_t bottom = top + crop_height, first = j * crop_width / shape.width;
-            for (uint32_t line = top / shape.height; top < bottom; line++) {
+            const uint32_t bottom = top + crop_height, right = (j + 1) * crop_width;
+            for (uint32_t line = first_line; top < bottom; line++) {
                 const uint32_t line_end = least((line + 1) * shape.height, bottom);
                 const uint32_t rows = line_end - top;
                 top = line_end;
                 const uint8_t *pixel = pixels + (origin + line * frame->width + first) * step;
-                uint32_t left = j * crop_width, pixel_end = (first + 1) * shape.width;
-                const uint32_t right = left + crop_width;
+                uint32_t left = right - crop_width, pixel_end = first_end;
                 while (left < right) {
                     const uint32_t end = least(pixel_end, right), weight = rows * (end - left);
                     if (first_byte) {
@@ -266,13 +267,16 @@ static void convert(const mlet_frame_t *frame, const uint8_t *pixels, input_t *i
             for (uint32_t c = 0; c < shape.channels; c++) {
                 append(input, (int32_t)(sums[c] / area) - bias);
             }
+            for (; first_end <= right; first_end += shape.width) {
+                first++;
+            }
         }
     }
 }
 
 mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x) {
-    if (frame == NULL || pixels == NULL || x == NULL) {
+    if (MLET_MISSING(frame) || MLET_MISSING(pixels) || MLET_MISSING(x)) {
         return MLET_E_ARGUMENT;
     }
     input_t input = {.shape = shape, .x = x};
@@ -282,10 +286,10 @@ mlet_status_t mlet_frame_to_tensor(
 
 mlet_status_t mlet_stream_frame(
     mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels) {
-    if (stream == NULL || frame == NULL || pixels == NULL) {
+    if (MLET_MISSING(stream) || MLET_MISSING(frame) || MLET_MISSING(pixels)) {
         return MLET_E_ARGUMENT;
     }
-    if (!mlet_stream_due(stream, input) || !mlet_frame_is_whole(frame, pixels)) {
+    if ((MLET_WITH_INPUTS && !mlet_stream_due(stream, input)) || !mlet_frame_is_whole(frame, pixels)) {
         return MLET_E_FRAME;
     }
     mlet_stream_take(stream, input, frame, pixels);
@@ -298,7 +302,7 @@ void mlet_stream_take(
     const mlet_normalization_t *n = mlet_model_normalization(model, input);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_input(model, input));
     input_t into = {n, tensor.shape, tensor.zero_point, mlet_stream_input(stream, input), NULL};
-    if (mlet_model_background_bytes(model, input) != 0) {
+    if (MLET_WITH_INT16 && mlet_model_background_bytes(model, input) != 0) {
         into.background = (void *)(stream->state + n->state_offset);
     }
     convert(frame, pixels, &into);

@@ -39,6 +39,15 @@ const mlet_kernels_t *mlet_kernels(uint16_t target) {
     return NULL;
 }
 
+bool mlet_runs_here(uint16_t target) {
+    #if MLET_HAS(MLET_TARGET_ESP32S3)
+    return target != MLET_TARGET_ESP32S3 || s3_has_vector_unit();
+    #else
+    (void)target;
+    return true;
+    #endif
+}
+
 const mlet_operator_t *mlet_operator(uint8_t code) {
     if (code >= MLET_CODES) {
         return NULL;

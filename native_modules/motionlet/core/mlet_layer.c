@@ -13,26 +13,27 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
-// Elements that one output is made of, of a layer whose kernel is not yet checked. Below 2^36.
+// Elements that one output is made of, of a layer whose kernel is not yet checked, but its shapes
+// are. Below 2^40.
 static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
-    uint64_t count = 1;
+    uint32_t taps = 1, depth = 1; // at most 65535 and 2^24: 32 bits are quick
     if (MLET_IS(traits, WINDOW)) {
-        count *= (uint32_t)layer->kernel_h * layer->kernel_w;
+        taps = (uint32_t)layer->kernel_h * layer->kernel_w;
     }
     if (MLET_IS(traits, SLOTS)) {
-        count *= layer->frames;
+        taps = layer->frames;
     }
     if (MLET_IS(traits, VECTOR)) {
-        count *= (uint32_t)layer->in.height * layer->in.width;
+        depth = (uint32_t)layer->in.height * layer->in.width;
     }
     if (MLET_IS(traits, ROWS)) {
-        count *= layer->in.channels;
+        depth *= layer->in.channels;
     }
-    return count;
+    return (uint64_t)taps * depth;
 }
 
 // Products in one accumulator of an op with weights; 0 for one without.
-static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
+static uint32_t taps(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, WEIGHTS) ? reads(traits, layer) : 0;
 }
 
@@ -50,8 +51,8 @@ mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
     MLET_CHECK(shape.height >= 1 && shape.height <= MLET_LIMIT_MAX_DIM, height);
     MLET_CHECK(shape.width >= 1 && shape.width <= MLET_LIMIT_MAX_DIM, width);
     MLET_CHECK(shape.channels >= 1 && shape.channels <= MLET_LIMIT_MAX_DIM, channels);
-    const uint64_t area = (uint64_t)shape.height * shape.width;
-    MLET_CHECK(area * shape.channels <= MLET_LIMIT_MAX_TENSOR_BYTES, channels);
+    const uint32_t area = (uint32_t)shape.height * shape.width;
+    MLET_CHECK(area <= (uint32_t)MLET_LIMIT_MAX_TENSOR_BYTES / shape.channels, channels);
     return MLET_OK;
 }
 
@@ -110,9 +111,8 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
         MLET_CHECK(step >= 1, frame_dilation);
         MLET_CHECK((layer->frames - 1) * step <= MLET_LIMIT_MAX_SPAN, frame_dilation);
     }
-    const uint64_t slots = state_slots(traits, layer);
-    const uint64_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
-    MLET_CHECK(slots * slot_bytes <= MLET_LIMIT_MAX_STATE_BYTES, frames);
+    const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
+    MLET_CHECK(state_slots(traits, layer) <= MLET_LIMIT_MAX_STATE_BYTES / slot_bytes, frames);
     if (MLET_IS(traits, CHANNELS)) {
         const bool may = MLET_IS(traits, SHIFT); // else it must
         MLET_CHECK(may || layer->shift_channels >= 1, shift_channels);
@@ -129,18 +129,24 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
 }
 
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
-    return (uint32_t)taps(mlet_traits(code), layer);
+    return taps(mlet_traits(code), layer);
 }
 
 uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
-    return mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
+    return (uint64_t)mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
+}
+
+uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer) {
+    const uint32_t outputs = mlet_shape_bytes(layer->out);
+    const uint32_t each = (uint32_t)reads(mlet_traits(code), layer); // at most 65535
+    return outputs >> 16 != 0 && (outputs >> 8) * each >> 24 != 0 ? UINT32_MAX : outputs * each;
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t traits = mlet_traits(code);
     if (MLET_IS(traits, WEIGHTS)) {
         const uint32_t channels = layer->out.channels;
-        const uint32_t row = (uint32_t)taps(traits, layer);
+        const uint32_t row = taps(traits, layer);
         const uint32_t row_bytes = is_int4(traits, layer) ? mlet_int4_bytes(row) : row;
         return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
     }
@@ -151,10 +157,10 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
 
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field) {
-    MLET_CHECK(counts.weights == 0 || layer->weights != NULL, weights_offset);
-    MLET_CHECK(counts.bias == 0 || layer->bias != NULL, bias_offset);
-    MLET_CHECK(counts.multiplier == 0 || layer->multiplier != NULL, multiplier_offset);
-    MLET_CHECK(counts.shift == 0 || layer->shift != NULL, shift_offset);
+    MLET_CHECK(counts.weights == 0 || !MLET_MISSING(layer->weights), weights_offset);
+    MLET_CHECK(counts.bias == 0 || !MLET_MISSING(layer->bias), bias_offset);
+    MLET_CHECK(counts.multiplier == 0 || !MLET_MISSING(layer->multiplier), multiplier_offset);
+    MLET_CHECK(counts.shift == 0 || !MLET_MISSING(layer->shift), shift_offset);
     return MLET_OK;
 }
 
@@ -181,7 +187,7 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
         return status;
     }
     const uint32_t traits = mlet_traits(code);
-    const uint32_t row = (uint32_t)taps(traits, layer);
+    const uint32_t row = taps(traits, layer);
     const bool int4 = is_int4(traits, layer);
     MLET_CHECK(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), weights);
     for (uint32_t o = 0; int4 && row % 2 != 0 && o < layer->out.channels; o++) {

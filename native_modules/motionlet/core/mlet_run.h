@@ -9,7 +9,7 @@ mlet_buffers_t mlet_stream_buffers(
     const mlet_stream_t *stream, const mlet_op_t *op, uint16_t index);
 
 // Tell of multiply-accumulates that are done, and poll when it is time.
-mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint64_t macs);
+mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint32_t macs);
 
 // Run the chain that begins with op `first` on one frame; *last is set to its last op.
 mlet_status_t mlet_run_chain(

@@ -11,7 +11,7 @@ uint32_t mlet_stream_bytes(const mlet_model_t *model) {
 
 mlet_status_t mlet_stream_init(
     mlet_stream_t *stream, const mlet_model_t *model, void *memory, uint32_t bytes) {
-    if (stream == NULL || model == NULL || memory == NULL) {
+    if (MLET_MISSING(stream) || MLET_MISSING(model) || MLET_MISSING(memory)) {
         return MLET_E_ARGUMENT;
     }
     if ((uintptr_t)memory % MLET_ALIGN != 0 || bytes < mlet_stream_bytes(model)) {
@@ -31,7 +31,7 @@ mlet_status_t mlet_stream_init(
 void mlet_stream_reset(mlet_stream_t *stream) {
     const mlet_model_t *model = stream->model;
     stream->frame = 0;
-    for (uint16_t i = 0; i < model->input_count; i++) {
+    for (uint16_t i = 0; MLET_WITH_INT16 && i < model->input_count; i++) {
         const uint32_t background = mlet_model_background_bytes(model, i);
         if (background != 0) {
             const mlet_normalization_t *n = mlet_model_normalization(model, i);
@@ -47,7 +47,7 @@ void mlet_stream_reset(mlet_stream_t *stream) {
 
 // Whether what runs once in `period` frames does so at the next one.
 static bool is_due(const mlet_stream_t *stream, uint16_t period) {
-    return period == 1 || stream->frame % period == 0;
+    return !MLET_WITH_INPUTS || period == 1 || stream->frame % period == 0;
 }
 
 bool mlet_stream_due(const mlet_stream_t *stream, uint16_t input) {
@@ -84,8 +84,8 @@ mlet_buffers_t mlet_stream_buffers(
     return buffers;
 }
 
-mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint64_t macs) {
-    stream->macs += macs < stream->pace ? (uint32_t)macs : stream->pace;
+mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint32_t macs) {
+    stream->macs += macs < stream->pace ? macs : stream->pace;
     if (stream->macs < stream->pace) {
         return MLET_OK;
     }
@@ -97,12 +97,16 @@ mlet_status_t mlet_stream_poll(mlet_stream_t *stream, uint64_t macs) {
 // Run an op, or only see that there is scratch enough to, in bands of rows, with polls in between.
 // Bands begin on multiples of 4 bytes, like rows of a chain.
 static mlet_status_t run_bands(mlet_stream_t *stream, const mlet_op_t *op,
-    const mlet_buffers_t *whole, int32_t rows, bool only_look) {
+    const mlet_buffers_t *whole, bool only_look) {
     const mlet_kernels_t *kernels = mlet_kernels(stream->model->target);
     const mlet_shape_t in = op->layer.in, out = op->layer.out;
     const uint32_t in_row = (uint32_t)in.width * in.channels;
     const uint32_t out_row = (uint32_t)out.width * out.channels;
     const uint32_t past_row = (uint32_t)in.width * op->layer.shift_channels; // such a multiple, too
+    mlet_layer_t band = op->layer;
+    band.out.height = 1;
+    const uint32_t row_macs = mlet_macs_capped(op->code, &band);
+    const int32_t rows = row_macs < stream->pace ? (int32_t)(stream->pace / row_macs) : 1;
     mlet_status_t status = MLET_OK;
     int32_t first, end, above, next, from, ignored;
     for (int32_t row = 0, stop; row < out.height && status == MLET_OK; row = stop) {
@@ -119,7 +123,6 @@ static mlet_status_t run_bands(mlet_stream_t *stream, const mlet_op_t *op,
             stop = out.height;
             next = in.height;
         }
-        mlet_layer_t band = op->layer;
         band.in.height = (uint16_t)(end - first);
         band.out.height = (uint16_t)(stop - row);
         band.pad_top = (uint8_t)above;
@@ -135,7 +138,7 @@ static mlet_status_t run_bands(mlet_stream_t *stream, const mlet_op_t *op,
         buffers.rows_done = (uint32_t)(next - first);
         status = mlet_run_op(kernels, op->code, &band, &buffers);
         if (status == MLET_OK) {
-            status = mlet_stream_poll(stream, mlet_layer_macs(op->code, &band));
+            status = mlet_stream_poll(stream, mlet_macs_capped(op->code, &band));
         }
     }
     return status;
@@ -145,17 +148,13 @@ static mlet_status_t run_bands(mlet_stream_t *stream, const mlet_op_t *op,
 // Run an op, and poll.
 static mlet_status_t run_op(
     mlet_stream_t *stream, const mlet_op_t *op, mlet_buffers_t *buffers) {
-    const uint64_t macs = mlet_layer_macs(op->code, &op->layer);
+    const uint32_t macs = mlet_macs_capped(op->code, &op->layer);
     #if MLET_WITH_CHAINS
     const uint32_t traits = mlet_traits(op->code);
     const bool by_row = MLET_IS(traits, WINDOW) || (MLET_IS(traits, ROWS) && !MLET_IS(traits, VECTOR));
     if (by_row && macs > stream->pace && stream->poll != NULL) {
-        mlet_layer_t row = op->layer;
-        row.out.height = 1;
-        const uint64_t row_macs = mlet_layer_macs(op->code, &row);
-        const int32_t rows = row_macs < stream->pace ? (int32_t)(stream->pace / (uint32_t)row_macs) : 1;
-        if (run_bands(stream, op, buffers, rows, true) == MLET_OK) {
-            return run_bands(stream, op, buffers, rows, false);
+        if (run_bands(stream, op, buffers, true) == MLET_OK) {
+            return run_bands(stream, op, buffers, false);
         }
     }
     #endif
@@ -165,7 +164,7 @@ static mlet_status_t run_op(
 }
 
 mlet_status_t mlet_stream_run(mlet_stream_t *stream, mlet_hook_t hook, void *context) {
-    if (stream == NULL) {
+    if (MLET_MISSING(stream)) {
         return MLET_E_ARGUMENT;
     }
     const mlet_model_t *model = stream->model;

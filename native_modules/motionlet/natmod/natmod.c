@@ -35,6 +35,18 @@ __attribute__((used)) size_t strlen(const char *string) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Parts of kernels: host_sdk/board/native_module.py puts the first in place of those that it leaves
+// out, and of the second too when there are any.
+
+__attribute__((used, noipa)) mlet_status_t natmod_no_part(void) {
+    return MLET_E_BUILD;
+}
+
+__attribute__((noipa)) mlet_status_t natmod_has_parts(void) {
+    return MLET_OK;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Import
 
 #define NATMOD_STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));

@@ -30,6 +30,15 @@ struct {
 
 #define mp_type_memoryview (*firmware.types[NATMOD_TYPE_memoryview]) // also in objarray.h
 
+#ifdef __ARM_ARCH_6M__
+// A call is smaller than its address.
+#include "py/nativeglue.h"
+
+__attribute__((const, noinline)) static const mp_fun_table_t *natmod_table(void) {
+    return &mp_fun_table;
+}
+#define mp_fun_table (*natmod_table())
+#endif
 #include "py/dynruntime.h"
 #include "py/objarray.h"
 #include "py/objtuple.h"
@@ -54,6 +63,8 @@ struct {
 #define mp_type_TypeError NATMOD_EXCEPTION(NATMOD_TYPE_TypeError)
 #define mp_type_ValueError NATMOD_EXCEPTION(NATMOD_TYPE_ValueError)
 
+
+float natmod_times(float factor, int32_t steps); // runtime.c
 
 static mp_obj_t natmod_attribute(qstr module, qstr name) {
     return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
@@ -114,6 +125,20 @@ static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t coun
 // Memory
 
 #define m_malloc_maybe(bytes) m_realloc_maybe(NULL, bytes, false)
+
+// So that the text of one error serves all.
+#undef m_malloc
+#define m_malloc(bytes) allocate("object", bytes)
+#undef mp_obj_malloc_helper
+#define mp_obj_malloc_helper natmod_malloc_object
+
+static void *allocate(const char *who, size_t bytes);
+
+static void *natmod_malloc_object(size_t bytes, const mp_obj_type_t *type) {
+    mp_obj_base_t *object = m_malloc(bytes);
+    object->type = type;
+    return object;
+}
 
 // The largest block that can be had now, below `bytes`, which cannot.
 static size_t natmod_largest_free(size_t bytes) {

@@ -6,6 +6,7 @@
 #include "m0_output.h"
 #include "m0_taps.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 #include "mlet_source.h"
 #include "mlet_window.h"
 
@@ -159,7 +160,8 @@ static void run_rows3(const part_t *part, m0_rows3_t *job) {
     }
 }
 
-static void run_taps(const part_t *part, m0_tap_t *taps) {
+MLET_PART static mlet_status_t m0_depthwise2d_taps(const part_t *part, m0_tap_t *taps) {
+    MLET_TAKE(m0_depthwise2d_taps);
     const mlet_layer_t *layer = part->layer;
     const int32_t c = part->c;
     const int32_t channels = layer->in.channels;
@@ -191,6 +193,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
         job.x_at += layer->stride_h * row;
         job.y += layer->out.width * channels;
     }
+    return MLET_OK;
 }
 
 // Is no strip worth filling? There are few outputs, or their windows find most taps outside.
@@ -220,10 +223,11 @@ M0_SELDOM static int32_t sum_zeros(
     return zero;
 }
 
-// n <= M0_CHANNELS channels of either kind, straight from the image. Where taps lie outside, all
-// count z_x, and those inside what they have more.
-M0_SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, const int8_t *x,
-    int8_t *y, int32_t first, int32_t n) {
+// n <= M0_CHANNELS channels of either kind, straight from the image. Where taps lie outside, all count
+// z_x, and those inside what they have more.
+MLET_PART M0_SELDOM static mlet_status_t m0_depthwise2d_direct(const mlet_layer_t *layer,
+    const int8_t *past, const int8_t *x, int8_t *y, int32_t first, int32_t n) {
+    MLET_TAKE(m0_depthwise2d_direct);
     int32_t zeros[M0_CHANNELS];
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
@@ -263,23 +267,25 @@ M0_SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, 
             }
         }
     }
+    return MLET_OK;
 }
 
 mlet_status_t m0_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
-        || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)
+        || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels;
     const bool rows3 = is_rows3(layer);
+    mlet_status_t status = MLET_OK;
     MLET_COUNT(depthwise2d_calls, 1);
     if (is_sparse(layer, rows3)) {
-        for (int32_t c = 0; c < channels; c += M0_CHANNELS) {
-            const int32_t left = channels - c;
-            run_direct(layer, past, x, y, c, left < M0_CHANNELS ? left : M0_CHANNELS);
+        for (int32_t c = 0; c < channels && status == MLET_OK; c += M0_CHANNELS) {
+            const int32_t n = channels - c < M0_CHANNELS ? channels - c : M0_CHANNELS;
+            status = m0_depthwise2d_direct(layer, past, x, y, c, n);
         }
-        return MLET_OK;
+        return status;
     }
     const strip_t strip = strip_of(layer);
     int8_t *cells = scratch;
@@ -290,14 +296,14 @@ mlet_status_t m0_depthwise2d(
     m0_rows3_t job;
     start_rows3(&job, layer, strip.columns);
 
-    for (int32_t c = 0, n; c < channels; c += n) {
+    for (int32_t c = 0, n; c < channels && status == MLET_OK; c += n) {
         const bool exact = m0_is_exact(layer, c);
         const mlet_source_t source = mlet_source(layer, past, x, c);
         const int32_t most = exact ? M0_CHANNELS : M0_CELL;
         for (n = 1; n < most && n < source.channels && m0_is_exact(layer, c + n) == exact; n++) {
         }
         if (exact) {
-            run_direct(layer, past, x, y, c, n);
+            status = m0_depthwise2d_direct(layer, past, x, y, c, n);
             continue;
         }
         for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
@@ -311,10 +317,10 @@ mlet_status_t m0_depthwise2d(
                 if (rows3) {
                     run_rows3(&part, &job);
                 } else {
-                    run_taps(&part, taps);
+                    status = m0_depthwise2d_taps(&part, taps);
                 }
             }
         }
     }
-    return MLET_OK;
+    return status;
 }

@@ -1,6 +1,7 @@
 // The arrays of a layer in this target's form: how long they are, and whether a kernel can use
 // them. A forged file may make a kernel compute nonsense, never leave its buffers.
 #include "m0.h"
+#include "mlet_part.h"
 #include "mlet_require.h"
 
 #define M0_REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
@@ -24,6 +25,13 @@ mlet_counts_t m0_layer_counts(uint8_t code, const mlet_layer_t *layer) {
         counts.weights = m0_row_bytes(layer, taps) * channels;
     }
     return counts;
+}
+
+MLET_PART mlet_status_t m0_exact(void) {
+    MLET_TAKE(m0_exact);
+    MLET_TAKE(m0_matmul_exact);
+    MLET_TAKE(m0_requantize);
+    return MLET_OK;
 }
 
 // Whether what fills up rows, or the last four outputs of dense, is 0: kernels multiply it by what
@@ -90,6 +98,7 @@ mlet_status_t m0_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, con
         M0_REQUIRE(single || (bias >= -bias_max && bias <= bias_max), bias);
         M0_REQUIRE(layer->multiplier[o] >= least, multiplier);
         M0_REQUIRE(is_shift(layer->shift[o], may_run), shift);
+        MLET_REQUIRE(single || m0_exact() == MLET_OK, shift, MLET_E_BUILD);
     }
     return MLET_OK;
 }

@@ -47,7 +47,7 @@ static void gather(const mlet_layer_t *layer, const s3_matmul_t *matmul, const i
 }
 
 mlet_status_t s3_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)) {
         return MLET_E_ARGUMENT;
     }
     const s3_matmul_t matmul = s3_matmul_begin(layer, taps_of(layer), scratch);

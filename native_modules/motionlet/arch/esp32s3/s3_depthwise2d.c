@@ -223,7 +223,7 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape,
 
 mlet_status_t s3_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const shape_t shape = shape_of(layer);
@@ -242,7 +242,7 @@ mlet_status_t s3_depthwise2d(
     if (!is_tuned(&shape)) {
         return mlet_depthwise2d(layer, past, x, y, NULL);
     }
-    if (scratch == NULL) {
+    if (MLET_MISSING(scratch)) {
         return MLET_E_ARGUMENT;
     }
     int16_t *rows = scratch;

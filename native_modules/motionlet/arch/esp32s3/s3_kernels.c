@@ -19,7 +19,7 @@ static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(S3_OP
 
 // Native modules for this chip load on the ESP32 too, whose core has the same name for MicroPython
 // but no vector unit. Its number is in Espressif's core-isa.h for it.
-static bool has_vector_unit(void) {
+bool s3_has_vector_unit(void) {
     #ifdef __XTENSA__
     uint32_t number;
     __asm__("rsr %0, 208" : "=a"(number)); // CONFIGID1
@@ -32,7 +32,6 @@ static bool has_vector_unit(void) {
 const mlet_kernels_t mlet_kernels_esp32s3 = {
     .operators = operators,
     .keep_shifted = MLET_IF_SHIFTING(mlet_keep_shifted),
-    .run_here = has_vector_unit,
     .counts = mlet_layer_counts,
     .check_arrays = mlet_layer_check_arrays,
 };

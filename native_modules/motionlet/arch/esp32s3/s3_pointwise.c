@@ -4,8 +4,8 @@
 
 mlet_status_t s3_pointwise(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
-        || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)
+        || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t channels = layer->in.channels;

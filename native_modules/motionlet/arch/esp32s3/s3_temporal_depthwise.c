@@ -166,7 +166,7 @@ static void run_groups(const mlet_layer_t *layer, const mlet_ring_t *past, const
 
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const uintptr_t places = (uintptr_t)x | (uintptr_t)y | (uintptr_t)past->slots;
