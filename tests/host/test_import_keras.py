@@ -337,7 +337,7 @@ def test_a_model_and_a_folder(cli, tmp_path):
     assert "softmax left out" in output
     record = json.loads((tmp_path / "still/train.json").read_text())
     assert (record["labels"], record["config"]["frames"]) == (["left", "right"], 4)
-    result = CliRunner().invoke(main, ["evaluate", "still", "--background-minutes", "0.1"])
+    result = CliRunner().invoke(main, ["evaluate", "still", "--minutes", "0.1"])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "still/evaluate.json").read_text())
     assert found["data_changed"] is False
