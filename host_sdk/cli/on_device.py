@@ -16,6 +16,7 @@ from host_sdk.cli.common import (
     json_option,
     messages,
     model_argument,
+    model_name,
     progress_bar,
     read_model,
 )
@@ -146,14 +147,17 @@ def _ensure_module(device, may_install, graph):
 )
 @json_option
 def deploy(model, spec, name, where, erase, may_install, as_json):
-    """Put a model on a device. The old one stays until the new one is whole and checked."""
+    """Put a model on a device. The old one stays until the new one is whole and checked.
+
+    MODEL is an `.mlet` file, or a run folder, which is quantized and packed if it has not been.
+    """
     from host_sdk.board import deploy as deploying
 
     data, graph = read_model(model)
     with _open(spec) as device:
         _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
-            done = deploying.deploy(device, data, name or model.name, where, erase, progress)
+            done = deploying.deploy(device, data, name or model_name(model), where, erase, progress)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
     else:
@@ -223,7 +227,7 @@ def _deployed(spec, model, data, graph, path):
     with _open(spec) as device:
         if path is None:
             with progress_bar(f"deploying to {device.name}") as progress:
-                path = deploying.deploy(device, data, model.name, progress=progress).path
+                path = deploying.deploy(device, data, model_name(model), progress=progress).path
         yield RemoteStream(device, path, graph)
 
 
@@ -311,7 +315,7 @@ def _print_report(report):
         console.print(f"{title} {list(tensor.shape)}:\n{tensor}")
 
 
-@click.command()
+@click.command("stream")
 @streaming_options(clip_option)
 def run(model, spec, clip, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""
