@@ -3,7 +3,7 @@
 Words and layouts:
 
     Buffer   anything with the buffer protocol that holds bytes: bytes, bytearray, array of typecode
-             'b' or 'B', memoryview, a ulab array of uint8 or int8. Lists are not buffers.
+             'b' or 'B', memoryview, a ulab array of uint8 or int8. Lists and text are not buffers.
     samples  what a model's input takes: pixels of 8 bits, or int16 (temperatures and the like)
     map      int8 values [height, width, channels], channels innermost, as a Buffer
     Shape    (height, width, channels)
@@ -18,6 +18,7 @@ kernels one by one, `conv3d_separable`, `resize` and `argmax`. `hasattr` tells.
 """
 
 from array import array
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 Buffer: TypeAlias = Any
@@ -60,8 +61,9 @@ INT16: int
 FLOAT32: int
 """A float a pixel, in the unit of the model (degrees C): array of typecode 'f', or bytes.
 
-It is rounded to the nearest sample; what is beyond int16, as are infinities, becomes its end. A
-frame with a NaN is refused with a ValueError, and the stream stays as it was.
+It is rounded to the nearest sample; what is beyond int16, as are infinities, becomes its end. Up
+to 8 NaN, each beside a number, become the mean of the numbers left, right, above and below: pixels
+that a sensor never reads. More are refused with a ValueError, and the stream stays as it was.
 """
 
 class Tensor(NamedTuple):
@@ -94,12 +96,16 @@ class Op(NamedTuple):
 class Model:
     """A checked model. Print it to see its inputs, outputs, RAM and labels."""
 
-    def __init__(self, file: Buffer, name: str | None = None, /) -> None:
+    def __init__(self, file: Buffer, name: str | None = None, slow: bool = False, /) -> None:
         """Check a whole .mlet file.
 
-        file: is used where it lies, and must not change any more, if it starts on a multiple of 16
-            bytes, as heap and ROMFS do; it is copied to the heap otherwise.
+        file: bytes or a memoryview are used where they lie, and must not change any more, if they
+            start on a multiple of 16 bytes, as heap and ROMFS do. It is copied to the heap
+            otherwise, and if it is a bytearray or an array, which might grow and move; to use
+            that in place, give memoryview(file) and leave it alone.
         name: for people.
+        slow: also if a frame takes more than 2**31 multiply-accumulates (SPEC.md, "What a frame
+            takes"), which is minutes on a Cortex-M0+ and a ValueError otherwise.
 
         Raises ValueError that names record, index and field, as in
         "not a Motionlet model: op 3: weights_offset".
@@ -169,9 +175,14 @@ class Stream:
     between. One that is missing or too many raises ValueError, and says when the next one is due;
     then, as after any frame that does not fit, no input has changed.
 
-    What pushes runs to its end: Ctrl-C, other tasks and what `micropython.schedule` has wait until
-    then. Should an interrupt or a thread push into the stream meanwhile, or reset it, that one gets
-    a RuntimeError and the frame under way is not harmed. Other streams are free.
+    A push lets in Ctrl-C, what `micropython.schedule` has and `feed` about every 2**20
+    multiply-accumulates, a tenth of a second on an RP2040; not inside a row of a map, and not if it
+    runs in a hard interrupt itself. Should these, an interrupt or a thread push into the stream
+    meanwhile, or reset it, that one gets a RuntimeError, and the frame under way is not harmed.
+    Other streams are free. What Ctrl-C or another exception ends is in the middle of a frame: the
+    outputs are those of the frame before, and the stream takes no frame before a reset. A native
+    module lets them in where the package `motionlet` is imported, not `_motionlet` alone, and
+    between ops only unless it has chains.
 
     Should an op fail, as it may when the file was changed after it was checked, RuntimeError names
     it. The outputs are then those of the frame before, and the stream takes no frame before a
@@ -179,8 +190,10 @@ class Stream:
     """
 
     model: Model
+    feed: Callable[[], Any] | None
+    """Called whenever a push lets others in: a watchdog's. What it raises ends the push."""
     frames: int
-    """Frames since the start or the last reset."""
+    """Frames since the start or the last reset. After 2**30 - 1 it begins anew."""
 
     def push(self, *frames: Buffer | None, **by_name: Buffer | None) -> memoryview:
         """Run the model on the next frame; return the int8 values of its first output.

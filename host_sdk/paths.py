@@ -56,11 +56,12 @@ def built(name):
 def build():
     """Return the folder for everything generated; it may not exist yet.
 
-    An installed package uses $MOTIONLET_CACHE, or the user's cache.
+    A checkout has it in build/, or in $MOTIONLET_BUILD; an installed package uses
+    $MOTIONLET_CACHE, or the user's cache.
     """
     root = checkout()
     if root is not None:
-        return root / "build"
+        return Path(os.environ.get("MOTIONLET_BUILD") or root / "build").absolute()
     if chosen := os.environ.get("MOTIONLET_CACHE"):
         return Path(chosen).expanduser().absolute()
     from platformdirs import user_cache_path

@@ -15,6 +15,7 @@ input has changed since the last build.
 
 import argparse
 import collections
+import functools
 import json
 import os
 import re
@@ -40,12 +41,13 @@ from common import (
     run_main,
     write_atomically,
 )
-from get_sources import micropython_dir, version_of
+from get_sources import has_micropython_lib, micropython_dir, sdk_for, version_of
 from xtensa_toolchain import toolchain
 
 BOARDS = ROOT / "boards"
 TEST_BOARDS = ROOT / "tests/boards"  # of MicroPython's qemu port
-XTENSA_START = ROOT / "tools/xtensa_sim/start.S"  # which XTENSA_SIM builds in
+# What XTENSA_SIM builds in, of `bench --device xtensa`.
+XTENSA_START = [ROOT / "tools/xtensa_sim/start.S", ROOT / "tools/xtensa_sim/pie"]
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE_PACKAGE = ROOT / "device/motionlet"
 FIRMWARE = BUILD / "firmware"
@@ -78,7 +80,7 @@ COMPILATIONS = {"unix": 290, "qemu": 240}  # about, for the progress bar
 
 QEMU_HEAP_BYTES = 1024 * 1024  # the port's own 140 KB would not hold what the tests load
 
-# What the rp2 port freezes by itself, without what it would take from micropython-lib.
+# What ports freeze by themselves comes from micropython-lib, too; without it, this is left of it.
 STOCK_MANIFEST = """\
 freeze("$(PORT_DIR)/modules")
 include("$(MPY_DIR)/extmod/asyncio")
@@ -110,7 +112,7 @@ class Target:
         )
         self.obj = self.out / "obj"
         self.log = self.out / "build.log"
-        self.tree, self.sdk = micropython_dir()
+        self.tree = micropython_dir()
         self.board_dir = None
         self.user_modules = [*user_modules] if name == "unix_stock" else [MODULE, *user_modules]
         if name in ("unix", "unix_stock"):
@@ -129,6 +131,11 @@ class Target:
             raise ToolError(
                 f"{name} has no variant {variant!r}; there is: {', '.join(known) or '-'}"
             )
+
+    @functools.cached_property
+    def sdk(self):
+        """pico-sdk, or None; ToolError where sources are missing that the port builds from."""
+        return sdk_for(self.port, self.tree)
 
     @property
     def _variant_file(self):
@@ -154,7 +161,7 @@ class Target:
         """The directories and files that describe the board."""
         if self.board_dir is None:
             return []
-        return [self.board_dir, *([XTENSA_START] if self.board_dir.parent == TEST_BOARDS else [])]
+        return [self.board_dir, *(XTENSA_START if self.board_dir.parent == TEST_BOARDS else [])]
 
     @property
     def user_c_modules(self):
@@ -165,6 +172,11 @@ class Target:
     @property
     def compiler(self):
         return "gcc" if self.port in ("unix", "esp32") else _cross_compiler(self.name)
+
+    @property
+    def packages(self):
+        """Debian's names of the compiler and what goes with it, as far as Debian has them."""
+        return PACKAGES.get(self.compiler, UNIX_PACKAGES)
 
     @property
     def has_motionlet(self):
@@ -180,6 +192,7 @@ def build(name, user_modules=(), clean=False, quiet=False, out=None, variant=Non
     """
     target = Target(name, [_module_path(path) for path in user_modules], out, variant)
     _check_programs(target)
+    _ = target.sdk
     with locked(target.out / ".lock"):
         return _build(target, clean, quiet)
 
@@ -204,10 +217,16 @@ def _build(target, clean, quiet):
     with Progress(f"firmware {target.name}") as progress:
         _build_mpy_cross(target, progress)
         report = _BUILDERS[target.port](target, progress)
+        _check_motionlet(target, report)
         progress.update(100, "done")
     write_atomically(sizes, json.dumps(report, indent=2).encode() + b"\n")
     write_atomically(stamp, f"{config} {inputs}".encode())
     say(_table(target, report))
+    if target.has_motionlet and target.board_dir and not has_micropython_lib(target.tree):
+        say(
+            f"  without what MicroPython's own boards freeze of micropython-lib, which "
+            f"{_short(target.tree)} lacks"
+        )
     return report
 
 
@@ -240,9 +259,11 @@ def _check_programs(target):
         programs += ["arm-none-eabi-g++", "cmake"]
     need_programs(
         dict.fromkeys(programs),
-        PACKAGES.get(target.compiler, UNIX_PACKAGES),
+        target.packages,
         "; or run again with --install",
     )
+    if target.port == "esp32":
+        esp_idf.check(target.tree)
     if target.port != "rp2":
         return
     for library, package in (
@@ -259,8 +280,7 @@ def install_packages(name):
     need_programs(["apt-get"], ["apt"])
     if os.geteuid() != 0:
         raise ToolError("--install needs root: run it with sudo, or install the packages yourself")
-    compiler = "gcc" if name.startswith("unix") else _cross_compiler(name)
-    packages = PACKAGES.get(compiler, UNIX_PACKAGES)
+    packages = Target(name, []).packages
     done = subprocess.run(["apt-get", "install", "-y", "-q", "--no-install-recommends", *packages])
     if done.returncode:
         raise ToolError(f"apt-get install {' '.join(packages)} failed; see above")
@@ -276,6 +296,8 @@ def _output(*command):
 def _hash_of_configuration(target):
     """A hash over what, if it changes, asks for a build from clean."""
     environment = [f"{name}={os.environ.get(name, '')}" for name in ENVIRONMENT]
+    if target.port == "esp32":
+        environment.append(esp_idf.description())
     return digest(
         target.name,
         str(target.variant),
@@ -284,7 +306,8 @@ def _hash_of_configuration(target):
         *environment,
         *map(str, target.user_modules),
         *files_in(*target.board_files),
-        *files_in(BOARDS / "manifest.py"),
+        *files_in(BOARDS / "manifest.py", BOARDS / "stock.py"),
+        str(has_micropython_lib(target.tree)),
         *MODULE.glob("micropython.*"),
         Path(__file__),
     )
@@ -303,9 +326,12 @@ def _jobs():
     return str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
 
 
-def _run(target, command, on_line=lambda line: None, **kwargs):
-    """Run a build command with its output in the log; on failure raise ToolError with its end."""
-    environment = {**os.environ, "LC_ALL": "C"}
+def _run(target, command, on_line=lambda line: None, variables=None, **kwargs):
+    """Run a build command with its output in the log; on failure raise ToolError with its end.
+
+    variables: more of its environment.
+    """
+    environment = {**os.environ, "LC_ALL": "C", **{k: str(v) for k, v in (variables or {}).items()}}
     environment.pop("MAKEFLAGS", None)  # of a make that may have started us
     if not (target.tree / ".git").exists():
         # Or else MicroPython would take the version of the repository around it.
@@ -346,6 +372,7 @@ def _build_rp2(target, progress):
         "MICROPY_BOARD_DIR": target.board_dir,
         "PICO_SDK_PATH_OVERRIDE": target.sdk,
         "PICO_NO_PICOTOOL": 1,
+        "CMAKE_EXPORT_COMPILE_COMMANDS": 1,
         "PICO_BUILD_DOCS": 0,
     }
     options.update(_module_options(target))
@@ -416,12 +443,14 @@ def _build_esp32(target, progress):
     make_image = ["python", target.tree / "ports/esp32/makeimg.py", *inputs, *outputs]
     script = " && ".join(shlex.join(map(str, words)) for words in ([*idf, "build"], make_image))
 
-    def on_line(line):
-        done = re.match(r"\[(\d+)/(\d+)\]", line)
-        if done:
-            progress.update(2 + 96 * int(done.group(1)) / int(done.group(2)), "compiling")
-
     progress.update(2, "configuring")
+    ninja = esp_idf.Ninja()
+
+    def on_line(line):
+        part = ninja.part(line)
+        if part is not None:
+            progress.update(5 + 93 * part, "compiling")
+
     _run(target, esp_idf.command(target.tree, script), on_line)
 
     sys.path.append(str(ROOT))
@@ -457,9 +486,12 @@ def _make(target, progress, options):
             percent = min(99, 2 + 97 * compiled / COMPILATIONS[target.port])
             progress.update(percent, "compiling")
 
+    # From MicroPython 1.29 on manifests add to USER_C_MODULES, which on make's command line would
+    # be the last word.
+    variables = {"USER_C_MODULES": options.pop("USER_C_MODULES")}
     definitions = [f"{name}={value}" for name, value in options.items()]
     port = target.tree / "ports" / target.port
-    _run(target, ["make", "-C", port, "-j", _jobs(), *definitions], on_line)
+    _run(target, ["make", "-C", port, "-j", _jobs(), *definitions], on_line, variables)
 
 
 def _make_options(target):
@@ -511,7 +543,8 @@ _BUILDERS = {
 
 # How large it is
 
-_OURS = re.compile(r"/motionlet/((?:core/|arch/\w+/)?\w+)\.")
+# An object of ours by its path, or one that came out of a library (libmain.a, for the esp32 port).
+_OURS = re.compile(r"/motionlet/((?:core/|arch/\w+/)?\w+)\.|\.a\((\w+)\.")
 _FROZEN = re.compile(r"frozen_content")
 _INPUT_SECTION = re.compile(
     r"^ (\.(text|literal|rodata|data\.rel\.ro|data|bss|time_critical)[\w.$]*|COMMON)"
@@ -520,6 +553,11 @@ _INPUT_SECTION = re.compile(
     r"(?:\n\s+0x([0-9a-f]+) \(size before relaxing\)$)?",
     re.MULTILINE,
 )
+_IN_LIBRARY = {
+    path.stem: path.relative_to(MODULE).with_suffix("").as_posix()
+    for path in sorted([*MODULE.rglob("*.c"), *MODULE.rglob("*.S")])
+    if path.name.startswith(("mlet_", "m0_", "s3_", "modmotionlet."))
+}
 CONSTANT = ("text", "literal", "rodata", "data.rel.ro")  # kinds of sections; in flash alone
 IN_BOTH = ("data", "time_critical")  # in flash, and copied to RAM
 
@@ -550,8 +588,9 @@ def sizes_in_map(text):
         if int(address, 16) == 0:
             continue
         count = min(int(size, 16), int(before or size, 16))
-        if ours := _OURS.search(source):
-            files[ours.group(1)][kind or "bss"] += count
+        ours = _OURS.search(source)
+        if name_there := ours and (ours.group(1) or _IN_LIBRARY.get(ours.group(2))):
+            files[name_there][kind or "bss"] += count
         elif _FROZEN.search(source) and "motionlet" in name:
             frozen += count
     total = sum(files.values(), collections.Counter())
@@ -561,6 +600,16 @@ def sizes_in_map(text):
         "frozen_bytes": frozen,
         "files": {name: dict(kinds) for name, kinds in sorted(files.items())},
     }
+
+
+def _check_motionlet(target, report):
+    """Raise ToolError if an image lacks what it is built for."""
+    if target.has_motionlet and not (report["module_bytes"] and report["frozen_bytes"]):
+        missing = "C code" if not report["module_bytes"] else "Python package"
+        raise ToolError(
+            f"{target.name} was built without Motionlet's {missing}; {_short(target.log)} may tell "
+            f"why MicroPython left it out"
+        )
 
 
 def _table(target, report):

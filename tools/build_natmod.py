@@ -45,7 +45,7 @@ from common import (
     write_atomically,
 )
 from get_sources import micropython_dir
-from xtensa_toolchain import CORE, toolchain
+from xtensa_toolchain import CORE, VECTOR_UNIT, toolchain
 
 sys.path.append(str(ROOT))
 
@@ -54,6 +54,7 @@ from host_sdk.format.operators import OPS
 
 MODULE = ROOT / "native_modules/motionlet"
 DEVICE = ROOT / "device"
+PART_LIST = MODULE / "core/mlet_part.h"
 DIST = BUILD / "dist"
 OBJECTS = BUILD / "objects"
 ABI = (6, 3)  # of .mpy files: MicroPython 1.23 and later
@@ -71,6 +72,8 @@ CFLAGS = [
 LTO_FLAGS = ["-flto", "-fno-ipa-sra", "-fno-tree-loop-im"]
 # And where nothing is in a hurry: 1.6% less again.
 UNHURRIED = ["-fno-thread-jumps", "-fno-tree-dominator-opts", "-fno-move-loop-invariants"]
+# Parts of kernels that a module may go without: mlet_part.h.
+PARTS = "-DMLET_LINKED_IN_PARTS"
 BINDING_CFLAGS = [
     "-DMLET_NUMBERED_FIELDS",
     *("-DNO_QSTR", "-DMICROPY_ENABLE_DYNRUNTIME=1", "-DMICROPY_PY_BUILTINS_MEMORYVIEW=1"),
@@ -181,7 +184,7 @@ def compile_object(name, key):
     command = compiler(name)
     path = OBJECTS / name / f"{key}.o"
     with locked(path.parent.parent / f".{name}.lock"):
-        tree, _ = micropython_dir()
+        tree = micropython_dir()
         inputs = _hash_of_inputs(name, tree, command)
         about = path.with_suffix(".json")
         if path.exists() and about.exists() and json.loads(about.read_text())["inputs"] == inputs:
@@ -192,7 +195,7 @@ def compile_object(name, key):
                 target = OBJECTS / "linker" / Path(tool).name
                 write_atomically(target, (tree / tool).read_bytes())
             codes = max(operator.code for operator in OPS.values()) + 1
-            record = {"names": names, "codes": codes, "inputs": inputs}
+            record = {"names": names, "codes": codes, "parts": _parts(path), "inputs": inputs}
             write_atomically(about, json.dumps(record, indent=1).encode() + b"\n")
             progress.update(100, "done")
     return path
@@ -207,7 +210,7 @@ def _link_ready(name):
 
 def _hash_of_inputs(name, tree, command):
     version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
-    tools = (Path(__file__), CORE, tree / "tools/mpy_ld.py")
+    tools = (Path(__file__), CORE, VECTOR_UNIT, tree / "tools/mpy_ld.py")
     return digest(name, str(tree), command, version, *files_in(MODULE, *tools))
 
 
@@ -232,7 +235,7 @@ def _compile(name, key, tree, command, path, progress):
     obj.mkdir(parents=True)
     binding, runtime = MODULE / "natmod/natmod.c", MODULE / "natmod/runtime.c"
     groups = native_module.GROUPS if key == "full" else key.split("-")
-    flags = [*CFLAGS, *arch.flags, *LTO_FLAGS, f"-I{MODULE / 'core'}"]
+    flags = [*CFLAGS, PARTS, *arch.flags, *LTO_FLAGS, f"-I{MODULE / 'core'}"]
     for group in native_module.GROUPS:
         flags.append(f"-DMLET_WITH_{group.upper()}={int(group in groups)}")
     if target != "portable":
@@ -276,7 +279,7 @@ def _compile(name, key, tree, command, path, progress):
         "-r",
         "-nostdlib",
         "-Wl,--gc-sections",
-        f"-Wl,-u,{mpy_link.ENTRY}",
+        *(f"-Wl,-u,{name}" for name in (mpy_link.ENTRY, mpy_link.NO_PART)),
         f"-Wl,-e,{mpy_link.ENTRY}",
         "-Wl,--no-relax",
     ]
@@ -302,6 +305,13 @@ def _names(name, tree, obj, preprocess):
     used.write_text(_run([*preprocess, f"-DMP_CONFIGFILE=<{none}>"]))
     _run([*mpy_ld, config, used])
     return config, re.findall(r"#define MP_QSTR_(\w+) \(mp_native_", config.read_text())
+
+
+def _parts(path):
+    """Return the names of the parts of kernels (mlet_part.h) that an object has."""
+    listed = re.search(r"#define MLET_PARTS\(X\)((?:.*\\\n)*.*)", PART_LIST.read_text())[1]
+    known, data = re.findall(r"X\((\w+)\)", listed), path.read_bytes()
+    return [name for name in known if mpy_link.places(data, name, "STT_FUNC")]
 
 
 def _refuse_variables(path):

@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
 
 sys.path.append(str(ROOT))
 
@@ -22,6 +21,9 @@ from host_sdk.errors import MotionletError as ToolError  # noqa: E402
 from host_sdk.errors import run_main as run_main  # noqa: E402
 from host_sdk.files import locked as locked  # noqa: E402
 from host_sdk.files import make_folder, write  # noqa: E402
+from host_sdk.paths import build  # noqa: E402
+
+BUILD = build()  # $MOTIONLET_BUILD has another, for builds of another MicroPython
 
 
 def need_programs(programs, packages, hint=""):

@@ -21,7 +21,7 @@ import sys
 import build_firmware
 import build_natmod
 from common import BUILD, ROOT, Progress, ToolError, files_in, last_errors, run_main
-from get_sources import micropython_dir
+from get_sources import micropython_dir, sdk_for
 
 import host_sdk
 from host_sdk.board import native_module
@@ -53,7 +53,8 @@ def stage(archs, objects, platforms):
             for flags in BROUGHT:
                 made = library_path(STAGED / "native", name, flags)
                 _copy(compiled(flags, name), made)
-    tree, sdk = micropython_dir()
+    tree = micropython_dir()
+    sdk = sdk_for("rp2", tree)
     for name, path in {
         "MicroPython": tree / "LICENSE",
         "pico-sdk": sdk / "LICENSE.TXT",

@@ -35,6 +35,9 @@ POINTERS = {
     "mlet_run_op": _ANY_KERNEL,
     "m0_keep_shifted": r"m0_keep(8|_words)",
     "make_row": None,
+    "mlet_stream_poll": None,
+    "run_bands": None,
+    "run_op": None,
     "mlet_stream_run": None,
 }
 RECURSIVE = {"make_row": LIMITS["max_chain"]}  # what calls itself, and how deep

@@ -27,7 +27,7 @@ PLACES = {
 
 def rows(records, scripts):
     """Yield the cells of each row; `scripts` is how many there are."""
-    for row in sorted(records, key=lambda row: (row["motionlet"], row["machine"])):
+    for row in sorted(records, key=lambda r: (r["motionlet"], r["machine"], r["micropython"])):
         place = next((p for name, p in PLACES.items() if row["device"].startswith(name)), "a board")
         passed = len(row["scripts"])
         yield (

@@ -12,9 +12,9 @@ They are Debian's packages of the release below, unpacked into a root of their o
 library they were built for, so that they run on any release and touch nothing outside it. Debian
 builds GCC and binutils for the ESP8266; tools/xtensa_core.c tells them of the ESP32-S3.
 
-What differs from Espressif's: no C library but the headers of picolibc, no libgcc, and none of
-the vector unit's instructions. MOTIONLET_XTENSA_FLOATS=0 in the environment of a program makes it
-work for the same core without floating point, as QEMU's de212 is.
+What differs from Espressif's: no C library but the headers of picolibc, no libgcc, and of the
+vector unit's instructions only those of tools/xtensa_pie.h. MOTIONLET_XTENSA_FLOATS=0 in the
+environment of a program makes it work for the same core without floating point, as QEMU's de212 is.
 """
 
 import argparse
@@ -47,6 +47,7 @@ GIVEN, OURS = "xtensa-lx106-elf-", "xtensa-esp32s3-elf-"
 BINUTILS = ("ar", "as", "ld", "nm", "objcopy", "objdump", "ranlib", "readelf", "size", "strip")
 COMPILER = ("cc1", "collect2", "lto1", "lto-wrapper")  # what the driver starts
 CORE = Path(__file__).with_name("xtensa_core.c")
+VECTOR_UNIT = CORE.with_name("xtensa_pie.h")  # which it includes
 
 # What is unpacked, of packages and of the source. No libgcc: the ESP8266's does not fit.
 NEEDED = re.compile(
@@ -132,14 +133,14 @@ def _build_core(dest):
     root = dest / "root"
     headers = [_one(root, "usr/lib/gcc/*/*/plugin/include"), _one(root, f"{SOURCE}-*/include")]
     headers.append(headers[1].parent / "target/xtensa")
-    core = dest / f"core-{digest(CORE, STAMP)[:16]}"
+    core = dest / f"core-{digest(CORE, VECTOR_UNIT, STAMP)[:16]}"
     for suffix, flags in (("", []), ("-no-floats", ["-DNO_FLOATS"])):
         library = Path(f"{core}{suffix}.so")
         if library.exists():
             continue
         need_programs(["gcc"], ["gcc"])
         # Of the C library it was built with, which may be newer than the one of `root`, nothing.
-        command = ["gcc", "-std=c99", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib"]
+        command = ["gcc", "-std=gnu99", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-nostdlib"]
         command += [*flags, *(f"-I{folder}" for folder in headers), CORE]
         with tempfile.TemporaryDirectory(dir=dest) as work:
             built = Path(work) / library.name

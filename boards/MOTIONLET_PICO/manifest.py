@@ -1,3 +1,3 @@
 # ruff: noqa: F821 (MicroPython's manifest functions)
-freeze("$(PORT_DIR)/modules")
+include("../stock.py")
 include("../manifest.py")

@@ -37,14 +37,19 @@ from _motionlet import temporal_average as temporal_average
 from _motionlet import temporal_depthwise as temporal_depthwise
 from _motionlet import temporal_shift as temporal_shift
 
-def load(path: str, in_ram: bool = False) -> Model:
+def load(path: str, in_ram: bool = False, slow: bool = False) -> Model:
     """Load a model file.
 
     From a ROMFS it is used where it lies in flash, without a copy; from another file system it is
     read into RAM.
 
     in_ram: copy from a ROMFS too. Misses of the flash cache cost time, RAM does not.
+    slow: load a model too that takes more than 2**31 multiply-accumulates a frame: minutes.
 
-    Raises OSError if there is no such file, ValueError naming path, record and field if it is not a
-    model that this firmware runs, MemoryError naming the model's bytes and those free.
+    A file that an update left under another name when power failed is found, and a ROMFS that one
+    left without its first block is mended.
+
+    Raises OSError if there is no such file or it cannot be read, ValueError naming path, record and
+    field if it is not a model that this firmware runs, MemoryError naming the model's bytes and
+    those free.
     """

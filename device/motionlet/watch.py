@@ -8,16 +8,23 @@ from micropython import const
 
 BACKGROUND_NAMES = ("background", "none", "other", "idle", "nothing", "empty", "still", "frozen")
 _ONE = const(1 << 14)  # a probability of 1; integers, since floats take memory
+_NAP = const(1000)  # milliseconds that a watchdog surely waits
+_LAST_FRAME = const((1 << 30) - 1)  # larger integers take memory, too
 
 
 class Watch:
-    def __init__(self, stream, smooth=4, threshold=0.8, hold=3, quiet=BACKGROUND_NAMES):
+    def __init__(self, stream, smooth=4, threshold=0.8, hold=3, quiet=BACKGROUND_NAMES, feed=None):
         if smooth < 1 or hold < 1:
             raise ValueError("smooth and hold must be at least 1 frame")
         if not 0 < threshold <= 1:
             raise ValueError("threshold must be above 0 and at most 1")
         model = stream.model
+        if len(model.inputs) != 1 or model.inputs[0].period != 1:
+            raise ValueError("a model of one input, of period 1, can be watched: push its frames")
         self.stream = stream
+        self.feed = feed
+        if feed:
+            stream.feed = feed
         self.smooth, self.hold = smooth, hold
         self.labels = model.labels
         self.quiet = tuple(label.lower() in quiet for label in model.labels)
@@ -31,7 +38,7 @@ class Watch:
         self._total = array("i", bytes(4 * classes))
         self._run = array("i", bytes(4 * classes))
         self._need = int(threshold * _ONE)
-        self._seen = 0
+        self._seen = self._place = 0
         self._reason = None
         self.frames = self.skipped = self.late = 0
         self.pace(model.frames_per_second)
@@ -53,7 +60,7 @@ class Watch:
         except (TypeError, ValueError) as error:
             self._skip(str(error))
             return False
-        self.frames += 1
+        self.frames = self.frames + 1 & _LAST_FRAME
         self._judge(logits, on_alarm)
         return True
 
@@ -63,7 +70,8 @@ class Watch:
         total = 0
         for c in range(classes):
             total += self._exp[top - logits[c]]
-        place = self.frames % self.smooth * classes
+        place = self._place
+        self._place = (place + classes) % len(self._past)
         if self._seen < self.smooth:
             self._seen += 1
         for c in range(classes):
@@ -72,6 +80,8 @@ class Watch:
             self._past[place + c] = probability
             if self._total[c] < self._need * self._seen:
                 self._run[c] = 0
+                continue
+            if self._run[c] == self.hold:  # counted no further: years would wrap it
                 continue
             self._run[c] += 1
             if self._run[c] == self.hold and not self.quiet[c]:
@@ -102,12 +112,21 @@ class Watch:
         self._due = ticks_add(self._due, self._period)
         return max(wait, 0)
 
+    def _rest(self, ms):
+        while True:
+            if self.feed:
+                self.feed()
+            sleep_ms(min(ms, _NAP))
+            ms -= _NAP
+            if ms <= 0:
+                return
+
     def run(self, capture, on_alarm=None, frames_per_second=None):
         self._due = None
         if frames_per_second is not None:
             self.pace(frames_per_second)
         while True:
-            sleep_ms(self.wait_ms())
+            self._rest(self.wait_ms())
             try:
                 frame = capture()
             except StopIteration:

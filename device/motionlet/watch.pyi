@@ -29,7 +29,7 @@ class Watch:
     quiet: tuple[bool, ...]
     """Which of them give no alarm."""
     frames: int
-    """Frames that the model has seen."""
+    """Frames that the model has seen. After 2**30 - 1, years, it begins at 0 again."""
     skipped: int
     """Frames that were None, of a wrong size or type, or whose reading failed."""
     late: int
@@ -42,10 +42,14 @@ class Watch:
         threshold: float = 0.8,
         hold: int = 3,
         quiet: tuple[str, ...] = ...,
+        feed: Callable[[], Any] | None = None,
     ) -> None:
         """quiet: labels, in lower case, that give no alarm; by default BACKGROUND_NAMES.
+        feed: of a watchdog, such as machine.WDT(timeout=8000).feed. `run` calls it before each
+            frame and once a second while it waits; a push of a large model calls it, too.
 
-        Raises ValueError if the rule or the number of the model's labels is out of range.
+        Raises ValueError if the rule or the number of the model's labels is out of range, or if the
+        model has several inputs, or one that is not of every frame.
         """
     def push(self, frame: Buffer | None, on_alarm: Callable[[str, int], Any] | None = None) -> bool:
         """Push one frame; say what it decides. A frame that cannot be used is skipped.

@@ -109,7 +109,7 @@ class _Worst:
         self._graph.outputs = [last]
 
     def _add_tensor(self, place):
-        self._graph.tensors.append(Tensor("", 1, 1, self._channels, 1.0, 0))
+        self._graph.tensors.append(Tensor("x", 1, 1, self._channels, 1.0, 0))
         self._places.append(place * round_up(self._channels))
 
     def _add(self, kind, inputs, place, rows=0, **fields):

@@ -5,6 +5,7 @@ Python, no copying of frames. Weights and input lie in RAM.
 """
 
 import contextlib
+import dataclasses
 import json
 import subprocess
 import sys
@@ -256,6 +257,46 @@ def rare_cases():
         _window("max5x5_5x7x3", "max_pool2d", (5, 7, 3), 3, 5),
         _one_op("average8_frames_5x3x7", "temporal_average", (5, 3, 7), (5, 3, 7), frames=8),
         _one_op("average2_frames_8x8x16", "temporal_average", cube, cube, frames=2),
+    ]
+
+
+def mobilenet_case():
+    """Return MobileNetV1 of width 0.25 for frames of 96 x 96, with random weights, as one case."""
+    blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5]
+    blocks += [(1024, 2), (1024, 1)]
+    layers = [_window("conv", "conv2d", (96, 96, 3), 8, 3, 2)]
+
+    def shape():
+        return layers[-1].graph.tensors[1].shape
+
+    for index, (wide, stride) in enumerate(blocks):
+        channels = wide // 4
+        layers.append(_window(f"depthwise{index}", "depthwise2d", shape(), shape()[2], 3, stride))
+        out, weights = (*shape()[:2], channels), (channels, shape()[2])
+        layers.append(_one_op(f"pointwise{index}", "pointwise", shape(), out, weights))
+    whole = (1, 1, shape()[2])
+    layers.append(_one_op("average", "average_pool", shape(), whole, kernel=shape()[:2]))
+    layers.append(_one_op("dense", "dense", shape(), (1, 1, 10), (10, shape()[2])))
+    graph = layers[0].graph
+    for index, layer in enumerate(layers[1:], 1):
+        (op,) = layer.graph.ops
+        op.inputs, op.output = [index], index + 1
+        graph.tensors.append(dataclasses.replace(layer.graph.tensors[1], name=f"y{index}"))
+        graph.ops.append(op)
+    graph.outputs = [len(layers)]
+    return Case("mobilenet_025_96", graph)
+
+
+def estimated_cases():
+    """Return what `xtensa_cycles` reckons: layers that others publish figures of, and networks."""
+    names = ("pointwise_16x16_32_32", "depthwise3x3_16x16x32", "temporal3_16x16x32", "dense_512_16")
+    return [
+        *(case for case in kernel_cases() if case.name in names),
+        _one_op("pointwise_20x20_16_32", "pointwise", (20, 20, 16), (20, 20, 32), (32, 16)),
+        _window("conv3x3_16x16x16_16", "conv2d", (16, 16, 16), 16, 3),
+        _window("conv3x3s2_16x16x32_16", "conv2d", MAP, 16, 3, 2),
+        demo_case(),
+        mobilenet_case(),
     ]
 
 

@@ -1,7 +1,7 @@
 """BENCHMARKS.md, from the rows of benchmarks.json and figures/cost_model.json."""
 
 from host_sdk.bench import measure as bench
-from host_sdk.bench import sizes
+from host_sdk.bench import sizes, xtensa_cycles
 from host_sdk.cost import cost_model
 from host_sdk.cost.benchmarks import MHZ, stored_path
 from host_sdk.cost.boards import load_board
@@ -95,6 +95,13 @@ loads from flash and PSRAM wait for the cache.
 """
 
 
+ESTIMATED = """*Estimated*, not measured: the cycles that follow from the chip's manual for the
+instructions that QEMU's core runs, those of the vector unit included. One instruction a cycle, the
+delays of results that are used too early, 2 cycles for what jumps; no caches, no conflicts of
+memory, no interrupts: weights and maps lie in internal RAM.
+"""
+
+
 def keep(rows):
     """Make `rows` the repository's table: write all that is told from them. Return BENCHMARKS.md.
 
@@ -112,7 +119,8 @@ def keep(rows):
 
 def markdown(rows, figures):
     """Return BENCHMARKS.md for the rows, and for what `cost_model.hold_out` finds of them."""
-    timed = [row for row in rows if bench.unit_of(row) != "bytes"]
+    estimated = [row for row in rows if row["device"] == xtensa_cycles.NAME]
+    timed = [row for row in rows if bench.unit_of(row) != "bytes" and row not in estimated]
     pico = [row for row in timed if row["device"] == bench.VIRTUAL_PICO]
     lines = [HEADING, *_peers(pico), PEERS_NOTE, *_demo(pico), ""]
     lines += _sizes([row for row in rows if bench.unit_of(row) == "bytes"])
@@ -121,7 +129,19 @@ def markdown(rows, figures):
     lines.append(READING)
     for device in sorted({row["device"] for row in timed}):
         lines += _device(device, [row for row in timed if row["device"] == device])
+    lines += _estimated(estimated)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _estimated(rows):
+    """Return the table of cycles that nothing measured."""
+    lines = [f"## {xtensa_cycles.NAME}", "", ESTIMATED]
+    lines += _head(["layer or network", "MACs", "cycles, estimated", "MACs a cycle", "at 240 MHz"])
+    for row in rows:
+        rate, time = row["macs"] / row["cycles"], row["cycles"] / 240e3
+        cells = f"{row['macs']:,}", f"{row['cycles']:,}", f"{rate:.2f}", f"{time:.2f} ms"
+        lines.append(_line(row["case"], *cells))
+    return [*lines, ""]
 
 
 def _foretold(figures):

@@ -28,6 +28,13 @@ QEMU = ("-M", "sim", "-cpu", "de212", "-icount", "shift=7", "-semihosting")
 QUIET = ("-display", "none", "-monitor", "none", "-serial", "none", "-audio", "none")
 CC = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-DMLET_TARGET=MLET_TARGET_ESP32S3")
 LINK = ("-nostdlib", "-Wl,--no-warn-rwx-segments")
+# Of what runs inside an exception: tools/xtensa_sim/pie/pie.c says why.
+INSIDE = (
+    "-std=gnu99",
+    "-mabi=call0",
+    "-fno-branch-count-reg",
+    "-fno-tree-loop-distribute-patterns",
+)
 NO_FLOATS = {"MOTIONLET_XTENSA_FLOATS": "0"}  # of the compiler: de212 has none
 
 
@@ -55,10 +62,11 @@ def program():
     """Return the path of the program that runs models on the core, built first when it is new."""
     root = paths.repository()
     module, sim = root / "native_modules/motionlet", root / "tools/xtensa_sim"
-    folders = (module / "core", module / "arch" / ARCH, sim)
+    folders = (module / "core", module / "arch" / ARCH, sim, sim / "pie")
     files = sorted(path for folder in folders for path in folder.glob("*.*"))
-    digest = hashlib.sha256(" ".join((*CC, *LINK)).encode())
-    for path in [*files, root / "tools/xtensa_core.c", root / "tools/xtensa_toolchain.py"]:
+    digest = hashlib.sha256(" ".join((*CC, *INSIDE, *LINK)).encode())
+    tools = (root / f"tools/xtensa_{name}" for name in ("core.c", "pie.h", "toolchain.py"))
+    for path in [*files, *tools]:
         digest.update(path.name.encode() + path.read_bytes())
     target = paths.build() / f"xtensa/sim-{digest.hexdigest()[:16]}.elf"
     if not target.exists():
@@ -73,11 +81,19 @@ def _build(binaries, files, folders, target):
         objects = [Path(work) / f"{source.name}.o" for source in sources]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             each = zip(sources, objects, strict=True)
-            list(pool.map(_run, ([*gcc, "-c", source, "-o", out] for source, out in each)))
+            list(
+                pool.map(
+                    _run, ([*gcc, *_own(source), "-c", source, "-o", out] for source, out in each)
+                )
+            )
         elf = Path(work) / "sim.elf"
         script = next(path for path in files if path.suffix == ".ld")
         _run([*gcc, *LINK, "-T", script, *objects, "-o", elf])
         shutil.move(elf, target)
+
+
+def _own(source):
+    return INSIDE if source.parent.name == "pie" else ()
 
 
 def _run(command):
@@ -86,8 +102,10 @@ def _run(command):
         raise MotionletError(f"{Path(command[0]).name} fails:\n{done.stderr.strip()}")
 
 
-def run(jobs, outputs=True):
+def run(jobs, outputs=True, options=()):
     """Run models on clips: `jobs` is a list of (graph, its .mlet bytes, int8 [frames, H, W, C]).
+
+    `options` are more of QEMU's.
 
     Returns, for each job, a list of frames, each a list of OpRun in the order of the ops. Raises
     MotionletError when the core crashes or refuses a model.
@@ -97,7 +115,7 @@ def run(jobs, outputs=True):
         path.write_bytes(_pack(jobs, outputs))
         loader = f"loader,file={path},addr={JOBS:#x},force-raw=on"
         qemu = toolchain() / "qemu-system-xtensa"
-        command = [qemu, *QEMU, *QUIET, "-kernel", program(), "-device", loader]
+        command = [qemu, *QEMU, *QUIET, *options, "-kernel", program(), "-device", loader]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     if done.returncode:
         text = done.stderr.decode(errors="replace").strip()

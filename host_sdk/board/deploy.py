@@ -1,31 +1,53 @@
-"""Put a model on a device: into ROMFS, where it is used in flash, or into the filesystem.
+"""Put a model on a device, in ROMFS, where it is used in flash, or in the filesystem; remove it.
 
-Whatever happens half-way, the model that was there before still loads: into ROMFS, the new one
-goes to free blocks and becomes visible with the last write; into the filesystem, it is written
-under another name and renamed.
+Whatever happens half-way, a model still loads under that name, the one that was there before or
+the new one: into ROMFS, the new one goes to free blocks and becomes visible with the last bit (see
+rom_update.py); into the filesystem, it is written under another name and renamed (see
+`Device.write_file`). And the device has to run it before it takes an old one's place.
 """
 
-import base64
 import zlib
 from dataclasses import dataclass
 
-from host_sdk.board import native_module, rom_update, romfs
+from host_sdk.board import native_module, romfs
 from host_sdk.board.remote import Remote, require_module
-from host_sdk.errors import MotionletError
+from host_sdk.board.rom import Rom
+from host_sdk.board.rom_update import BLOCK
+from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.format.mlet import ALIGN, TARGETS
 from host_sdk.pack import mlet_file
 from host_sdk.pack.packing import plan_and_pack, plan_for
 
-OPEN_ROM = """
+TRIAL_MACS = 10_000_000  # of a frame that is tried: some seconds on a virtual Pico
+
+# Opens a model, and runs a frame of zeros if there is memory for one beside it.
+TRIAL = """
+import gc, motionlet
+gc.collect()
+_tried = _zeros = None
 try:
-    import vfs
-    _rom = vfs.rom_ioctl(2, 0) if hasattr(vfs, 'rom_ioctl') else None
-    _size = 0 if _rom is None or isinstance(_rom, int) else len(memoryview(_rom))
-    if _size and not hasattr(_rom, 'writeblocks'):
-        _size = 0
-except ImportError:
-    _size = 0
-print(json.dumps(_size))
+    _tried = {model}
+    try:
+        _zeros = [{frames}]
+    except MemoryError:
+        pass
+    if _zeros:
+        _tried.stream().push(*_zeros)
+finally:
+    _tried = _zeros = None
+    gc.collect()
+"""
+REMOVE_FILE = """
+import os
+_found = False
+for _path in ({path!r} + '.new', {path!r}):
+    try:
+        os.remove(_path)
+        _found = True
+    except OSError as error:
+        if error.errno != 2:
+            raise
+print(json.dumps(_found))
 """
 
 
@@ -47,7 +69,8 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
     "files", or "auto" for ROMFS where the device has one. `erase` first forgets everything in
     ROMFS (an interruption then leaves no model). `progress(done, total)` counts bytes. Returns
     `Deployed`; raises MotionletError, having changed nothing, when the device has no module, or one
-    that lacks what the model needs or reads only an older format, or has no room or no memory.
+    that lacks what the model needs or reads only an older format, or has no room or no memory, or
+    does not run the model.
     """
     graph = mlet_file.read(data)[0]
     romfs.check_path(name)
@@ -62,20 +85,29 @@ def deploy(device, data, name, where="auto", erase=False, progress=None, target=
             f"the model has format {version}, {device.name} reads {reads}: update its firmware"
         )
     remote = Remote(device)
-    rom_bytes = remote.json(OPEN_ROM)
-    if where == "rom" and not rom_bytes:
+    rom = Rom(remote)
+    if where == "rom" and not rom.size:
         raise MotionletError(f"{device.name} has no ROMFS that can be written; use --to files")
-    to_rom = rom_bytes > 0 and where != "files"
+    to_rom = rom.size > 0 and where != "files"
     chained = plan.stream_bytes
     if not chains and module["target"] in TARGETS:
         chained = plan_for(graph, module["target"])[1].stream_bytes
     _check_ram(remote, plan.stream_bytes, 0 if to_rom else len(data), chained)
     if to_rom:
         path = f"/rom/{name}"
-        _write_rom(remote, rom_bytes, name, data, erase, progress)
+        room = rom.size - BLOCK
+        if len(data) > room:
+            raise MotionletError(
+                f"the model has {len(data)} bytes, the ROMFS of {device.name} {room}"
+            )
+
+        def trial(there):
+            _try(device, f"motionlet.Model({there}, {path!r})", graph)
+
+        rom.update(name, data, erase, progress, trial)
     else:
         path = f"/{name}"
-        _write_file(remote, path, data, progress)
+        _write_file(remote, path, data, progress, graph)
     crc = device.file_crc(path)
     if crc != zlib.crc32(data):
         raise MotionletError(
@@ -105,78 +137,67 @@ def _check_ram(remote, stream_bytes, model_bytes, chained_bytes):
         )
 
 
-def _write_rom(remote, rom_bytes, name, data, erase, progress):
-    device = remote.device
-    room = rom_bytes - rom_update.BLOCK
-    if len(data) > room:
-        raise MotionletError(f"the model has {len(data)} bytes, the ROMFS of {device.name} {room}")
-    partition = b"\xff" * rom_bytes if erase else _Partition(remote, rom_bytes)
-    update = rom_update.plan_update(partition, name, data)
-    total = sum(len(content) for _, content in update.data) + len(update.directory)
-    done = 0
-    for offset, content in update.data:
-        for at in range(0, len(content), rom_update.BLOCK):
-            _write_block(remote, offset + at, content[at : at + rom_update.BLOCK])
-            done += rom_update.BLOCK
-            if progress:
-                progress(done, total)
-    # Up to here the old directory was in force. This is one call on the device, so that only a
-    # loss of power in these few hundredths of a second can leave neither.
-    _write_block(remote, 0, update.directory)
-    if progress:
-        progress(total, total)
-    remote.restart()
-
-
-def _write_block(remote, offset, block):
-    crc = remote.json(
-        f"_rom.writeblocks({offset // rom_update.BLOCK}, _unpack({remote.packed(block)}))\n"
-        f"gc.collect()\n"
-        f"print(json.dumps(binascii.crc32(memoryview(_rom)[{offset}:{offset + len(block)}])"
-        f" & 0xffffffff))"
-    )
-    if crc != zlib.crc32(block):
-        raise MotionletError(
-            f"block {offset // rom_update.BLOCK} of the ROMFS of {remote.device.name} does not "
-            "hold what was written: its flash may be worn"
-        )
-
-
-class _Partition:
-    """The ROMFS partition of a device, sliced like bytes; each piece is fetched once."""
-
-    PIECE = 512
-
-    def __init__(self, remote, size):
-        self._remote = remote
-        self._size = size
-        self._pieces = {}
-
-    def __len__(self):
-        return self._size
-
-    def __getitem__(self, key):
-        if isinstance(key, int):
-            return self._piece(key // self.PIECE)[key % self.PIECE]
-        start, stop, _ = key.indices(self._size)
-        first = start // self.PIECE
-        pieces = [self._piece(i) for i in range(first, -(-stop // self.PIECE))]
-        start, stop = start - first * self.PIECE, stop - first * self.PIECE
-        return b"".join(pieces)[start:stop]
-
-    def _piece(self, index):
-        if index not in self._pieces:
-            part = f"memoryview(_rom)[{index * self.PIECE}:{(index + 1) * self.PIECE}]"
-            text = self._remote.json(f"print(json.dumps(binascii.b2a_base64({part}).decode()))")
-            self._pieces[index] = base64.b64decode(text)
-        return self._pieces[index]
-
-
-def _write_file(remote, path, data, progress):
+def _write_file(remote, path, data, progress, graph):
     free = remote.free_file_bytes()
     if free < len(data) + ALIGN:
         raise MotionletError(
             f"the model has {len(data)} bytes, the filesystem of {remote.device.name} has "
             f"{free} free (an old model of that name keeps its place until the new one is whole)"
         )
-    remote.device.write_file(path, data, progress=progress)
+
+    def trial(there):
+        _try(remote.device, f"motionlet.load({there!r})", graph)
+
+    remote.device.write_file(path, data, progress=progress, trial=trial)
+
+
+def _try(device, model, graph):
+    """Raise MotionletError unless the device opens the model and runs a frame, if that is short.
+
+    model: an expression for it there.
+    """
+    frames = ""
+    if sum(graph.macs(op) for op in graph.ops) <= TRIAL_MACS:
+        frames = ", ".join(f"bytes({size})" for size in _frame_bytes(graph))
+    try:
+        device.exec(TRIAL.format(model=model, frames=frames))
+    except DeviceError as error:
+        if not error.traceback:
+            raise  # it is gone
+        raise MotionletError(
+            f"{device.name} does not run the new model, what was there stays: "
+            f"{error.traceback.splitlines()[-1]}"
+        ) from None
+
+
+def _frame_bytes(graph):
+    """Return the bytes of a frame for each input."""
+    for each in graph.inputs:
+        wide = each.pixel_format != "raw" and each.normalization.sample_type == "int16"
+        yield graph.tensors[each.tensor].size * (2 if wide else 1)
+
+
+def remove_model(remote, name):
+    """Remove a model from the device of a `Remote`; return the paths that it had, a list.
+
+    name: as `deploy` takes it, wherever it lies, or a whole path: "/rom/wave.mlet", "/wave.mlet".
+    Into a ROMFS that writes a new directory, in the way that `deploy` does, so that power may fail.
+    Raises MotionletError, having changed nothing, when there is no such file.
+    """
+    inner = name.removeprefix("/rom/")
+    removed = []
+    romfs.check_path(inner.removeprefix("/"))
+    if inner != name or not name.startswith("/"):
+        rom = Rom(remote)
+        if rom.size:
+            rom.settle()
+            if inner in rom.files():
+                rom.update(inner, None)
+                removed.append(f"/rom/{inner}")
+    if inner == name:
+        path = "/" + name.removeprefix("/")
+        if remote.json(REMOVE_FILE.format(path=path)):
+            removed.append(path)
+    if not removed:
+        raise MotionletError(f"{remote.device.name} has no file {name}")
+    return removed

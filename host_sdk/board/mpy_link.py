@@ -8,6 +8,7 @@ same bytes on every machine.
 
 import contextlib
 import importlib
+import inspect
 import io
 import re
 import sys
@@ -19,9 +20,12 @@ from host_sdk.errors import MotionletError
 TOOLS = ("tools/mpy_ld.py", "tools/ar_util.py", "py/makeqstrdata.py")  # of MicroPython's sources
 MODULE = "_motionlet.mpy"  # its file, and what it says that it was made from
 ENTRY = "mpy_init"
+NO_PART = "natmod_no_part"  # runs in place of what is left out
 OBJECT = "_motionlet.o"  # in messages
 STRINGS = ".data.rel.ro.strings"
 R_XTENSA_SLOT0_OP, CALL8 = 20, 0x25
+# With these the jumps of MicroPython 1.28 arrive, which do not know where an entry lies.
+_ENTRY_ALIGNMENT = {"EM_386": 1, "EM_X86_64": 1, "EM_ARM": 4, "EM_RISCV": 2, "EM_XTENSA": 4}
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,13 @@ class Linked:
         return self.text_bytes + self.rodata_bytes + self.bss_bytes
 
 
-def link(tools, arch, data, names, cut=()):
+def link(tools, arch, data, names, cut=(), without=()):
     """Return `Linked`: the object `data` (bytes of an ELF file) as a module for `arch`.
 
     tools: the folder where TOOLS lie, side by side. names: the strings of the module's own qstr
     table, in its order. cut: (section, first byte, bytes) of what becomes zero in constant tables,
-    with the pointers there, so that what they pointed to may go.
+    with the pointers there, so that what they pointed to may go. without: names of functions in C
+    in whose place NO_PART is called.
     """
     mpy_ld = _mpy_ld(Path(tools))
     env = mpy_ld.LinkEnv(arch)
@@ -53,23 +58,25 @@ def link(tools, arch, data, names, cut=()):
             for name, at, size in cut:
                 if name == section.name:
                     _cut(section, at, size)
+        _leave_out(env, without)
         if env.arch.name == "EM_XTENSA":
             _call_constants_so(env)
         _keep_reachable(env)
         _merge_strings(mpy_ld, env)
+        _begin_with_entry(env)
         mpy_ld.link_objects(env, len(names))
         if env.arch.name == "EM_XTENSA":
             _resolve_calls(env)
         with _written(mpy_ld) as file:
-            mpy_ld.build_mpy(env, env.find_addr(ENTRY), MODULE, names)
+            _build(mpy_ld, env, names)
     except mpy_ld.LinkError as error:
         raise MotionletError(f"the object for {arch} cannot be linked: {error}") from None
     return Linked(file.getvalue(), len(env.full_text), len(env.full_rodata), len(env.full_bss))
 
 
-def places(data, name):
-    """Return [(section, first byte, bytes)]: where the constants that C names `name` lie in an
-    ELF file's `data`. GCC adds to a name that several files have.
+def places(data, name, kind="STT_OBJECT"):
+    """Return [(section, first byte, bytes)]: where the constants that C names `name`, or functions,
+    lie in an ELF file's `data`. GCC adds to a name that several files have.
     """
     try:
         from elftools.elf.elffile import ELFFile
@@ -79,7 +86,7 @@ def places(data, name):
     return [
         (elf.get_section(symbol["st_shndx"]).name, symbol["st_value"], symbol["st_size"])
         for symbol in elf.get_section_by_name(".symtab").iter_symbols()
-        if re.split(r"[.$]", symbol.name)[0] == name and symbol["st_info"]["type"] == "STT_OBJECT"
+        if plain_name(symbol.name) == name and symbol["st_info"]["type"] == kind
     ]
 
 
@@ -128,6 +135,20 @@ def _all_sections(env):
 def _cut(section, at, size):
     section.data = section.data[:at] + bytes(size) + section.data[at + size :]
     section.reloc = [r for r in section.reloc if not at <= r["r_offset"] < at + size]
+
+
+def _leave_out(env, names):
+    """Let what calls functions of these names call NO_PART."""
+    for section in _all_sections(env):
+        for relocation in section.reloc:
+            symbol = relocation.sym
+            if symbol["st_info"]["type"] == "STT_FUNC" and plain_name(symbol.name) in names:
+                relocation.sym = env.known_syms[NO_PART]
+
+
+def plain_name(symbol):
+    """The name in C of what GCC gives a longer one, as where several files have it."""
+    return re.split(r"[.$]", symbol)[0]
 
 
 def _call_constants_so(env):
@@ -203,6 +224,33 @@ def _merge_strings(mpy_ld, env):
         for symbol in pieces[string]:
             symbol.section = whole[longer]
             symbol.entry["st_value"] = len(longer) - len(string)
+
+
+def _begin_with_entry(env):
+    """Lay the entry first, as each version of mpy_ld.py finds it there.
+
+    A module is entered at its first byte. Up to MicroPython 1.27 a jump to the entry is put there
+    once all is laid out; 1.28 and later go by where the entry seems to be before that.
+    """
+    entry = env.known_syms[ENTRY].section
+    entry.alignment = _ENTRY_ALIGNMENT[env.arch.name]
+    env.sections.sort(key=lambda section: section is not entry)
+    if env.arch.name == "EM_XTENSA":
+        entry.addr = entry.alignment  # behind a jump: constants that it reads come before
+
+
+def _build(mpy_ld, env, names):
+    """Write the .mpy, by whichever arguments this version takes."""
+    known = {
+        "env": env,
+        "entry_offset": env.known_syms[ENTRY].section.addr,  # up to MicroPython 1.27
+        "fmpy": MODULE,
+        "internal_name": MODULE,  # from 1.29 on
+        "native_qstr_vals": names,
+        "arch_flags": 0,  # from 1.28 on
+    }
+    wanted = inspect.signature(mpy_ld.build_mpy).parameters
+    mpy_ld.build_mpy(**{name: known[name] for name in wanted})
 
 
 def _resolve_calls(env):

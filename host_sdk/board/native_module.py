@@ -8,12 +8,14 @@ laptop without a compiler makes the same bytes as one that has it.
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from host_sdk import paths
+from host_sdk import native, paths
 from host_sdk.board import mpy_link
+from host_sdk.cost import cost_model
 from host_sdk.errors import MotionletError
 from host_sdk.format.operators import OPS
+from host_sdk.pack import mlet_file
 from host_sdk.pack.packing import plan_for
 
 # In the order of the bits of _motionlet.GROUPS; MLET_WITH_... in C.
@@ -28,20 +30,25 @@ GROUPS = {
     "inspect": "what printing shows",
     "extensions": "modules that extend it",
 }
+ASKED = "natmod_has_parts"  # a function of the binding's: whether none are left out
 # Whose kernels a module for an architecture has; the portable ones where none are named.
 TARGETS = {"armv6m": "cortex_m0plus", "xtensawin": "esp32s3"}
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What a module has: operators by their kinds, and groups of `GROUPS`."""
+    """What a module has: operators by their kinds, and groups of `GROUPS`.
+
+    parts: of the kernels, the parts that not every layer takes (mlet_part.h), by name; None: all.
+    """
 
     operators: frozenset
     groups: frozenset
+    parts: frozenset | None = None
 
     def having(self, groups):
         """Return the same with other groups."""
-        return Selection(self.operators, frozenset(groups))
+        return replace(self, groups=frozenset(groups))
 
     def with_all(self, graphs):
         """Return the same with what these graphs need besides, packed without chains."""
@@ -49,6 +56,7 @@ class Selection:
         return Selection(
             self.operators.union(*(each.operators for each in wanted)),
             self.groups.union(*(each.groups for each in wanted)),
+            self.parts,
         )
 
     @property
@@ -59,7 +67,7 @@ class Selection:
         return "-".join(group for group in GROUPS if group in self.groups) or "plain"
 
 
-NOTHING = Selection(frozenset(), frozenset())
+NOTHING = Selection(frozenset(), frozenset(), frozenset())
 # What networks of the six families need.
 CORE = Selection(frozenset(kind for kind, op in OPS.items() if op.core), frozenset())
 FULL = Selection(frozenset(OPS), frozenset(GROUPS))
@@ -107,19 +115,30 @@ def _listed(words):
 def made_for(graphs, arch, base=NOTHING):
     """Return `base` with what these models need besides on `arch`.
 
-    It gets chains only where they save more of a stream's memory than their code takes.
+    It gets chains only where they save more of a stream's memory than their code takes; then with
+    all parts of kernels, since ops may run in bands of rows, too, which may take others.
     """
     target = target_of(arch)
     without = base.with_all(graphs)
-    saved = 0
-    for graph in graphs:
-        plain, chained = (plan_for(graph, target, chains)[1] for chains in (False, True))
-        saved = max(saved, plain.stream_bytes - chained.stream_bytes)
-    if saved == 0 or "chains" in without.groups:
+    whole = [plan_for(graph, target, chains=False) for graph in graphs]
+    by_row = [plan_for(graph, target) for graph in graphs]
+    without = _with_parts(without, target, whole)
+    chained = replace(without.having(without.groups | {"chains"}), parts=None)
+    if chained.groups == without.groups:
+        return chained
+    saved = [a.stream_bytes - b.stream_bytes for (_, a), (_, b) in zip(whole, by_row, strict=True)]
+    if max(saved, default=0) <= 0:
         return without
-    chained = without.having(without.groups | {"chains"})
     cost = link(arch, chained).ram_bytes - link(arch, without).ram_bytes
-    return chained if saved > cost else without
+    return chained if max(saved) > cost else without
+
+
+def _with_parts(selection, target, planned):
+    """Return a selection with the parts of kernels that these (graph, plan) take besides."""
+    if selection.parts is None or target not in cost_model.TARGETS:
+        return selection
+    taken = [native.parts_taken(mlet_file.pack(*each, target)) for each in planned]
+    return replace(selection, parts=selection.parts.union(*taken))
 
 
 def link(arch, selection, objects=None):
@@ -137,7 +156,12 @@ def link(arch, selection, objects=None):
         cut += [(section, start + code * each, each) for code in left_out]
     if left_out and not cut:
         raise MotionletError(f"the object for {arch} has no table of operators")
-    return mpy_link.link(objects / "linker", arch, data, about["names"], cut)
+    without = []
+    if selection.parts is not None:
+        without = [part for part in about["parts"] if part not in selection.parts]
+    if without:
+        without.append(ASKED)
+    return mpy_link.link(objects / "linker", arch, data, about["names"], cut, without)
 
 
 def folder():

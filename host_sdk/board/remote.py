@@ -5,6 +5,7 @@ Frames travel compressed where the device can unpack them: a serial line is slow
 
 import base64
 import json
+import re
 import zlib
 
 import numpy as np
@@ -193,6 +194,14 @@ class RemoteStream:
         return self._looking(f"_profile({self._text(frame)}, {repeats}, {untimed})")
 
 
+def lacks_vector_unit(machine):
+    """Whether a board, by what MicroPython calls it, is of Espressif's but not an ESP32-S3.
+
+    The native module for the ESP32-S3 loads on them too, and runs what is packed for no target.
+    """
+    return re.search(r"ESP32(?!-?S3)\w*$", machine) is not None
+
+
 def find_module(device):
     """Return what the device's Motionlet says of itself; None where it has none.
 
@@ -200,12 +209,13 @@ def find_module(device):
     of kinds and of native_module.GROUPS; all there are, where an older one does not say.
     """
     code = """
-import json
+import json, sys
 try:
     import motionlet as _m
     print(json.dumps({"version": _m.VERSION, "format_version": _m.FORMAT_VERSION,
                       "target": _m.TARGET, "operators": getattr(_m, "OPERATORS", -1),
-                      "groups": getattr(_m, "GROUPS", -1)}))
+                      "groups": getattr(_m, "GROUPS", -1),
+                      "machine": getattr(sys.implementation, "_machine", "")}))
 except ImportError:
     print("null")
 """
@@ -214,6 +224,9 @@ except ImportError:
     if found is not None:
         names = {code: name for name, code in TARGETS.items()}
         found["target"] = names.get(found["target"], f"target {found['target']}")
+        machine = found.pop("machine")
+        if found["target"] == "esp32s3" and lacks_vector_unit(machine):
+            found["target"] = "portable"
         operators, groups = found["operators"], found["groups"]
         found["operators"] = {kind for kind, op in OPS.items() if operators >> op.code & 1}
         found["groups"] = {name for bit, name in enumerate(GROUPS) if groups >> bit & 1}

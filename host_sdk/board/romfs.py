@@ -36,8 +36,8 @@ def record(kind, payload):
     return varuint(kind) + varuint(len(payload)) + payload
 
 
-def _padding(size):
-    """A padding record of exactly `size` bytes, 2 or more (or 0: nothing)."""
+def padding(size):
+    """Return a padding record of exactly `size` bytes, 2 or more (or 0: nothing)."""
     if size == 0:
         return b""
     length_bytes = 1
@@ -47,20 +47,20 @@ def _padding(size):
     return varuint(PADDING) + varuint(payload, length_bytes) + b"\xff" * payload
 
 
-_HEADER_BYTES = 8  # of the file system's record: the magic, and its length in five bytes
-_LENGTH_BYTES = 5  # of every record with records inside: enough for any, so offsets stay put
+LENGTH_BYTES = 5  # of every record with records inside: enough for any, so offsets stay put
+HEADER_BYTES = len(MAGIC) + LENGTH_BYTES  # of the file system's own record
 
 
 def _file(name, data, offset, align):
     """The record of a file that is put at `offset` of the image."""
     name = varuint(len(name)) + name
-    before = 1 + _LENGTH_BYTES + len(name)  # kind, length, name
+    before = 1 + LENGTH_BYTES + len(name)  # kind, length, name
     data_header = varuint(DATA) + varuint(len(data))
     gap = -(offset + before + len(data_header)) % align
     if gap == 1:
         gap += align  # the shortest padding record has two bytes
-    payload = name + _padding(gap) + data_header + data
-    return varuint(FILE) + varuint(len(payload), _LENGTH_BYTES) + payload
+    payload = name + padding(gap) + data_header + data
+    return varuint(FILE) + varuint(len(payload), LENGTH_BYTES) + payload
 
 
 def _directory(tree, offset, align):
@@ -71,9 +71,9 @@ def _directory(tree, offset, align):
         encoded = name.encode()
         if isinstance(content, dict):
             payload = varuint(len(encoded)) + encoded
-            inside = here + 1 + _LENGTH_BYTES + len(payload)
+            inside = here + 1 + LENGTH_BYTES + len(payload)
             payload += _directory(content, inside, align)
-            records += varuint(DIRECTORY) + varuint(len(payload), _LENGTH_BYTES) + payload
+            records += varuint(DIRECTORY) + varuint(len(payload), LENGTH_BYTES) + payload
         else:
             records += _file(encoded, content, here, align)
     return records
@@ -88,10 +88,10 @@ def build_romfs(files, align=16):
     if align < 1 or align > 4096 or align & (align - 1):
         raise MotionletError(f"align is {align}, want a power of two from 1 to 4096")
     tree = tree_of({path: bytes(data) for path, data in files.items()})
-    records = _directory(tree, _HEADER_BYTES, align)
+    records = _directory(tree, HEADER_BYTES, align)
     if len(records) % 2:
-        records += _padding(3)  # an image has an even number of bytes
-    return MAGIC + varuint(len(records), _LENGTH_BYTES) + bytes(records)
+        records += padding(3)  # an image has an even number of bytes
+    return MAGIC + varuint(len(records), LENGTH_BYTES) + bytes(records)
 
 
 def check_path(path):
@@ -132,13 +132,14 @@ def _read_varuint(image, offset, end):
 
 
 def _records(image, offset, end):
-    """Yield (kind, start, end) of the payload of each record between two offsets."""
+    """Yield (kind, head, start, end) of each record between two offsets: its payload's, its own."""
     while offset < end:
+        head = offset
         kind, offset = _read_varuint(image, offset, end)
         length, offset = _read_varuint(image, offset, end)
         if kind == 0 or offset + length > end:
             raise MotionletError(f"not a ROMFS image: a bad record ends at offset {offset}")
-        yield kind, offset, offset + length
+        yield kind, head, offset, offset + length
         offset += length
 
 
@@ -146,45 +147,65 @@ def file_offsets(image):
     """Return a dict of path to (offset, size) of each file's data in a ROMFS image.
 
     Raises MotionletError for an image that is not one. Bytes after the image (the rest of a flash
-    partition) are ignored.
+    partition) are ignored, and so is a second file or directory of one name, as VfsRom does.
+    """
+    return survey(image)[0]
+
+
+def survey(image):
+    """Return (what `file_offsets` does, (start, end) of every part that VfsRom reads).
+
+    Those parts are the head of every record, names, pointers and the files' data.
     """
     if image[:3] != MAGIC:
         raise MotionletError("not a ROMFS image: it does not start with d2 cd 31")
     length, base = _read_varuint(image, 3, len(image))
-    if base + length > len(image):
-        raise MotionletError(f"not a whole ROMFS image: {len(image)} of {base + length} bytes")
-    found = {}
+    top = base + length
+    if top > len(image):
+        raise MotionletError(f"not a whole ROMFS image: {len(image)} of {top} bytes")
+    found, held = {}, [(0, base)]
+
+    def data_of(path, start, end):
+        for kind, head, at, record_end in _records(image, start, end):
+            held.append((head, at))
+            if kind == DATA:
+                return at, record_end - at
+            if kind == DATA_POINTER:
+                held.append((at, record_end))
+                size, at = _read_varuint(image, at, record_end)
+                pointer, _ = _read_varuint(image, at, record_end)
+                if base + pointer + size > len(image):
+                    raise MotionletError(f"not a whole ROMFS image: {path} ends behind it")
+                return base + pointer, size
+        raise MotionletError(f"not a whole ROMFS image: {path} has no data")
 
     def walk(start, end, prefix):
-        for kind, offset, record_end in _records(image, start, end):
+        seen = set()
+        for kind, head, at, record_end in _records(image, start, end):
+            held.append((head, at))
             if kind not in (FILE, DIRECTORY):
                 continue
-            name_length, offset = _read_varuint(image, offset, record_end)
-            name = bytes(image[offset : offset + name_length])
-            offset += name_length
+            name_length, name_at = _read_varuint(image, at, record_end)
+            inside = name_at + name_length
+            held.append((at, inside))
+            name = bytes(image[name_at:inside])
             try:
                 path = prefix + name.decode()
             except UnicodeDecodeError:
                 raise MotionletError(f"not a whole ROMFS image: a name is {name}") from None
-            if offset > record_end:
+            if inside > record_end:
                 raise MotionletError(f"not a whole ROMFS image: {path} is cut")
-            if kind == DIRECTORY:
-                walk(offset, record_end, path + "/")
+            if path in seen:
                 continue
-            for inner, data, data_end in _records(image, offset, record_end):
-                if inner == DATA:
-                    found[path] = (data, data_end - data)
-                    break
-                if inner == DATA_POINTER:
-                    size, data = _read_varuint(image, data, data_end)
-                    pointer, _ = _read_varuint(image, data, data_end)
-                    found[path] = (base + pointer, size)
-                    break
+            seen.add(path)
+            if kind == DIRECTORY:
+                walk(inside, record_end, path + "/")
             else:
-                raise MotionletError(f"not a whole ROMFS image: {path} has no data")
+                found[path] = data_of(path, inside, record_end)
+                held.append((found[path][0], sum(found[path])))
 
-    walk(base, base + length, "")
-    return found
+    walk(base, top, "")
+    return found, held
 
 
 def parse_romfs(image):

@@ -341,7 +341,8 @@ def run(model, spec, clip, frames, path, as_json):
 def bench(spec, as_json):
     """Measure kernels and networks on a device; rewrite BENCHMARKS.md.
 
-    `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core;
+    `--device xtensa` counts the instructions of the kernels for the ESP32-S3 on an emulated core,
+    and estimates their cycles;
     without --device that is done too, where its toolchain can be had, and the sizes of what is
     built of Motionlet are taken. Figures of emulators are exact and repeatable; a change of more
     than 2% against the stored table is reported.
@@ -349,6 +350,7 @@ def bench(spec, as_json):
     from host_sdk.bench import measure as benching
     from host_sdk.bench import report as bench_report
     from host_sdk.bench import xtensa as bench_xtensa
+    from host_sdk.bench import xtensa_cycles
     from host_sdk.cost.benchmarks import stored_rows
 
     paths.repository("bench, which rewrites BENCHMARKS.md,")
@@ -361,6 +363,7 @@ def bench(spec, as_json):
     if spec in ("auto", "xtensa"):
         try:
             rows += bench_xtensa.run()
+            rows += xtensa_cycles.run(benching.estimated_cases())
         except MotionletError as error:
             if spec == "xtensa":
                 raise

@@ -24,18 +24,24 @@ from host_sdk.train.run_folder import stopped_in
 
 @click.command()
 def networks():
-    """List the networks and the options that `train --set` takes."""
+    """List the networks and the options that `train --set` takes.
+
+    Reach is how many frames an answer depends on, with the options' defaults.
+    """
     from rich.table import Table
 
-    from host_sdk.networks import options_of
+    from host_sdk.networks import build_network, options_of
+    from host_sdk.networks.float_ops import reach
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("network", "option", "default", "from", "to", ""):
-        table.add_column(title, justify="right" if title in ("default", "from", "to") else "left")
+    for title in ("network", "reach", "option", "default", "from", "to", ""):
+        numbers = title in ("reach", "default", "from", "to")
+        table.add_column(title, justify="right" if numbers else "left")
     for network in NETWORKS:
+        frames = str(reach(build_network(network, (32, 32, 1), 2)))
         for name, (default, low, high, text) in options_of(network).items():
-            table.add_row(network, name, f"{default:g}", f"{low:g}", f"{high:g}", text)
-            network = ""
+            table.add_row(network, frames, name, f"{default:g}", f"{low:g}", f"{high:g}", text)
+            network = frames = ""
     console.print(table)
 
 
@@ -135,10 +141,10 @@ def train(
         config = dataclasses.replace(config, network=best.network, options=best.options)
         messages.print(f"{best.network} fits: {words_of(best)}")
     if seeds:
-        record = train_seeds(config, out, seeds, not as_json, resume)
+        record = train_seeds(config, out, seeds, not as_json, resume, messages.print)
         text = f"test accuracy {record['mean']:.1%} ± {record['standard_deviation']:.1%}"
     else:
-        result = run(config, out, not as_json, resume)
+        result = run(config, out, not as_json, resume, tell=messages.print)
         record, text = result.record, f"test accuracy {result.test_accuracy:.1%}"
     if as_json:
         print(json.dumps(record))

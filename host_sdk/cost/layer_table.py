@@ -66,6 +66,7 @@ def describe(data):
         "layers": layers,
         "parameters": graph.parameters,
         "macs_per_frame": graph.macs_per_frame,
+        "reach_frames": graph.reach,
         "input_bytes": sum(graph.tensors[given.tensor].size for given in graph.inputs),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
@@ -77,6 +78,11 @@ def describe(data):
             if info.target == "portable" != target
         },
     }
+
+
+def sees(reach):
+    """Say how many frames an answer may depend on."""
+    return "frame alone" if reach == 1 else f"{reach} frames"
 
 
 def print_table(console, description):
@@ -126,6 +132,7 @@ def print_table(console, description):
         f"file {d['bytes']:,} bytes (format {d['format_version']}, target {d['target']}, "
         f"CRC {d['crc32']})"
     )
+    console.print(f"an answer may depend on the last {sees(d['reach_frames'])}")
     whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
         f"RAM of a stream: working memory (arena) {d['arena_bytes']:,} bytes (it holds the {whose} "

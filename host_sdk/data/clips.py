@@ -25,8 +25,11 @@ def native_order(array):
 
 
 def refuse_picture(shape):
-    """Raise MotionletError if a shape [T, H, W] is more likely that of one picture [H, W, C]."""
-    if shape[2] in (3, 4):
+    """Raise MotionletError if a shape [T, H, W] is more likely that of one picture [H, W, C].
+
+    Sensors are seldom as narrow as 3 or 4 pixels, and those that are hardly 4 times as tall.
+    """
+    if shape[2] in (3, 4) and shape[1] > 4 * shape[2]:
         raise MotionletError(
             f"an array {list(shape)}: one picture of {shape[2]} channels? a clip is [T, H, W] or "
             "[T, H, W, C]"

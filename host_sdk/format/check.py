@@ -12,6 +12,8 @@ from host_sdk.format.mlet import LIMITS, PIXEL_FORMATS
 from host_sdk.format.operators import OPS, having
 
 INT32_MAX = 2**31 - 1
+LEAST_RATE = 2.0**-17  # frames a second
+LEAST_SCALE = 2.0**-126  # smaller ones lose bits, and devices need not know them
 WITH_WEIGHTS = having("weights")
 WITH_ROWS = having("rows", "int4")  # weights [C_out, ...], of 8 bits or 4
 WITH_SCALE = having("scale")
@@ -67,8 +69,10 @@ def check_counts(graph):
             field = f"{name[:-1]}_count"
             raise RecordError("header", 0, field, f"{count} is not in {least} to {most}")
     check_tensor_count(len(graph.tensors), len(graph.inputs), len(graph.ops))
-    if not (math.isfinite(graph.frames_per_second) and graph.frames_per_second >= 0):
-        message = f"{graph.frames_per_second} is not a rate; 0 means not stated"
+    rate = as_float32(graph.frames_per_second)
+    stated = math.isfinite(rate) and rate >= LEAST_RATE
+    if not (stated or (rate == 0 and math.copysign(1, rate) > 0)):
+        message = f"{rate} is not a rate of {LEAST_RATE:.3g} or more; 0 means not stated"
         raise RecordError("header", 0, "frames_per_second", message)
 
 
@@ -94,12 +98,13 @@ def check_tensor(index, tensor):
     if not -128 <= tensor.zero_point <= 127:
         wrong("zero_point", f"{tensor.zero_point} is not in -128 to 127")
     scale = as_float32(tensor.scale)
-    if not (math.isfinite(scale) and scale > 0):
-        wrong("scale", f"{tensor.scale} is not a finite number above 0 in float32")
+    if not (math.isfinite(scale) and scale >= LEAST_SCALE):
+        wrong("scale", f"{tensor.scale} is not a finite, normal number above 0 in float32")
 
 
 def check_inputs(graph):
     """Check inputs, outputs and labels."""
+    _check_input_names(graph)
     for index, given in enumerate(graph.inputs):
         if given.tensor != index:
             message = f"{given.tensor}; the tensor of input {index} has index {index}"
@@ -114,6 +119,19 @@ def check_inputs(graph):
     if graph.labels and len(graph.labels) != channels:
         message = f"{len(graph.labels)} labels for {channels} channels of the first output"
         raise RecordError("header", 0, "label_count", message)
+
+
+def _check_input_names(graph):
+    """Check that each input can be told by its name."""
+    names, most = {}, LIMITS["max_input_name"]
+    for index in range(min(len(graph.inputs), len(graph.tensors))):
+        name = graph.tensors[index].name
+        if not name:
+            raise RecordError("tensor", index, "name", "an input has a name; this one is empty")
+        first = names.setdefault(name.encode()[:most], index)
+        if first != index:
+            message = f"{name!r} is the name of input {first}, too"
+            raise RecordError("tensor", index, "name", message)
 
 
 def _check_pixel_format(graph, index):

@@ -5,6 +5,7 @@ which only people and `dequantize` read. SPEC.md says what each op computes.
 """
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -67,6 +68,16 @@ class Op:
     period: int = 1  # runs at frames 0, n, 2n, ...; its output stays as it is in between
     group: int = 0  # a label
 
+    @property
+    def runs_back(self):
+        """The oldest of its runs, counted from this one, of whose input it makes use."""
+        return runs_back(self.frames, self.frame_dilation, self.shift_channels)
+
+
+def runs_back(frames=1, frame_dilation=1, shift_channels=0, **_):
+    """Return how many frames an op of these fields looks back."""
+    return (frames - 1) * frame_dilation + bool(shift_channels)
+
 
 @dataclass
 class Input:
@@ -127,6 +138,30 @@ class Graph:
     def macs_per_frame(self):
         """The mean of all frames: an op of period n counts for an n-th."""
         return round(sum(self.macs(op) / op.period for op in self.ops))
+
+    @property
+    def most_macs(self):
+        """What `MACS_LIMIT` bounds: those of a frame at which all ops run, and what others read."""
+        total = 0
+        for op in self.ops:
+            out = self.tensors[op.output]
+            taps = op.frames * op.kernel[0] * op.kernel[1]
+            total += self.macs(op) or out.size * taps
+        return total
+
+    @property
+    def reach(self):
+        """How many frames an answer may depend on, the newest included.
+
+        Backgrounds are left out: they depend on all frames, if on the older ones little.
+        """
+        periods = [*self.input_periods, *(op.period for op in self.ops)]
+        back = [0] * len(self.tensors)
+        for op in self.ops:
+            # What is read may be as old as the time since a tensor of another period was written.
+            held = (back[i] + periods[i] - math.gcd(periods[i], op.period) for i in op.inputs)
+            back[op.output] = max(held) + op.runs_back * op.period
+        return max(back[i] + periods[i] for i in self.outputs)
 
     @property
     def parameters(self):

@@ -67,9 +67,14 @@ LIMITS = {
     "max_cycle": 65535,  # frames: the least common multiple of all periods
     "max_group": 15,
     "max_live": 64,  # tensors at once
+    "max_missing": 8,  # samples of a frame of float32 that are bridged
+    "max_input_name": 255,  # bytes in which the names of inputs differ
     "array_reuse": 4,  # the arrays of all ops together: at most so many times the data,
     "array_spare": 1024,  # and so many bytes more
 }
+
+# Multiply-accumulates that one frame may take before loaders ask: `Graph.most_macs`.
+MACS_LIMIT = 1 << 31
 
 # (name, struct code, meaning); records are packed, and every field is naturally aligned.
 HEADER = [
@@ -84,7 +89,7 @@ HEADER = [
     ("output_count", "H", ""),
     ("label_count", "H", "0, or the channels of the first output"),
     ("reserved0", "H", "0"),
-    ("frames_per_second", "f", "the rate the model was trained at; 0: not stated"),
+    ("frames_per_second", "f", "the rate the model was trained at, at least 2^-17; 0: not stated"),
     ("tensors_offset", "I", "tensor records"),
     ("ops_offset", "I", "op records, in the order they run"),
     ("inputs_offset", "I", "input records"),
@@ -105,7 +110,7 @@ TENSOR = [
     ("channels", "H", ""),
     ("dtype", "B", "1: int8"),
     ("zero_point", "b", ""),
-    ("scale", "f", "real value = scale * (q - zero_point); finite, > 0"),
+    ("scale", "f", "real value = scale * (q - zero_point); finite, at least 2^-126"),
     ("arena_offset", "I", "a multiple of 16"),
     ("name", "H", "offset into the strings"),
     ("reserved", "H", "0"),

@@ -241,14 +241,39 @@ def to_samples(values, samples_per_unit=HUNDREDTHS):
     """Return real values (degrees C) as int16 samples, floor(x * samples_per_unit + 1/2).
 
     The result is exact for float32, as on the device (SPEC.md, section 3); what is beyond int16
-    becomes its end. Raises MotionletError where a value is not a number.
+    becomes its end. In frames [..., H, W, 1], few values may be missing (NaN): they are bridged.
+    Raises MotionletError where they cannot be.
     """
     values = np.asarray(values, np.float32)
-    if np.isnan(values).any():
-        place = tuple(int(i) for i in np.argwhere(np.isnan(values))[0])
-        raise MotionletError(f"the value at {place} is not a number (NaN)")
-    rounded = np.floor(values.astype(np.float64) * samples_per_unit + 0.5)
-    return np.clip(rounded, *sample_range("int16")).astype(np.int16)
+    missing = np.isnan(values)
+    known = np.where(missing, 0, values).astype(np.float64)
+    samples = np.clip(np.floor(known * samples_per_unit + 0.5), *sample_range("int16"))
+    samples = samples.astype(np.int16)
+    return bridge(samples, missing) if missing.any() else samples
+
+
+def bridge(samples, missing):
+    """Return int16 samples [..., H, W, 1] with means of neighbours where `missing` is true."""
+    place = tuple(int(i) for i in np.argwhere(missing)[0])
+    most = LIMITS["max_missing"]
+    if samples.ndim < 3 or missing.sum(axis=(-3, -2, -1)).max() > most:
+        raise MotionletError(
+            f"too many values are not numbers (NaN), such as that at {place}: in a frame up to "
+            f"{most} can be bridged; is the sensor read whole?"
+        )
+    total, count = np.zeros(samples.shape, np.int32), np.zeros(samples.shape, np.int32)
+    there = ~missing
+    for axis in (-3, -2):
+        first, last = (slice(None, -1), slice(1, None))
+        for to, source in ((first, last), (last, first)):
+            to, source = ((..., part, *[slice(None)] * (-1 - axis)) for part in (to, source))
+            total[to] += np.where(there, samples, 0)[source]
+            count[to] += there[source]
+    lonely = missing & (count == 0)
+    if lonely.any():
+        place = tuple(int(i) for i in np.argwhere(lonely)[0])
+        raise MotionletError(f"the value at {place} is not a number (NaN), nor are those around it")
+    return np.where(missing, (total + count // 2) // np.maximum(count, 1), samples).astype(np.int16)
 
 
 def _samples_per_unit(sample_type, given):

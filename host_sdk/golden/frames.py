@@ -32,7 +32,7 @@ def frame_to_samples(
     result, C 1 for grey, temperatures and the like, or 3 for R, G, B. `crop`: (x, y, width,
     height) inside the frame, all of it by default. `samples_per_unit` is for float32. Returns
     uint8, or int16 from the formats int16 and float32, [H, W, C]; raises MotionletError when the
-    numbers do not fit or a float32 is NaN.
+    numbers do not fit or too many of float32 are NaN.
     """
     crop = crop or (0, 0, width, height)
     _check(len(pixels), frame_format, width, height, shape, crop)
@@ -41,7 +41,7 @@ def frame_to_samples(
     if kind == "int16":
         source = np.frombuffer(bytes(pixels), "<i2" if frame_format == "int16" else "<f4")
         if frame_format == "float32":
-            source = to_samples(source, samples_per_unit)
+            source = to_samples(source.reshape(height, width, 1), samples_per_unit)
         source = source.astype(np.int64).reshape(height, width, 1)
     elif shape[2] == 1:
         source = grey(pixels, frame_format, width, height)

@@ -4,7 +4,7 @@ Fast enough to evaluate a test set, and the C side of every golden-against-C tes
 """
 
 from host_sdk.native.core_library import NoCompilerError, library
-from host_sdk.native.counting import count_work, counter_names
+from host_sdk.native.counting import count_work, counter_names, part_names, parts_taken
 from host_sdk.native.runner import Model, Stream, run_clip
 
 __all__ = [
@@ -14,5 +14,7 @@ __all__ = [
     "count_work",
     "counter_names",
     "library",
+    "part_names",
+    "parts_taken",
     "run_clip",
 ]

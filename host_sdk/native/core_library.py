@@ -38,9 +38,11 @@ ALL = ("-DMLET_ALL_TARGETS",)
 COUNTING = (*ALL, "-DMLET_COUNTING")
 BROUGHT = (ALL, COUNTING)  # what a wheel has compiled
 
-# What mlet_count.h has besides; the counters' names are asked for.
+# What mlet_count.h and mlet_part.h have besides; the names are asked for.
 COUNTERS = """
 const char *mlet_counter_name(uint32_t index);
+const char *mlet_part_name(uint32_t index);
+extern uint32_t mlet_parts_taken;
 mlet_status_t mlet_count_op(void *context, uint16_t op, const int8_t *output, uint32_t bytes);
 """
 

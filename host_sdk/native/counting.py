@@ -16,9 +16,28 @@ from host_sdk.native.runner import STATUS, aligned
 @functools.cache
 def counter_names():
     """Return the names of all counters, in the order of `count_work`'s columns."""
-    ffi, lib = library(COUNTING)
-    names = map(lib.mlet_counter_name, itertools.count())
+    return _names(library(COUNTING)[1].mlet_counter_name)
+
+
+@functools.cache
+def part_names():
+    """Return the names of all parts of kernels (mlet_part.h)."""
+    return _names(library(COUNTING)[1].mlet_part_name)
+
+
+def _names(name_of):
+    ffi, _ = library(COUNTING)
+    names = map(name_of, itertools.count())
     return tuple(ffi.string(name).decode() for name in itertools.takewhile(bool, names))
+
+
+def parts_taken(data):
+    """Return the names of the parts of kernels that a packed model takes, as a frozenset."""
+    _, lib = library(COUNTING)
+    lib.mlet_parts_taken = 0
+    count_work(data)
+    taken = lib.mlet_parts_taken
+    return frozenset(name for bit, name in enumerate(part_names()) if taken >> bit & 1)
 
 
 def count_work(data):

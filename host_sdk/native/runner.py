@@ -227,7 +227,7 @@ class Stream:
         )
         content = ffi.from_buffer("uint8_t[]", pixels)
         if lib.mlet_stream_frame(self.struct, index, frame, content):
-            raise MotionletError("the frame holds a NaN")
+            raise MotionletError("the frame holds too many NaN")
         return self._inputs[index].copy()
 
 

@@ -2,7 +2,13 @@
 
 from keras import layers
 
-from host_sdk.networks.layers import EachFrame, TemporalAverage, TemporalDepthwise, TemporalShift
+from host_sdk.networks.layers import (
+    BatchNormalization,
+    EachFrame,
+    TemporalAverage,
+    TemporalDepthwise,
+    TemporalShift,
+)
 
 
 def scaled(channels, width):
@@ -12,7 +18,7 @@ def scaled(channels, width):
 
 def normalized(x, name, relu=True):
     """Batch normalization and ReLU: both vanish in the exported op in front of them."""
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}.normalize")(x)
+    x = BatchNormalization(momentum=0.9, name=f"{name}.normalize")(x)
     return layers.ReLU(name=f"{name}.relu")(x) if relu else x
 
 

@@ -347,17 +347,19 @@ class _Text:
         if not content or content[0] or content[-1]:
             message = "the strings begin and end with a zero byte"
             raise RecordError("header", 0, "strings_bytes", message)
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            raise RecordError("header", 0, "strings_offset", f"not UTF-8: {error}") from None
         self._content = content
 
     def at(self, offset, record, index, field):
         if offset >= len(self._content):
             message = f"{offset} is outside the strings, {len(self._content)} bytes"
             raise RecordError(record, index, field, message)
-        text = self._content[offset : self._content.index(0, offset)]
-        try:
-            return text.decode()
-        except UnicodeDecodeError:
-            raise RecordError(record, index, field, f"{text!r} is not UTF-8") from None
+        if self._content[offset] >> 6 == 2:
+            raise RecordError(record, index, field, f"{offset} is inside a character")
+        return self._content[offset : self._content.index(0, offset)].decode()
 
 
 def _fields(name, values):

@@ -96,7 +96,7 @@ def _quantize_weights(op, source, target, result):
     result.weights = _rounded(op.weights / op.by_channel(scales), most).astype(np.int8)
     result.bias = np.rint(op.bias / (source.scale * scales)).astype(np.int32)
     result.multiplier, result.shift = quantize_multipliers(
-        source.scale * scales / target.scale, _largest_sums(result, source)
+        source.scale * scales / target.scale, largest_sums(result, source)
     )
 
 
@@ -153,7 +153,7 @@ def weight_scales(weights, axes, most):
     return widest.ravel() * shrinks[np.argmin(errors, axis=0)]
 
 
-def _largest_sums(op, source):
+def largest_sums(op, source):
     """Return, by channel, how far from 0 the sums come, with the bias in them and without."""
     rows = weight_rows(op)
     bias = op.bias - source.zero_point * rows.sum(axis=1)

@@ -8,7 +8,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.format.check import check_graph
 from host_sdk.format.graph import Graph, Input, Tensor
 from host_sdk.format.normalization import PIXELS
-from host_sdk.networks.float_ops import trace
+from host_sdk.networks.float_ops import form_of, trace
 from host_sdk.quantize.adjust import correct_bias, equalize
 from host_sdk.quantize.integers import check_int4, make_graph, make_tensors
 from host_sdk.quantize.ranges import calibrate
@@ -116,29 +116,36 @@ def describe(graph, labels, frames_per_second, normalization=PIXELS):
 
 def input_tensor(model, normalization=PIXELS):
     """Return the tensor of the frames that a Keras model takes."""
-    shape = tuple(model.inputs[0].shape[-3:])
+    shape = form_of(model).shape
     return Tensor("frames", *shape, normalization.scale, normalization.zero_point)
 
 
 def real_input(model, samples, normalization=PIXELS):
     """Return what samples are to the network: real values [N, T, H, W, C], float32.
 
-    Images [N, H, W, C], for a model of images, become clips of one frame.
+    Images [N, H, W, C], for a model of images, become clips of one frame; vectors become frames of
+    one pixel.
     """
+    check_samples(model, samples, normalization.sample_type)
+    return normalization.real(normalization.run(as_clips(model, samples)))
+
+
+def check_samples(model, samples, sample_type):
+    """Raise MotionletError unless `samples` [N, ...] are what a Keras model takes."""
     expected = model.inputs[0].shape
-    if (
-        samples.dtype != normalization.sample_type
-        or samples.ndim != len(expected)
-        or 0 in samples.shape
-    ):
+    if samples.dtype != sample_type or samples.ndim != len(expected) or 0 in samples.shape:
         raise MotionletError(
-            f"calibration needs {normalization.sample_type} clips of {len(expected)} dimensions, "
+            f"calibration needs {sample_type} clips of {len(expected)} dimensions, "
             f"not {samples.dtype} {samples.shape}"
         )
-    if samples.shape[-3:] != tuple(expected[-3:]):
-        raise MotionletError(
-            f"frames for calibration are {samples.shape[-3:]}, "
-            f"the network takes {tuple(expected[-3:])}"
-        )
-    clips = samples if samples.ndim == 5 else samples[:, None]
-    return normalization.real(normalization.run(clips))
+    last = min(3, len(expected) - 1)
+    for axes in (slice(-last, None), slice(1, None)):
+        got, wanted = samples.shape[axes], tuple(expected[axes])
+        if any(want not in (None, have) for have, want in zip(got, wanted, strict=True)):
+            raise MotionletError(f"frames for calibration are {got}, the network takes {wanted}")
+
+
+def as_clips(model, samples):
+    """Return what a Keras model takes, [N, ...], as clips [N, T, H, W, C]."""
+    form = form_of(model)
+    return samples.reshape(len(samples), samples.shape[1] if form.clips else 1, *form.shape)

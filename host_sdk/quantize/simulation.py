@@ -266,14 +266,16 @@ def _delayed(x, frames):
 
     if frames == 0:
         return x
-    return tf.pad(x, [(0, 0), (frames, 0), (0, 0), (0, 0), (0, 0)])[:, : tf.shape(x)[1]]
+    padded = tf.pad(x, [(0, 0), (frames, 0), (0, 0), (0, 0), (0, 0)])
+    return tf.slice(padded, [0] * 5, tf.shape(x))  # its gradient is a pad; that of [:, :n] is slow
 
 
 def _shift(op, x):
     import tensorflow as tf
 
     channels = op.geometry["shift_channels"]
-    return tf.concat([_delayed(x[..., :channels], 1), x[..., channels:]], axis=-1)
+    shifted, kept = tf.split(x, [channels, x.shape[-1] - channels], axis=-1)
+    return tf.concat([_delayed(shifted, 1), kept], axis=-1)
 
 
 def _straight_through(rounding):

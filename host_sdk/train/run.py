@@ -13,6 +13,7 @@ from host_sdk.errors import MotionletError
 from host_sdk.files import check_folder, check_links, make_folder, read, write_json
 from host_sdk.format.normalization import PIXELS
 from host_sdk.networks import answers, build_network, import_keras
+from host_sdk.networks.float_ops import reach
 from host_sdk.train.loop import Loop, load_checkpoint, save_checkpoint
 from host_sdk.train.run_folder import CHECKPOINT, COUNTS, open_run, versions, write_run
 
@@ -52,12 +53,13 @@ def accuracy(network, logits, labels):
     return float(np.mean(np.argmax(last, axis=-1) == labels))
 
 
-def train(config, out_dir, progress=True, resume=False, on_step=None):
+def train(config, out_dir, progress=True, resume=False, on_step=None, tell=None):
     """Train as `config` says; write model.keras and train.json into `out_dir`.
 
     The same config gives the same weights on the same machine and versions. While it goes on, a
     checkpoint lies in `out_dir`; with `resume` it goes on from there, and the result is as if it
-    had never stopped. `progress` shows a bar; `on_step(state)` is called after each step. Returns
+    had never stopped. `progress` shows a bar; `on_step(state)` is called after each step,
+    `tell(text)` with what is worth knowing before it starts. Returns
     a `TrainResult`. Raises `Stopped` when the user presses Ctrl-C.
     """
     out_dir = Path(out_dir)
@@ -73,6 +75,9 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     keras = import_keras()
     _make_deterministic(keras, config.seed)
     model = build_network(config.network, task.FRAME_SHAPE, len(task.LABELS), **config.options)
+    reach_frames = reach(model)
+    if tell and (warning := short_sighted(config, reach_frames)):
+        tell(warning)
     normalization = task.NORMALIZATION
     teacher = _open_teacher(config.teacher, task) if config.teacher else None
     data, hashes = _load(config, task, normalization)
@@ -104,6 +109,7 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
         **about,
         "labels": list(task.LABELS),
         "normalization": normalization.to_dict(),
+        "reach_frames": reach_frames,
         "parameters": sum(int(np.prod(w.shape)) for w in model.trainable_weights),
         "accuracy": {
             split: accuracy(config.network, _logits(model, q, normalization), labels)
@@ -118,6 +124,17 @@ def train(config, out_dir, progress=True, resume=False, on_step=None):
     return TrainResult(model, out_dir / "model.keras", record)
 
 
+def short_sighted(config, reach_frames):
+    """Return a warning if an answer depends on fewer frames than a clip has; None if not."""
+    if config.network == "per_frame" or reach_frames >= config.frames:
+        return None  # it is to remember nothing; its answer is a mean over the clip
+    return (
+        f"answers of {config.network} depend on the last {reach_frames} frames, and a clip has "
+        f"{config.frames}: what is over before then is not seen. `host_sdk networks` says how far "
+        "the others look back"
+    )
+
+
 def saved_config(out_dir):
     """Return the config, a dict, of the training whose checkpoint lies in `out_dir`."""
     path = Path(out_dir) / CHECKPOINT
@@ -128,7 +145,7 @@ def saved_config(out_dir):
     return load_checkpoint(path)[0]["config"]
 
 
-def train_seeds(config, out_dir, count, progress=True, resume=False):
+def train_seeds(config, out_dir, count, progress=True, resume=False, tell=None):
     """Train with `count` seeds from `config.seed` on, into out_dir/seed0, seed1 …
 
     Writes seeds.json beside them and returns what it holds: the test accuracy of each seed, their
@@ -143,7 +160,8 @@ def train_seeds(config, out_dir, count, progress=True, resume=False):
             record = open_run(folder).record
         else:
             unfinished = (folder / CHECKPOINT).exists()
-            record = train(one, folder, progress, resume and unfinished).record
+            record = train(one, folder, progress, resume and unfinished, tell=tell).record
+            tell = None  # once is enough
         accuracies[seed] = record["accuracy"]["test"]
     values = list(accuracies.values())
     summary = {

@@ -13,7 +13,7 @@ OPS_OFFSET, OP_BYTES = 36, 64  # SPEC.md, "Header" and "Ops"
 clip, wanted = model_trace("tiny_tsm")
 path = model_path("tiny_tsm")
 file = bytearray(read(path[path.rindex("/") + 1 :]))
-model = motionlet.Model(file)
+model = motionlet.Model(memoryview(file))
 assert model.in_place
 ops = len(model.ops)
 crcs = array("I", [0] * (ops + 1))

@@ -202,17 +202,28 @@ for stream in (
     model.stream(FLOATS, WIDE),
     model.stream(heat=FLOATS, level=list(WIDE)),
     model.stream(FLOATS, level=WIDE),
+    model.stream(level=WIDE, heat=FLOATS),
 ):
     assert repr(stream) == "<Stream of 2x2 FLOAT32 and 4x2 GRAY8, 0 frames>"
     wide = bytes(v for v in level_at(0) for _ in range(2))
     # A NaN in one input, found before the other one is taken.
-    raises(ValueError, "heat holds a NaN", stream.push, floats, wide)
+    raises(ValueError, "heat holds too many NaN", stream.push, floats, wide)
     raises(ValueError, "level has 4 bytes, 4x2", stream.push, array("f", [100] * 4), level_at(0))
     twin = Twin()
     assert list(stream.push(array("f", heat_at(0)), wide)) == twin.push(heat_at(0), level_at(0))
 for stream in (model.stream(2, 2, motionlet.FLOAT32), model.stream(format=motionlet.FLOAT32)):
     assert repr(stream) == "<Stream of 2x2 FLOAT32 and 2x2 GRAY8, 0 frames>"
-assert repr(model.stream(None, WIDE)) == "<Stream of 2x2 INT16 and 4x2 GRAY8, 0 frames>"
+for stream in (
+    model.stream(None, WIDE),
+    model.stream(level=WIDE),
+    model.stream(heat=None, level=WIDE),
+    model.stream(level=WIDE, heat=None),
+):
+    assert repr(stream) == "<Stream of 2x2 INT16 and 4x2 GRAY8, 0 frames>"
+for stream in (model.stream(heat=None), model.stream(level=None, heat=None), model.stream()):
+    assert repr(stream) == "<Stream of 2x2 INT16 and 2x2 GRAY8, 0 frames>"
+raises(TypeError, "stream: takes no argument 'width'", model.stream, level=WIDE, width=4)
+raises(TypeError, "stream: takes no argument 'width'", model.stream, width=4, level=WIDE)
 raises(TypeError, "stream: takes 2 arguments by position, not 3", model.stream, FLOATS, WIDE, None)
 raises(TypeError, "stream: width is not an integer", model.stream, FLOATS, "wide")
 raises(TypeError, "stream: takes no argument 'hat'", model.stream, FLOATS, hat=WIDE)
@@ -224,6 +235,22 @@ for args in ((4, 2), (None, WIDE)):
     assert repr(half.stream(*args)) == "<Stream of 2x2x1 int8 and 4x2 GRAY8, 0 frames>"
 raises(ValueError, "a raw input takes no frame format", half.stream, WIDE, None)
 raises(ValueError, "heat has 3 bytes, 2x2x1 int8 needs 4", half.stream().push, bytes(3), bytes(4))
+
+# Inputs are told by their names.
+for other, text in ((b"heat\0", "tensor 1: name"), (b"\0eve\0", "tensor 1: name")):
+    spoilt = build()
+    at = bytes(spoilt).index(b"level\0")
+    spoilt[at : at + len(other)] = other
+    spoilt[12:16] = pack("<I", motionlet.crc32(memoryview(spoilt)[16:]))
+    raises(ValueError, text, motionlet.Model, spoilt)
+
+# Nobody watches several inputs at once.
+try:
+    from motionlet.watch import Watch
+except ImportError:
+    Watch = None  # no clock
+if Watch:
+    raises(ValueError, "a model of one input, of period 1, can be watched", Watch, model.stream())
 
 # No push takes memory, however the frames are given.
 stream = model.stream()

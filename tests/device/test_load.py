@@ -19,6 +19,15 @@ def works(model):
         assert motionlet.crc32(stream.push(frame)) == crcs[-1]
 
 
+def refused(path):
+    """The number of the OSError that loading a path raises, which names it."""
+    raises(OSError, path, motionlet.load, path)
+    try:
+        motionlet.load(path)
+    except OSError as error:
+        return error.errno
+
+
 def check_files():
     with open(FILE, "wb") as file:
         file.write(good)
@@ -36,12 +45,13 @@ def check_files():
     finally:
         os.remove(FILE)
 
-    raises(OSError, FILE, motionlet.load, FILE)
+    os.mkdir(FILE)
     try:
-        motionlet.load(FILE)
-    except OSError as error:
-        errno = error.errno
-    assert errno == 2
+        assert refused(FILE) == 21  # EISDIR
+    finally:
+        os.rmdir(FILE)
+
+    assert refused(FILE) == 2  # ENOENT
 
 
 def has_files():
@@ -67,10 +77,26 @@ for i in range(len(buffer)):
     buffer[i] = 0
 works(model)
 
-# A model in a buffer is used there, and keeps the buffer alive; so does a stream of it.
-model = motionlet.Model(bytearray(good))
+# What may grow and move is copied: a bytearray may do as it likes.
+buffer = bytearray(good)
+model = motionlet.Model(buffer)
+assert not model.in_place
+assert model.ram_bytes == model.stream_bytes + model.bytes
+stream = model.stream()
+for t, (frame, crcs) in enumerate(zip(clip, wanted)):
+    buffer.extend(bytes(512 * (t + 1)))
+    for i in range(len(good)):
+        buffer[i] = 255
+    garbage = [bytearray(b"\xff" * len(good)) for _ in range(4)]
+    assert motionlet.crc32(stream.push(frame)) == crcs[-1]
+    assert len(model.labels) == len(model.outputs[0].shape)
+    repr(model)
+del buffer, garbage
+
+# A model in a view is used there, and keeps what it shows alive; so does a stream of it.
+model = motionlet.Model(memoryview(bytearray(good)))
 assert model.in_place
-stream = motionlet.Model(bytearray(good)).stream()
+stream = motionlet.Model(memoryview(bytearray(good))).stream()
 gc.collect()
 garbage = [bytearray(len(good)) for _ in range(4)]
 works(model)
@@ -86,7 +112,7 @@ assert motionlet.crc32(out) == crcs[-1]
 del garbage
 
 # A collection at every allocation takes nothing away that is still in use.
-plain = motionlet.Model(bytearray(good))
+plain = motionlet.Model(memoryview(bytearray(good)))
 calm = plain.inputs, plain.outputs, plain.ops, plain.labels, plain.stream().tap(clip[0], 0)
 odd = memoryview(bytearray(1) + good)[1:]
 gc.threshold(1)

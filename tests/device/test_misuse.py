@@ -23,10 +23,25 @@ class Bytes(bytearray):
     pass
 
 
+class Grows:
+    """A number that resizes the arrays around it whenever it is asked for its value."""
+
+    def __int__(self):
+        for grown in growing:
+            grown.extend(grown)
+            while len(grown) > 64:
+                grown[:] = grown[:64]
+        return 1
+
+    __index__ = __len__ = __bool__ = __hash__ = __int__
+
+
+growing = [bytearray(64), array("b", [0] * 64)]
 values = [None, True, False, -1, 0, 1, 2, 3, 8, 64, 255, 256, 4096, 65535, 65536]
 values += [-(1 << 40), 1 << 31, 1 << 40, 1 << 70, 1.5, float("nan"), "", "x", "x" * 64]
 values += [b"", b"a", bytes(64), bytes(128), bytearray(64), Bytes(64), on_odd_address(bytes(64))]
 values += [array(code, [0] * 48) for code in "bBhHiIlLqQfd"] + [array("I", [0] * 10)]
+values += [growing[0], growing[1], Grows(), Grows()]
 values += [memoryview(bytes(64)), [], [1], (1, 2), (8, 8, 1), (0, 0, 8, 8), {}, {1: 2}]
 values += [{"weights": bytes(9)}, object(), range(3), model, motionlet, motionlet.Model, len]
 objects = [model, thermal, model.stream(), thermal.stream()]

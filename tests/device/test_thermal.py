@@ -37,16 +37,34 @@ stream.push(array("h", [2200] * 48))
 raises(ValueError, "frame has 48 bytes, 8x6 INT16 needs 96", stream.push, bytes(48))
 raises(TypeError, "frame is an array of 'f', not of 'h'", stream.push, array("f", [22] * 48))
 
-# A missing reading is refused, and the stream stays as it was.
+# Few missing readings are bridged: what is pushed then is what lies around them.
+stream, other = [model.stream(8, 6, motionlet.FLOAT32) for _ in range(2)]
+whole = array("f", [20.0] * 48)
+for at, value in ((9, 20.25), (16, 20.5), (18, 21.0), (25, 20.25)):
+    whole[at] = value  # around 17: their mean is 20.5
+stream.push(whole)
+other.push(whole)
+for places in ((17,), (0, 7, 17, 47), (17, 40, 2, 4, 6, 31, 36, 47)):
+    dead, bridged = array("f", whole), array("f", whole)
+    bridged[17] = 20.5
+    for place in places:
+        dead[place] = float("nan")
+    assert stream.tap(dead, -1) == other.tap(bridged, -1), places
+
+# Too many, or one that is alone, are refused, and the stream stays as it was.
 stream, other = [model.stream(8, 6, motionlet.FLOAT32) for _ in range(2)]
 celsius = array("f", [20 + i / 8 for i in range(48)])
 warmer = array("f", [t + 0.5 for t in celsius])
 assert set(stream.tap(celsius, -1)) == set(other.tap(celsius, -1)) == {0}
 assert stream.frames == 1
-for place in (0, 17, 47):
+for places in ((0, 1, 8), range(0, 18, 2), range(48), (47, 46, 39)):
     broken = array("f", warmer)
-    broken[place] = float("nan")
-    raises(ValueError, "frame holds a NaN", stream.push, broken)
+    for place in places:
+        broken[place] = float("nan")
+    text = (
+        "frame holds too many NaN: 8 can be bridged, each beside a value; is the sensor read whole?"
+    )
+    raises(ValueError, text, stream.push, broken)
 assert stream.frames == 1
 assert stream.tap(warmer, -1) == other.tap(warmer, -1)
 raises(TypeError, "frame is an array of 'i', not of 'f'", stream.push, array("i", [22] * 48))

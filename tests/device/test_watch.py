@@ -114,10 +114,42 @@ watch.pace(10)
 assert [watch.wait_ms() for _ in range(3)] == [0, 100, 200]
 watch_module.ticks_ms = real_ticks
 
+# Years: a count stays small, a class that was likely ever since is said once, and the mean goes on.
+watch, young = [Watch(model.stream(), 3, 0.01, 2, quiet=()) for _ in range(2)]
+for frame in frames[:6]:
+    watch.push(frame, note)
+    young.push(frame, note)
+alarms.clear()
+watch.frames = (1 << 30) - 2
+for frame in frames[6:]:
+    watch.push(frame, note)
+    young.push(frame, note)
+    assert list(watch._total) == list(young._total)
+    assert max(watch._run) <= 2
+assert alarms == []
+assert watch.frames == len(frames) - 6 - 2
+
 for rule in ({"smooth": 0}, {"hold": 0}):
     raises(ValueError, "smooth and hold must be at least 1 frame", Watch, model.stream(), **rule)
 for threshold in (0, 1.5):
     raises(ValueError, "above 0 and at most 1", Watch, model.stream(), 4, threshold)
+
+# A watchdog is fed before each frame, and while the loop waits.
+fed, source = [0], list(frames[:4])
+
+
+def feed():
+    fed[0] += 1
+
+
+watch = Watch(model.stream(), threshold=1, feed=feed)
+assert watch.stream.feed is feed
+watch.run(capture, frames_per_second=50)
+assert fed[0] == 5
+watch.pace(1 / 2)
+source = [frames[0], frames[1]]
+watch.run(capture)
+assert fed[0] == 5 + 1 + 2 + 2
 
 # It takes no memory while nothing is to be said.
 watch = Watch(model.stream(), threshold=1)

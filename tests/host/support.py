@@ -16,7 +16,9 @@ def record(device, script):
     facts = device.implementation()
     built_in = device.eval("not hasattr(__import__('_motionlet'), '__file__')")
     how = "firmware" if built_in else "native module"
-    key = f"{device.name}, {facts['machine']}, {facts['version']}, {how}"
+    before_release = device.eval("__import__('sys').implementation.version[3:]")  # ("preview",)
+    version = "-".join([facts["version"], *filter(None, before_release)])
+    key = f"{device.name}, {facts['machine']}, {version}, {how}"
     # A file for each row, as several processes may test at once.
     name = hashlib.sha256(key.encode()).hexdigest()[:16]
     path = paths.build() / RECORDS / f"{name}.json"
@@ -26,7 +28,7 @@ def record(device, script):
         "device": device.name,
         "machine": facts["machine"],
         "architecture": install.describe_mpy(facts["mpy"])[0],
-        "micropython": facts["version"],
+        "micropython": version,
         "motionlet": how,
         "scripts": sorted({*before, script}),
     }

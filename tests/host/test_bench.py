@@ -8,6 +8,7 @@ from host_sdk import paths
 from host_sdk.bench import measure as bench
 from host_sdk.bench import report as bench_report
 from host_sdk.bench import xtensa as bench_xtensa
+from host_sdk.bench import xtensa_cycles
 from host_sdk.cost.benchmarks import read_rows
 from host_sdk.cost.cost_model import stored_figures
 
@@ -65,8 +66,13 @@ def test_the_stored_table_is_the_stored_figures():
     on_xtensa = {(name, impl, "xtensa-sim") for name in names for impl in bench_xtensa.TARGETS}
     assert measured >= on_xtensa
     assert measured >= {(name, impl, "virtual-pico") for name in bench.DESIGNS for impl in IMPLS}
+    estimated = [r for r in rows if r["device"] == xtensa_cycles.NAME]
+    assert {"demo_frame", "mobilenet_025_96", "dense_512_16"} <= {r["case"] for r in estimated}
+    assert all(r["cycles"] > 0 for r in estimated)
+    assert all(r["macs"] > 0 for r in estimated)
     units = {r["device"]: bench.unit_of(r) for r in rows}
     assert {units.pop("virtual-pico"), units.pop("xtensa-sim")} == {"cycles", "instructions"}
+    assert units.pop(xtensa_cycles.NAME) == "cycles"
     assert {"armv6m, firmware", "armv6m, native module"} <= units.keys()
     assert {*units.values()} == {"bytes"}
     arrays = {(r["case"], r["impl"]): r["array_bytes"] for r in rows if "array_bytes" in r}

@@ -42,7 +42,7 @@ def test_what_reads_a_stream_is_not_known_to_what_makes_it():
 
 
 @pytest.mark.parametrize(
-    ("macro", "table"), [("TARGET_NAMES", "TARGETS"), ("PIXEL_NAMES", "PIXEL_FORMATS")]
+    ("macro", "table"), [("MLET_TARGET_NAMES", "TARGETS"), ("MLET_PIXEL_NAMES", "PIXEL_FORMATS")]
 )
 def test_names_of_the_format_are_its_own(macro, table):
     """In the order of their numbers, each with its NUL, however long it is."""

@@ -1,14 +1,18 @@
 """Deploying to real MicroPython: what is written, what stays, and what is refused."""
 
+import base64
 import copy
 import zlib
 
 import numpy as np
 import pytest
 
-from host_sdk.board.deploy import deploy
+from host_sdk.board import rom_update
+from host_sdk.board.deploy import deploy, remove_model
 from host_sdk.board.devices import open_device
-from host_sdk.board.remote import RemoteStream, require_module
+from host_sdk.board.remote import Remote, RemoteStream, require_module
+from host_sdk.board.rom_update import COPY
+from host_sdk.board.romfs import build_romfs
 from host_sdk.board.verify import NativeTarget, verify
 from host_sdk.errors import DeviceError, MotionletError
 from host_sdk.format.graph import Graph, Input, Op, Tensor
@@ -105,6 +109,91 @@ def test_a_board_that_dies_while_deploying_still_has_the_old_model(
             )
     with open_device("virtual", flash=flash) as pico:
         assert is_whole(pico, old.path, tiny)
+
+
+def test_a_model_that_does_not_run_takes_no_ones_place(device, tiny, other):
+    for where in ("auto", "files"):
+        done = deploy(device, tiny[1], "model.mlet", where)
+        with pytest.raises(
+            MotionletError,
+            match=rf"{device.name} does not run the new model, .*: model is packed for esp32s3",
+        ):
+            deploy(device, other[1], "model.mlet", where, target="esp32s3")
+        device.reset()
+        assert is_whole(device, done.path, tiny)
+
+
+@pytest.mark.parametrize(
+    "network", ["tiny_tsm", "tiny_shifting", "tiny_int4", "tiny_thermal", "tiny_two_rates"]
+)
+def test_a_frame_is_tried_unless_it_is_long(unix_device, make_vectors, network, monkeypatch):
+    unix_device.reset()
+    graph = getattr(make_vectors, network)()
+    data = mlet_file.pack(graph, planner.plan(graph))
+    # The device counts the frames of streams of all models that are opened from now on.
+    unix_device.exec(
+        "import motionlet\n"
+        "_count = 0\n"
+        "class _Counted:\n"
+        "    def __init__(self, *arguments):\n"
+        "        self._model = _original(*arguments)\n"
+        "    def stream(self):\n"
+        "        self._stream = self._model.stream()\n"
+        "        return self\n"
+        "    def push(self, *frames):\n"
+        "        global _count\n"
+        "        self._stream.push(*frames)\n"
+        "        _count += 1\n"
+        "_original, motionlet.Model = motionlet.Model, _Counted\n"
+    )
+    deploy(unix_device, data, "model.mlet")
+    assert unix_device.eval("_count") == 1
+    monkeypatch.setattr("host_sdk.board.deploy.TRIAL_MACS", 0)
+    deploy(unix_device, data, "model.mlet")
+    assert unix_device.eval("_count") == 1
+    unix_device.reset()
+
+
+def test_models_are_removed(device, tiny, other):
+    first = deploy(device, tiny[1], "first.mlet")
+    second = deploy(device, other[1], "second.mlet")
+    assert remove_model(Remote(device), "first.mlet") == [first.path]
+    with pytest.raises(DeviceError, match="ENOENT"):
+        device.exec(f"open({first.path!r})")
+    assert is_whole(device, second.path, other)
+    with pytest.raises(MotionletError, match=f"{device.name} has no file {first.path}"):
+        remove_model(Remote(device), first.path)
+    assert remove_model(Remote(device), second.path) == [second.path]
+
+
+def test_the_first_block_of_a_rom_is_written_anew_and_mended(virtual_pico, tiny, other):
+    """When another layout is taken over; and by load, when power failed meanwhile."""
+    device = virtual_pico
+    files = {"model.mlet": b"old", "lib/kept.py": b"kept = 1\n", "kept": bytes(5000)}
+    device.write_file(COPY, b"of an earlier one")
+    device.write_romfs(build_romfs(files, 4096))
+    assert COPY[1:] not in device.eval("__import__('os').listdir('/')")
+    path = deploy(device, tiny[1], "model.mlet").path
+    assert is_whole(device, path, tiny)
+    size = device.romfs_bytes()
+    first = rom_update.first_block(size, None)
+    flash = base64_of(device, "memoryview(_mlet_rom)[:4096]")
+    assert flash[: rom_update.SLOT] == first[: rom_update.SLOT]
+    device.write_file(COPY, flash)
+    device.exec("_mlet_rom.ioctl(6, 0)")
+    device.reset()
+    assert "rom" not in device.eval("__import__('os').listdir('/')")
+    assert is_whole(device, path, tiny)
+    assert COPY[1:] not in device.eval("__import__('os').listdir('/')")
+    for name, data in files.items():
+        if name != "model.mlet":
+            assert device.read_file(f"/rom/{name}") == data
+
+
+def base64_of(device, expression):
+    """Return the bytes of an expression there."""
+    code = f"import binascii\nprint(binascii.b2a_base64({expression}).decode())"
+    return base64.b64decode(device.exec(code))
 
 
 def padded(graph, size):

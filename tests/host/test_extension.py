@@ -72,7 +72,7 @@ def extension(tmp_path_factory):
             (motionlet / header).write_text(text.replace(old, new))
         options = {
             "ARCH": arch,
-            "MPY_DIR": micropython_dir()[0],
+            "MPY_DIR": micropython_dir(),
             "MOTIONLET": motionlet,
             "PYTHON": sys.executable,
             "CFLAGS_EXTRA": "-Wextra -Wno-unused-parameter",

@@ -27,7 +27,7 @@ def test_the_check_sees_a_stale_file(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text())
     core = "native_modules/motionlet/core/"
-    for name in ("SPEC.md", f"{core}mlet_format.h", f"{core}mlet_operators.h"):
+    for name in ("SPEC.md", *(f"{core}mlet_{it}.h" for it in ("field", "format", "operators"))):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text((root / name).read_text().replace("65535", "65534"))
     command = [sys.executable, tmp_path / "tools/generate_format.py"]

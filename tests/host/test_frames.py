@@ -191,7 +191,7 @@ def test_any_float32_becomes_the_same_sample(bits, samples_per_unit):
     )
     stream = thermal_stream(1, 1, high)
     if np.isnan(x[0]):
-        with pytest.raises(MotionletError, match="holds a NaN"):
+        with pytest.raises(MotionletError, match="holds too many NaN"):
             stream.load_frame(frame, "float32", 1, 1)
         return
     sample = to_samples(x, samples_per_unit)
@@ -202,24 +202,80 @@ def test_any_float32_becomes_the_same_sample(bits, samples_per_unit):
     assert got.item() == 0
 
 
-def test_a_nan_changes_nothing():
-    """Neither the input nor the background, even when the crop leaves it out."""
-    normalization = Normalization.background(2, 1, "int16")
-    stream = thermal_stream(1, 2, normalization)
-    frames = np.array([[20, 20, 20], [21, 22, 20], [20, 21, 20]], "<f4")
-    expected = normalization.run(to_samples(frames).reshape(3, 1, 3, 1)[:, :, :2])
-    for t, frame in enumerate(frames):
-        got = stream.load_frame(frame.tobytes(), "float32", 3, 1, (0, 0, 2, 1))
-        np.testing.assert_array_equal(got, expected[t])
-        before = stream.memory.copy()
-        for place in range(3):
-            spoilt = frame.copy()
-            spoilt[place] = np.nan
-            with pytest.raises(MotionletError, match="holds a NaN"):
-                stream.load_frame(spoilt.tobytes(), "float32", 3, 1, (0, 0, 2, 1))
+def naive_bridge(frame, unit):
+    """SPEC.md's words for each sample of a frame [H, W] of floats; None: refused."""
+    samples, missing = {}, []
+    for place, x in np.ndenumerate(frame):
+        if np.isnan(x):
+            missing.append(place)
+        else:
+            samples[place] = int(to_samples(np.array([x]), unit)[0])
+    bridged = dict(samples)
+    for i, j in missing:
+        around = [(i, j - 1), (i, j + 1), (i - 1, j), (i + 1, j)]
+        values = [samples[place] for place in around if place in samples]
+        if not values:
+            return None
+        bridged[i, j] = (sum(values) + len(values) // 2) // len(values)
+    if len(missing) > 8:
+        return None
+    return np.array([bridged[place] for place in np.ndindex(frame.shape)]).reshape(frame.shape)
+
+
+@given(data=st.data())
+def test_missing_samples_are_bridged(data):
+    """In SPEC.md's words, in numpy, and in C through the crop, or refused by all."""
+    height, width = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
+    rng, unit = np.random.default_rng(data.draw(strategies.seeds)), data.draw(st.integers(1, 255))
+    frame = rng.normal(0, data.draw(st.sampled_from([1, 300, 1e9])), (height, width)).astype("<f4")
+    count = data.draw(st.integers(0, min(10, height * width)))
+    frame.reshape(-1)[rng.permutation(height * width)[:count]] = np.nan
+    x, y = rng.integers(0, width), rng.integers(0, height)
+    crop = (
+        int(x),
+        int(y),
+        int(rng.integers(1, width - x + 1)),
+        int(rng.integers(1, height - y + 1)),
+    )
+    shape = (*rng.integers(1, 5, 2).tolist(), 1)
+    n = replace(Normalization.background(2, 1, "int16"), samples_per_unit=unit)
+    stream = thermal_stream(*shape[:2], n)
+    before = stream.memory.copy()
+
+    def in_c():
+        return stream.load_frame(frame.tobytes(), "float32", width, height, crop)
+
+    def in_numpy():
+        return golden.frame_to_samples(frame.tobytes(), "float32", width, height, shape, crop, unit)
+
+    wanted = naive_bridge(frame, unit)
+    if wanted is None:
+        with pytest.raises(MotionletError, match="holds too many NaN"):
+            in_c()
+        with pytest.raises(MotionletError, match=r"not (a number|numbers) \(NaN\)"):
+            in_numpy()
         np.testing.assert_array_equal(stream.memory, before)
-    with pytest.raises(MotionletError, match="not a number"):
-        golden.frame_to_samples(spoilt.tobytes(), "float32", 3, 1, (1, 2, 1))
+        return
+    np.testing.assert_array_equal(to_samples(frame[..., None], unit)[..., 0], wanted)
+    np.testing.assert_array_equal(in_c(), n.step(in_numpy())[0])
+
+
+def test_pixels_that_are_always_missing():
+    """A film of a sensor with four dead pixels: as if their neighbours had been seen there."""
+    rng = np.random.default_rng(3)
+    film = rng.normal(25, 3, (5, 24, 32, 1)).astype("<f4")
+    film[:, [0, 7, 12, 23], [0, 31, 12, 5]] = np.nan
+    samples = to_samples(film)
+    assert samples[0, 0, 0, 0] == (int(samples[0, 0, 1, 0]) + samples[0, 1, 0, 0] + 1) // 2
+    n = Normalization.background(4, 4, "int16")
+    stream = thermal_stream(24, 32, n)
+    got = [stream.load_frame(frame.tobytes(), "float32", 32, 24) for frame in film]
+    np.testing.assert_array_equal(got, n.run(samples))
+    film[2, 3, 3:13] = np.nan
+    with pytest.raises(
+        MotionletError, match=r"at \(0, 0, 0, 0\): in a frame up to 8 can be bridged"
+    ):
+        to_samples(film)
 
 
 def test_samples_do_not_become_int8_without_a_normalization():

@@ -242,7 +242,9 @@ def test_the_largest_bias_is_accepted():
         (lambda g: setattr(g.tensors[0], "scale", math.inf), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e-50), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "scale", 1e40), "tensor", "scale"),
+        (lambda g: setattr(g.tensors[0], "scale", 1.1e-38), "tensor", "scale"),
         (lambda g: setattr(g.tensors[0], "zero_point", 128), "tensor", "zero_point"),
+        (lambda g: setattr(g.tensors[0], "name", ""), "tensor", "name"),
         (lambda g: g.inputs.append(Input(0)), "header", "tensor_count"),
         (lambda g: g.outputs.clear(), "header", "output_count"),
         (lambda g: g.tensors.append(Tensor("z", 1, 1, 1, 1.0, 0)), "header", "tensor_count"),
@@ -250,6 +252,10 @@ def test_the_largest_bias_is_accepted():
         (lambda g: setattr(g.input, "pixel_format", "gray8"), "input", "pixel_format"),
         (lambda g: setattr(g.input, "pixel_format", "rgb"), "input", "pixel_format"),
         (lambda g: setattr(g, "frames_per_second", -1.0), "header", "frames_per_second"),
+        (lambda g: setattr(g, "frames_per_second", -0.0), "header", "frames_per_second"),
+        (lambda g: setattr(g, "frames_per_second", 1e-45), "header", "frames_per_second"),
+        (lambda g: setattr(g, "frames_per_second", 7.6e-6), "header", "frames_per_second"),
+        (lambda g: setattr(g, "frames_per_second", 1e40), "header", "frames_per_second"),
     ],
 )
 def test_check_names_what_is_wrong(spoil, record, field):

@@ -45,13 +45,14 @@ BREAKS_SEVERAL = {
 }
 LARGE = [2**16, 2**24, 2**28, 2**28 + 16, 2**31 - 1, 2**31, 2**32 - 16, 2**32 - 1]
 EDGES = [0x3FFF, 0x4000, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF]
+NOT_FINITE = ("nan", "inf", "-inf")
 VALUES = {
     "B": [0, 1, 2, 3, 4, 5, 6, 7, 9, 15, 16, 30, 31, 127, 128, 200, 255],
     "b": [-128, -127, -1, 0, 1, 127],
     "h": [-(2**15), -1, 0, 1, 2**15 - 1],
     "H": [*range(12), 16, 64, 255, 256, 257, 4095, 4096, 4097, *EDGES],
     "I": [0, 1, 2, 3, 4, 8, 12, 15, *range(16, 144, 16), 256, 512, 1024, *LARGE],
-    "f": [0.0, -1.0, 1.0, 1e-45, float("nan"), float("inf"), -float("inf")],
+    "f": [0.0, -0.0, -1.0, 1.0, 1e-45, 1e-38, 2**-126, 7.6e-6, 2**-17, *map(float, NOT_FINITE)],
     "4s": [b"MLEX", b"\0\0\0\0"],
 }
 
@@ -344,19 +345,57 @@ def test_random_bytes(loader, data):
     content = mlet_file.pack(graph, planner.plan(graph))
     header = header_of(content)
     spoilt = bytearray(content)
-    # Texts stay as they are: C leaves UTF-8 to whoever shows them.
-    end = header["strings_offset"]
+    end = header["strings_offset"] + header["strings_bytes"]
     for _ in range(data.draw(st.integers(1, 4))):
         spoilt[data.draw(st.integers(4, end - 1))] = data.draw(st.integers(0, 255))
     same(loader, sealed(spoilt))
 
 
-def test_a_text_that_is_not_utf8_is_refused_in_python(loader, models):
-    header = header_of(models[0])
-    spoilt = bytearray(models[0])
-    spoilt[header["strings_offset"] + 1] = 0xFF
-    assert python_verdict(sealed(spoilt)) == ("tensor", 0, "name")
-    assert loader.verdict(sealed(spoilt)) == "ok"
+def with_text(models, text):
+    """A model whose first texts are replaced by some bytes, between two zeros."""
+    header, spoilt = header_of(models[0]), bytearray(models[0])
+    start = header["strings_offset"]
+    assert len(text) + 2 < header["strings_bytes"]
+    spoilt[start : start + len(text) + 2] = b"\0" + text + b"\0"
+    return spoilt
+
+
+def test_texts_are_utf8_as_python_has_it(loader, models):
+    rng = np.random.default_rng(1)
+    leads = [0x00, 0x7F, 0x80, 0xBF, *range(0xC0, 0x100)]
+    nexts = [0x00, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
+    texts = [bytes([a, b, c, 0x80]) for a in leads for b in nexts for c in nexts]
+    texts += [bytes([a, b, 0xBF, 0xBF]) for a in leads for b in nexts]
+    texts += [rng.integers(0, 256, 4, np.uint8).tobytes() for _ in range(500)]
+    texts += [chr(code).encode("utf-8", "surrogatepass") for code in rng.integers(0, 0x110000, 500)]
+    found = set()
+    for text in texts:
+        _, c = same(loader, sealed(with_text(models, text)))
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            assert c == ("header", 0, "strings_offset"), text
+        found.add(c == "ok")
+    assert found == {True, False}
+
+
+def test_a_text_begins_with_a_character(loader, models):
+    spoilt = with_text(models, "aé€😀".encode())
+    header = header_of(spoilt)
+    graph, *_ = mlet_file.read(models[0])
+    places = {(record, field): at for record, _, field, at, _ in reversed([*fields_of(spoilt)])}
+    places["label", "labels_offset"] = header["labels_offset"]
+    assert graph.labels
+    for (record, field), at in places.items():
+        if (record, field) not in {("tensor", "name"), ("op", "name"), ("label", "labels_offset")}:
+            continue
+        for offset in range(12):
+            patched = bytearray(spoilt)
+            struct.pack_into("<H", patched, at, offset)
+            python, c = same(loader, sealed(patched))
+            inside = offset in (3, 5, 6, 8, 9, 10)
+            assert python == c
+            assert (c == (record, 0, field)) == inside, offset
 
 
 def test_memory_that_is_not_aligned(models):

@@ -1,15 +1,17 @@
 """Linking native modules: the same bytes without a compiler, and no more than is wanted."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from host_sdk import paths
+from host_sdk import native, paths
 from host_sdk.board import install, mpy_link, native_module
 from host_sdk.errors import MotionletError
 from host_sdk.format.operators import OPS
@@ -92,11 +94,32 @@ def test_each_group_adds_to_a_module():
 
 def test_strings_are_laid_once_and_only_those_in_use():
     module = native_module.link("armv6m", selection(["conv2d"])).mpy
-    for string in (b"weights_offset\0", b"total_bytes\0", b"shape\0"):
+    for string in (b"stream\0", b"cortex_m0plus\0", b"shape\0"):
         assert module.count(string) <= 1
-    assert b"weights_offset\0" in module
+    assert b"cortex_m0plus\0" in module
     assert b"int16 input" in module
     assert b"4-bit" not in module
+
+
+@pytest.mark.parametrize("arch", ["x64", "armv6m", "rv32imc"])
+def test_a_module_begins_with_its_entry(arch, monkeypatch):
+    """From MicroPython 1.28 on, mpy_ld.py makes the jump to it before anything is laid out."""
+    need_compiler(arch)
+    native_module.link(arch, selection([]))  # so that the linker is there
+    mpy_ld = mpy_link._mpy_ld(build_natmod.OBJECTS / "linker")
+    usual, seen = mpy_ld.link_objects, []
+
+    def link_objects(env, count):
+        entry = env.known_syms[mpy_link.ENTRY]
+        first = env.sections[0] is entry.section
+        seen.append((first, entry["st_value"] & ~1, entry.section.addr))  # but for Thumb's bit
+        usual(env, count)
+        jump = len(env.arch.asm_jump(8))
+        seen.append(entry.section.addr <= max(jump, entry.section.alignment))
+
+    monkeypatch.setattr(mpy_ld, "link_objects", link_objects)
+    native_module.link(arch, selection([]))
+    assert seen == [(True, 0, 0), True]
 
 
 def test_an_object_for_another_architecture_is_refused():
@@ -143,6 +166,30 @@ def wide_network(make_vectors, size):
     last = net.add("conv2d", [last], (size // 2, size // 2, 8), stride=(2, 2), **options)
     pooled = net.add("average_pool", [last], (1, 1, 8), kernel=(size // 2, size // 2))
     return net.finish(net.add("dense", [pooled], (1, 1, 4)))
+
+
+# Parts of kernels
+
+
+def test_a_module_may_go_without_each_part():
+    need_compiler("armv6m")
+    whole = native_module.link("armv6m", selection(OPS)).ram_bytes
+    about = (build_natmod.OBJECTS / "armv6m/plain.json").read_text()
+    assert set(json.loads(about)["parts"]) == set(native.part_names())
+    for part in native.part_names():
+        parts = frozenset(native.part_names()) - {part}
+        without = native_module.link("armv6m", replace(selection(OPS), parts=parts)).ram_bytes
+        assert without < whole or (part == "m0_exact" and without == whole)
+
+
+def test_what_a_model_takes_is_linked(make_vectors):
+    """Maps of 2 x 2 meet a convolution whose one window is the whole of them."""
+    large, small = (wide_network(make_vectors, size) for size in (8, 2))
+    one, two = (native_module.made_for([graph], "armv6m").parts for graph in (large, small))
+    assert two - one == {"m0_matmul_one"}
+    assert native_module.made_for([large, small], "armv6m").parts == one | two
+    assert native_module.made_for([large], "armv6m", native_module.CORE).parts is None
+    assert native_module.made_for([large], "armv7m").parts == frozenset()  # its kernels have none
 
 
 @pytest.mark.parametrize(("size", "pays"), [(8, False), (32, True)])

@@ -126,7 +126,9 @@ def runtime(tmp_path_factory):
     types = {
         "__mulsf3": (ctypes.c_float, ctypes.c_float, ctypes.c_float),
         "__floatsisf": (ctypes.c_float, ctypes.c_int32),
+        "natmod_times": (ctypes.c_float, ctypes.c_float, ctypes.c_int32),
         "__extendsfdf2": (ctypes.c_double, ctypes.c_float),
+        "__udivmodsi4": (ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint32),
         "__ashldi3": (ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),
         "__ashrdi3": (ctypes.c_int64, ctypes.c_int64, ctypes.c_int),
     }
@@ -148,6 +150,25 @@ def test_arithmetic_of_floats_is_exact(runtime, a, b, integer):
     assert runtime["__mulsf3"](a, b) == product
     assert runtime["__floatsisf"](integer) == np.float32(integer)
     assert runtime["__extendsfdf2"](a) == a
+
+
+WORDS = st.integers(0, 2**32 - 1)
+
+
+@given(value=WORDS, divisor=WORDS.filter(bool) | st.integers(1, 999))
+@example(value=2**32 - 1, divisor=1)
+@example(value=2**32 - 1, divisor=2**32 - 1)
+def test_divisions_are_exact(runtime, value, divisor):
+    quotient, rest = divmod(value, divisor)
+    assert runtime["__udivmodsi4"](value, divisor) == rest << 32 | quotient
+
+
+@given(scale=FLOATS.filter(lambda x: x > 0), steps=st.integers(-255, 255))
+@example(scale=float(np.finfo(np.float32).max), steps=255)
+def test_a_score_is_rounded_as_a_float_is(runtime, scale, steps):
+    with np.errstate(over="ignore"):
+        expected = np.float32(scale) * np.float32(steps)
+    assert runtime["natmod_times"](scale, steps) == expected
 
 
 @given(value=st.integers(-(2**63), 2**63 - 1), count=st.integers(0, 63))
@@ -387,6 +408,37 @@ def test_a_module_made_for_a_model_runs_it_on_a_stock_pico(stock_firmware, make_
         assert done.bytes == 0
         assert len(package.files[install.MODULE]) <= done.ram_bytes < package.ram_bytes + 3000
         answers_as_golden(pico, graph)
+
+
+EXACT = frozenset({"m0_exact", "m0_matmul_exact", "m0_requantize"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("parts", "op"), [(frozenset(), 0), (EXACT, 1)])
+def test_what_takes_a_part_that_is_left_out_is_refused(
+    parts, op, stock_firmware, make_vectors, tmp_path
+):
+    """The arrays tell of some parts, so loading does; a stream tells of the others."""
+    net = make_vectors.Builder(7, (2, 2, 4), [], "raw")
+    options = {"kernel": (3, 3), "padding": (1, 1)}
+    last = net.add("conv2d", [0], (2, 2, 16), **options)
+    last = net.add("conv2d", [last], (1, 1, 8), stride=(2, 2), kernel=(2, 2))
+    graph = net.finish(net.add("dense", [last], (1, 1, 4)))
+    model = pack_for(graph, "cortex_m0plus", chains=False)
+    wanted = native_module.Selection(frozenset({"conv2d", "dense"}), frozenset(), parts)
+    module = native_module.link("armv6m", wanted).mpy
+    files = {f"/lib/{install.MODULE}": module, "/model.mlet": model}
+    littlefs_image(files, tmp_path / "lfs")
+    options = {"flash": tmp_path / "flash", "littlefs": tmp_path / "lfs"}
+    with open_device("virtual", board="RPI_PICO", **options) as pico:
+        pico.exec(
+            "import _motionlet\nload = lambda: _motionlet.Model(open('/model.mlet', 'rb').read())"
+        )
+        message = rf"ValueError: op {op}: a layer of this form is not in this build"
+        if parts:
+            pico.exec("model = load()")
+        with pytest.raises(DeviceError, match=message):
+            pico.exec("model.stream()" if parts else "load()")
 
 
 # Installing

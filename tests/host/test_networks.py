@@ -17,11 +17,13 @@ from host_sdk.networks import (
     load_network,
     options_of,
 )
+from host_sdk.networks.float_ops import reach
 from host_sdk.pack import mlet_file, planner
 
 keras = import_keras()
 
 from host_sdk.networks.layers import (  # noqa: E402
+    BatchNormalization,
     EachFrame,
     TemporalAverage,
     TemporalDepthwise,
@@ -75,6 +77,27 @@ def test_temporal_depthwise(frames, dilation):
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.5, "epsilon": 0.1}, {"scale": False}])
+def test_batch_normalization_is_that_of_keras(options):
+    """Answers, gradients and what is kept for later, while training and after."""
+    import tensorflow as tf
+
+    x, weight = 3 * clip(2, 3, 4, 5, 6) + 1, clip(2, 3, 4, 5, 6)
+    results = []
+    for kind in (BatchNormalization, keras.layers.BatchNormalization):
+        layer, given = kind(**options), tf.Variable(x)
+        layer.build(x.shape)
+        layer.beta.assign(np.arange(6) - 2.0)
+        with tf.GradientTape() as tape:
+            y = layer(given, training=True)
+            loss = tf.reduce_sum(y * weight)
+        gradients = tape.gradient(loss, [given, *layer.trainable_variables])
+        kept = [layer.moving_mean, layer.moving_variance]
+        results.append([np.asarray(value) for value in (y, *gradients, *kept, layer(x))])
+    for got, wanted in zip(*results, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=2e-5)
+
+
 @pytest.mark.parametrize("frames", [1, 4, 9])
 def test_temporal_average(frames):
     x = clip(2, 6, 5)
@@ -97,6 +120,19 @@ def test_answers_depend_on_the_past_only(name):
     assert moved[7]
     # A memory shows in later frames; the baseline has none.
     assert moved[8:].any() == (name != "per_frame")
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_reach(name):
+    """The frame that is `reach` - 1 frames old still counts, the one before it does not."""
+    model = build_network(name, (16, 24, 3), 5)
+    frames = reach(model)
+    x = clip(1, frames + 2, 16, 24, 3)
+    changed = x.copy()
+    changed[:, 0] += 100
+    moved = np.abs(run(model, x) - run(model, changed)).max(axis=(0, 2)) > 0
+    assert moved[frames - 1]
+    assert not moved[frames:].any()
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -14,6 +14,7 @@ ROOMS = (
     "train",
     "quantize",
     "pack",
+    "importing",
     "cost",
     "board",
     "evaluation",

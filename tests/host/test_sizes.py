@@ -136,7 +136,7 @@ def test_a_run_takes_no_more_stack_than_reckoned(virtual_pico, make_vectors):
 def test_the_binding_asks_for_enough_stack(pico_firmware):
     """Before it pushes, and before anything else."""
     binding = (paths.repository() / "native_modules/motionlet/binding/port.h").read_text()
-    asked = {name: int(n) for name, n in re.findall(r"#define STACK_TO_(\w+) (\d+)", binding)}
+    asked = {name: int(n) for name, n in re.findall(r"#define MLET_STACK_TO_(\w+) (\d+)", binding)}
     entries = [*stack_usage.ENTRIES, "mlet_conv3d_separable", "mlet_run_op", "mlet_frame_to_tensor"]
     needed = stack_usage.stack_bytes(pico_firmware.with_name("firmware.elf"), "armv6m", entries)
     push = needed.pop("mlet_stream_run")

@@ -17,6 +17,7 @@ from host_sdk.format.graph import load_graph
 from host_sdk.format.normalization import Normalization
 from host_sdk.networks import build_network, load_network
 from host_sdk.train import Stopped, TrainConfig, accuracy, float_logits, run, train, train_seeds
+from host_sdk.train.run import short_sighted
 from host_sdk.train.run_folder import open_run, open_runs
 
 # Keras itself trips over numpy's new __array__ protocol.
@@ -55,6 +56,17 @@ def test_record(trained):
     assert set(record["data_sha256"]) == {"train", "validation", "test"}
     assert len(set(record["data_sha256"].values())) == 3
     assert {p.name for p in trained.model_path.parent.iterdir()} == {"model.keras", "train.json"}
+
+
+def test_a_network_that_sees_less_than_a_clip(tmp_path):
+    said = []
+    config = dataclasses.replace(SMALL, network="tsm", frames=9, epochs=1, clips=16)
+    record = train(config, tmp_path, progress=False, tell=said.append).record
+    assert record["reach_frames"] == 8
+    (line,) = said
+    assert line.startswith("answers of tsm depend on the last 8 frames, and a clip has 9: ")
+    for other in (dataclasses.replace(config, frames=8), SMALL):
+        assert short_sighted(other, 16 if other is SMALL else 8) is None
 
 
 def test_saved_model_gives_the_recorded_accuracy(trained):

@@ -5,6 +5,7 @@ blocks of exactly the sizes that the core asks for.
 """
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,14 +17,36 @@ from test_loader import VALUES, Loader, build, fields_of, header_of, int4_graph,
 from host_sdk import golden, native
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import WITH_WEIGHTS, taps_of
+from host_sdk.format.graph import Graph, Input, Op, Tensor
 from host_sdk.pack import mlet_file, planner, targets
+from host_sdk.pack.targets import cortex_m0plus
 
 TARGET = "cortex_m0plus"
+ODD_SHAPES = [
+    (kind, c, k) for kind in ("conv2d", "pointwise", "dense") for c, k in ((3, 5), (5, 3))
+]
 
 
 def packed(graph):
     plan = planner.plan(graph, targets.scratch_bytes(TARGET))
     return mlet_file.pack(graph, plan, TARGET)
+
+
+def one_op(weight_bits, kind, channels, outputs):
+    """A graph of one op whose rows need padding."""
+    rng = np.random.default_rng(channels)
+    graph = Graph()
+    graph.tensors += [Tensor("x", 1, 1, channels, 1.0, 3), Tensor("y", 1, 1, outputs, 1.0, 4)]
+    graph.inputs, graph.outputs = [Input(0, "raw")], [1]
+    op = Op(kind, "op", [0], 1)
+    op.weight_bits = weight_bits
+    shape = (outputs, 1, 1, channels) if kind == "conv2d" else (outputs, channels)
+    op.weights = rng.integers(-7, 8, shape).astype(np.int8)
+    op.bias = np.zeros(outputs, np.int32)
+    op.multiplier = np.full(outputs, 2**30, np.int32)
+    op.shift = np.full(outputs, 34, np.uint8)
+    graph.ops.append(op)
+    return graph
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +104,37 @@ def arrays_of(graph, content):
                 yield index, op, name, header["data_offset"] + offset, array
 
 
+def padding_of(op, name):
+    """The bits of each element of a packed array, flat, that hold no weight."""
+    if name != "weights":
+        return np.zeros(op.bias.size, np.uint8)
+    ones = replace(op, weights=np.full_like(op.weights, 1))
+    packed = cortex_m0plus.relayout_weights(ones).reshape(-1).view(np.uint8)
+    if op.weight_bits == 8:
+        return np.where(packed, 0, 0xFF).astype(np.uint8)
+    return ((packed & 0x0F == 0) * 0x0F | (packed & 0xF0 == 0) * 0xF0).astype(np.uint8)
+
+
+def test_padding_of_weights_is_zero(loader, graphs, make_vectors):
+    """Every byte of it, in every order of weights: a kernel multiplies it by stale bytes."""
+    seen = set()
+    for graph in [*graphs, *(one_op(bits, *shape) for bits in (8, 4) for shape in ODD_SHAPES)]:
+        content = packed(graph)
+        for index, op, name, place, array in arrays_of(graph, content):
+            if name != "weights":
+                continue
+            padding = padding_of(op, name)
+            assert (array.reshape(-1).view(np.uint8) & padding == 0).all()
+            for element in np.flatnonzero(padding):
+                for bit in (1 << n for n in range(8) if padding[element] >> n & 1):
+                    spoilt = bytearray(content)
+                    spoilt[place + element] |= bit
+                    assert loader.verdict(sealed(spoilt)) == ("op", index, "weights")
+                seen.add((op.kind, op.weight_bits))
+    kinds = ("conv2d", "pointwise", "dense")
+    assert seen == {(kind, bits) for kind in kinds for bits in (8, 4)}
+
+
 def allowed_shift(op, value):
     runs = op.kind in ("conv2d", "pointwise") and op.weight_bits == 8
     if value & 0x40 and not runs:
@@ -115,8 +169,8 @@ def test_weights_bias_and_multipliers_at_their_ends(loader, graphs):
         arrays = list(arrays_of(graph, content))
         shifts = {index: array for index, _, name, _, array in arrays if name == "shift"}
         for index, op, name, place, array in arrays:
-            flat = array.reshape(-1)
-            for element in {0, flat.size // 2, flat.size - 1}:
+            used = padding_of(op, name) == 0  # bits that are padding
+            for element in np.flatnonzero(used)[[0, used.sum() // 2, -1]]:
                 if name == "weights":
                     good, bad = [-127, 127], [-128]
                     if op.weight_bits == 4:

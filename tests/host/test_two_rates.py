@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import strategies
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from host_sdk import golden, native, paths
@@ -80,6 +80,24 @@ def test_outputs_are_held_in_c(data):
     wanted = golden.run_clip(graph, clips)[graph.outputs[0] - len(graph.inputs)]
     got = native.run_clip(native.Model(packed(graph)), clips)
     np.testing.assert_array_equal(got, wanted)
+
+
+@given(data=st.data())
+def test_no_answer_reaches_further_back(data):
+    graph = data.draw(strategies.two_rate_graphs())
+    assume(graph.reach <= 64)
+    rng, frames = np.random.default_rng(graph.reach), graph.reach + max(graph.input_periods)
+    clips = [
+        rng.integers(-128, 128, (-(-frames // x.period), *graph.tensors[x.tensor].shape), np.int8)
+        for x in graph.inputs
+    ]
+    first = graph.outputs[0] - len(graph.inputs)
+    before = golden.run_clip(graph, clips)[first]
+    for clip in clips:
+        clip[0] = ~clip[0]
+    after = golden.run_clip(graph, clips)[first]
+    only = replace(graph, outputs=graph.outputs[:1])
+    np.testing.assert_array_equal(after[only.reach :], before[only.reach :])
 
 
 @pytest.mark.parametrize("kind", strategies.ALL_KINDS)

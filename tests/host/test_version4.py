@@ -14,6 +14,7 @@ from test_loader import VALUES, Loader, build, fields_of, int4_graph, python_ver
 from host_sdk import native
 from host_sdk.bench import loader as slow_files
 from host_sdk.errors import MotionletError
+from host_sdk.format import check
 from host_sdk.format import mlet as fmt
 from host_sdk.format.check import RecordError
 from host_sdk.format.graph import Graph, Input, Op, Tensor
@@ -292,6 +293,36 @@ def test_a_normalization_in_the_header_is_refused(loader):
     content = bytearray(two_rates_file())
     struct.pack_into("<I", content, version4.HEADER["normalization_offset"][0], 80)
     assert loader.verdict(version4.sealed(content)) == ("header", 0, "normalization_offset")
+
+
+@pytest.mark.parametrize(
+    ("names", "wrong"),
+    [
+        (("fast", "slow"), None),
+        (("a", "ab"), None),
+        (("ab", "a"), None),
+        (("a" * 254 + "b", "a" * 254 + "c"), None),
+        (("", "slow"), 0),
+        (("fast", ""), 1),
+        (("fast", "fast"), 1),
+        (("a" * 255, "a" * 255 + "c"), 1),
+        (("a" * 300 + "b", "a" * 300 + "c"), 1),
+    ],
+)
+def test_inputs_are_told_by_their_names(loader, names, wrong):
+    graph = two_rates()
+    for tensor, name in zip(graph.tensors, names, strict=False):
+        tensor.name = name
+    with mock.patch.object(check, "_check_input_names", return_value=None):
+        content = mlet_file.pack(graph, version4.apart(graph))
+    if wrong is None:
+        assert loader.verdict(content) == "ok"
+        mlet_file.read(content)
+        return
+    assert loader.verdict(content) == ("tensor", wrong, "name")
+    for refuse in (lambda: mlet_file.read(content), lambda: check.check_graph(graph)):
+        with pytest.raises(RecordError, match=f"tensor {wrong}: name: "):
+            refuse()
 
 
 def test_older_versions_have_no_periods_and_groups(loader):

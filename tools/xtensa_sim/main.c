@@ -14,12 +14,17 @@
 #define SIM_STDOUT 1
 // QEMU runs an instruction in 2^7 ns and counts the core's cycles at 40 MHz: 5.12 an instruction.
 #define CYCLES_TO_INSTRUCTIONS(cycles) ((uint32_t)(((uint64_t)(cycles) * 25 + 64) / 128))
-#define TIMED 16 // instructions in time_multiplies() and time_traps(), besides one
+#define TIMED 16 // instructions in time_multiplies() and so on, besides one
 
 extern const uint8_t _jobs[];
-extern volatile uint32_t trap_count; // start.S counts them
+// start.S counts: traps for MULSH and MULUH, those for the vector unit, and most of the instructions
+// that the latter took, but 25 * 2^25 fewer where the counter of cycles began anew.
+extern volatile uint32_t trap_count, vector_count, vector_instructions;
+#define COUNTER_END (25u << 25)
+extern uint32_t clock_phase; // where the counter of cycles stood at the start: see find_phase()
+void read_clock(uint32_t *to, uint32_t n);
 uint32_t ccount(void);
-uint32_t time_multiplies(void), time_traps(void);
+uint32_t time_multiplies(void), time_traps(void), time_vectors(void);
 int simcall(int code, int a, const void *b, uint32_t c);
 
 // Exit codes; 128 and above is an exception, 128 + its cause.
@@ -32,13 +37,13 @@ static uint8_t *const results = (uint8_t *)0x66000000;
 
 typedef struct run {
     const mlet_model_t *model;
-    uint32_t cycles[MLET_LIMIT_MAX_OPS], traps[MLET_LIMIT_MAX_OPS]; // of one frame
+    uint32_t cycles[MLET_LIMIT_MAX_OPS], emulated[MLET_LIMIT_MAX_OPS]; // of one frame
     uint32_t places[MLET_LIMIT_MAX_OPS]; // where the next row of an op's output goes
-    uint32_t start, start_traps;         // when the op that runs now began
+    uint32_t start;                      // when the op that runs now began
     bool outputs;
 } run_t;
 
-static uint32_t trap_instructions, result_end;
+static uint32_t trap_instructions, vector_trap_instructions, result_end;
 
 // The core's C library, as quick with aligned words as a C library is. GCC must not take these loops
 // for what they are, and have memset() call memset().
@@ -105,14 +110,21 @@ static void put(uint32_t word) {
 }
 
 static void begin(run_t *run) {
-    run->start_traps = trap_count;
+    trap_count = vector_count = vector_instructions = 0;
     run->start = ccount();
+}
+
+// Instructions since begin() that the core would not have run, had it those that trap.
+static uint32_t emulated(void) {
+    const uint32_t vectors = vector_instructions;
+    return trap_count * trap_instructions + vector_count * vector_trap_instructions + vectors
+           + (vectors >= UINT32_MAX / 2 ? COUNTER_END : 0);
 }
 
 static mlet_status_t hook(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     const uint32_t now = ccount();
     run_t *run = context;
-    run->traps[op] += trap_count - run->start_traps;
+    run->emulated[op] += emulated();
     run->cycles[op] += now - run->start;
     if (run->outputs) {
         memcpy(results + run->places[op], output, bytes);
@@ -126,7 +138,7 @@ static mlet_status_t hook(void *context, uint16_t op, const int8_t *output, uint
 static void place(run_t *run) {
     for (uint16_t op = 0; op < run->model->op_count; op++) {
         run->cycles[op] = 0;
-        run->traps[op] = 0;
+        run->emulated[op] = 0;
         run->places[op] = result_end + 4;
         const uint16_t output = mlet_model_op(run->model, op).output;
         const uint32_t bytes = mlet_shape_bytes(mlet_model_tensor(run->model, output).shape);
@@ -160,7 +172,7 @@ static mlet_status_t run_job(const uint8_t *file, uint32_t bytes, const uint8_t 
         mlet_stream_run(&stream, hook, &run);
         for (uint16_t op = 0; op < model.op_count; op++) {
             const uint32_t instructions =
-                CYCLES_TO_INSTRUCTIONS(run.cycles[op]) - run.traps[op] * trap_instructions;
+                CYCLES_TO_INSTRUCTIONS(run.cycles[op]) - run.emulated[op];
             memcpy(results + at, &instructions, 4);
             at = run.places[op];
         }
@@ -168,11 +180,41 @@ static mlet_status_t run_job(const uint8_t *file, uint32_t bytes, const uint8_t 
     return MLET_OK;
 }
 
+// The instructions that a reading of the counter tells, but for a constant.
+static uint32_t clock_instructions(uint32_t cycles) {
+    return (cycles >> 7) * 25 + (((cycles & 127) * 25 + clock_phase) >> 7);
+}
+
+// After n instructions the counter reads floor((128 * n + start) / 25); of the starts, find one that
+// makes readings 3 instructions apart just that.
+static bool find_phase(void) {
+    static uint32_t readings[128];
+    read_clock(readings, 128);
+    for (clock_phase = 0; clock_phase < 128; clock_phase++) {
+        uint32_t i = 1;
+        while (i < 128
+               && clock_instructions(readings[i]) - clock_instructions(readings[i - 1]) == 3) {
+            i++;
+        }
+        if (i == 128) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int main(void) {
+    if (!find_phase()) {
+        return BAD_CLOCK;
+    }
     const uint32_t multiplies = CYCLES_TO_INSTRUCTIONS(time_multiplies());
     const uint32_t traps = CYCLES_TO_INSTRUCTIONS(time_traps());
     trap_instructions = (traps - multiplies) / TIMED;
-    if (multiplies != TIMED + 1 || traps != multiplies + TIMED * trap_instructions) {
+    vector_instructions = 0;
+    const uint32_t vectors = CYCLES_TO_INSTRUCTIONS(time_vectors()) - vector_instructions;
+    vector_trap_instructions = (vectors - multiplies) / TIMED;
+    if (multiplies != TIMED + 1 || traps != multiplies + TIMED * trap_instructions
+        || vectors != multiplies + TIMED * vector_trap_instructions) {
         return BAD_CLOCK;
     }
     const uint8_t *at = _jobs;

@@ -1,8 +1,9 @@
 // Start-up and exception vectors for QEMU's Xtensa cores de212 and de233_fpu.
 //
-// These have every instruction that the kernels use but MULSH and MULUH, which the ESP32-S3 has.
-// They trap here and are computed by the handler, which always takes the same number of
-// instructions; xtensa_sim/main.c takes these off the counts again.
+// These have every instruction that the kernels use but MULSH, MULUH and those of the vector unit,
+// which the ESP32-S3 has. They trap here. The first two are computed by the handler, which always
+// takes the same number of instructions; the others by pie/pie.c, and the handler counts how many
+// that takes. xtensa_sim/main.c takes all these off the counts again.
 
 #define VECTOR(offset) .org offset
 #define SIMCALL simcall 0
@@ -98,7 +99,7 @@ underflow_12:
     rsr     a0, exccause
     bnei    a0, ALLOCA, 1f
     j       move_stack
-1:  j       multiply_high
+1:  j       emulate
     VECTOR(0x3c0) // an exception in an exception
     j       fatal
     .p2align 2
@@ -108,6 +109,10 @@ main_address:
     .long   main
 registers_address:
     .long   registers
+vector_stack_address:
+    .long   vector_stack_top
+vector_address:
+    .long   pie_step
 
 // ---------------------------------------------------------------------------------------------
     VECTOR(0x400)
@@ -161,22 +166,35 @@ ccount:
     rsr     a2, ccount
     retw.n
 
-// uint32_t time_multiplies(void), ccount of 16 MULL; time_traps(void), of 16 MULSH.
-    .macro timed name, instruction
+// uint32_t time_multiplies(void), ccount of 16 MULL; time_traps(void), of 16 MULSH; and
+// time_vectors(void), of 16 of the vector unit.
+    .macro timed name, instruction:vararg
     .p2align 2
     .global \name
 \name:
     entry   a1, 32
     rsr     a2, ccount
     .rept 16
-    \instruction a3, a4, a5
+    \instruction
     .endr
     rsr     a3, ccount
     sub     a2, a3, a2
     retw.n
     .endm
-    timed   time_multiplies, mull
-    timed   time_traps, mulsh
+    timed   time_multiplies, mull a3, a4, a5
+    timed   time_traps, mulsh a3, a4, a5
+    timed   time_vectors, ee.zero.accx
+
+// void read_clock(uint32_t *to, uint32_t n): ccount, n times, 3 instructions apart.
+    .p2align 2
+    .global read_clock
+read_clock:
+    entry   a1, 32
+    loop    a3, 1f
+    rsr     a4, ccount
+    s32i    a4, a2, 0
+    addi    a2, a2, 4
+1:  retw.n
 
 // ---------------------------------------------------------------------------------------------
 // MOVSP: bring the caller's registers back, as if it were returned to; then it is run again. a0 was
@@ -202,17 +220,24 @@ move_stack:
     j       underflow_12
 
 // ---------------------------------------------------------------------------------------------
-// MULSH r, s, t and MULUH: the high word of a product, from four products of 16 bits.
+// Instructions that the core lacks.
 //
-// a0 was saved in EXCSAVE1. All registers go to the table `registers`, where `fetch` and the
-// result's store find them by number. The word behind it counts the traps.
+// a0 was saved in EXCSAVE1. All registers go to the table `registers`, where they are found by
+// number. Behind it are counts: of traps for MULSH and MULUH, of those for the vector unit, and of
+// the instructions that the latter took.
+
+#define MULTIPLIES 64
+#define VECTORS 68
+#define VECTOR_INSTRUCTIONS 72
+#define SAVED_SAR 76
+#define CLOCK_PHASE 80
 
     .macro fetch to, number // value of the register whose number is in `number`
     addx4   \to, \number, a0
     l32i    \to, \to, 0
     .endm
 
-multiply_high:
+emulate:
     l32r    a0, registers_address
     .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
     s32i    a\n, a0, 4 * \n
@@ -229,9 +254,11 @@ multiply_high:
     movi    a5, 0xef
     and     a5, a5, a2
     movi    a6, 0xa2 // MULUH; MULSH has bit 4 too
-    beq     a5, a6, 1f
-    j       fatal
-1:
+    beq     a5, a6, multiply_high
+    j       vector
+
+// MULSH r, s, t and MULUH: the high word of a product, from four products of 16 bits.
+multiply_high:
     extui   a5, a3, 0, 4
     fetch   a5, a5 // s
     extui   a6, a4, 4, 4
@@ -264,12 +291,13 @@ multiply_high:
     addx4   a3, a3, a0
     s32i    a12, a3, 0
 
-    l32i    a2, a0, 64
+    l32i    a2, a0, MULTIPLIES
     addi    a2, a2, 1
-    s32i    a2, a0, 64
+    s32i    a2, a0, MULTIPLIES
+    movi    a6, 3
 
-    // Go on behind it: at the start of the loop, if it was the last of one.
-    addi    a1, a1, 3
+go_on: // behind the instruction, of a6 bytes: at the start of the loop, if it was the last of one
+    add     a1, a1, a6
     rsr     a2, lend
     sub     a2, a2, a1
     rsr     a3, lcount
@@ -289,10 +317,66 @@ multiply_high:
     l32i    a0, a0, 0
     rfe
 
+// The vector unit's, in C of the ABI without windows, which does not mind being in an exception.
+    .macro instructions to, other, factor // so far, as clock_instructions() in main.c
+    rsr     \to, ccount
+    movi    \factor, 25
+    srli    \other, \to, 7
+    mull    \other, \other, \factor
+    extui   \to, \to, 0, 7
+    mull    \to, \to, \factor
+    l32i    \factor, a0, CLOCK_PHASE
+    add     \to, \to, \factor
+    srli    \to, \to, 7
+    add     \to, \to, \other
+    .endm
+
+vector:
+    instructions a2, a3, a4
+    l32i    a3, a0, VECTOR_INSTRUCTIONS
+    sub     a3, a3, a2
+    s32i    a3, a0, VECTOR_INSTRUCTIONS
+    rsr     a2, sar
+    s32i    a2, a0, SAVED_SAR
+    mov     a12, a0
+    mov     a13, a1
+    mov     a2, a0
+    mov     a3, a1
+    l32r    a1, vector_stack_address
+    l32r    a0, vector_address
+    callx0  a0
+    mov     a0, a12
+    mov     a1, a13
+    mov     a6, a2 // its bytes; 0 if it is none that is emulated
+    beqz    a6, 1f
+    l32i    a2, a0, SAVED_SAR
+    wsr     a2, sar
+    l32i    a2, a0, VECTORS
+    addi    a2, a2, 1
+    s32i    a2, a0, VECTORS
+    instructions a2, a3, a4
+    l32i    a3, a0, VECTOR_INSTRUCTIONS
+    add     a3, a3, a2
+    s32i    a3, a0, VECTOR_INSTRUCTIONS
+    j       go_on
+1:  j       fatal
+
     .bss
-    .p2align 2
+    .p2align 4
 registers:
     .space  64
     .global trap_count
 trap_count:
     .space  4
+    .global vector_count
+vector_count:
+    .space  4
+    .global vector_instructions
+vector_instructions:
+    .space  4
+    .space  4 // SAR
+    .global clock_phase
+clock_phase:
+    .space  4
+    .space  1024
+vector_stack_top:

@@ -12,6 +12,7 @@ import binascii
 import contextlib
 import posixpath
 
+from host_sdk.board.rom_update import COPY
 from host_sdk.board.romfs import MAGIC
 from host_sdk.errors import DeviceError, MotionletError
 
@@ -30,6 +31,19 @@ def _mlet_mkdir(path):
             if error.errno != 17:
                 raise
 _mlet_mkdir({path!r})
+def _mlet_is(path):
+    try:
+        os.stat(path)
+    except OSError:
+        return False
+    return True
+if not _mlet_is({new!r}):
+    print("nothing left")
+elif _mlet_is({path!r}):
+    os.remove({new!r})
+    print("not begun")
+else:
+    print("half-way")
 _mlet_file = open({temporary!r}, "wb")
 """
 _CLOSE = """\
@@ -45,7 +59,7 @@ with open({path!r}, "rb") as _mlet_file:
         _mlet_crc = crc32(memoryview(_mlet_chunk)[:_mlet_n], _mlet_crc)
 print(_mlet_crc)
 """
-# littlefs and FAT replace an existing file.
+# littlefs and FAT replace an existing file; FAT by removing that first, and power may fail then.
 _RENAME = "os.rename({old!r}, {new!r})"
 _DISCARD = """\
 import os
@@ -79,12 +93,14 @@ if hasattr(_mlet_rom, "writeblocks"):
 else:
     print(0, 0)
 """
-_ROMFS_OPEN = """\
+_ROMFS_OPEN = f"""\
+import os
 from binascii import a2b_base64, crc32
-try:
-    vfs.umount("/rom")
-except OSError:
-    pass
+for _mlet_call, _mlet_path in ((vfs.umount, "/rom"), (os.remove, {COPY!r})):
+    try:
+        _mlet_call(_mlet_path)
+    except OSError:
+        pass
 """
 _ROMFS_CHECK = """\
 _mlet_crc = 0
@@ -154,17 +170,22 @@ class Device(abc.ABC):
         """Facts about the device: a dict of name, version, machine, mpy, platform and mem_free."""
         return ast.literal_eval(self.exec(_IMPLEMENTATION))
 
-    def write_file(self, path, data, progress=None):
+    def write_file(self, path, data, progress=None, trial=None):
         """Put bytes into the file `path`, making its directories.
 
-        The old file stays until the new one is whole and its CRC-32 is right.
+        The old file stays until the new one is whole, its CRC-32 is right, and `trial(path of it)`
+        raises nothing. When power fails, one of them is there: on littlefs as `path`; on FAT, whose
+        rename removes the old file first, the new one may be found as `path`.new, where
+        `motionlet.load` and the next `write_file` look for it. (A FAT whose medium can lose a
+        sector that is being written, such as bare flash, can lose anything; SD cards are better.)
         progress: called with (bytes done, bytes in all).
         """
         data = bytes(data)
         temporary = posixpath.join(posixpath.dirname(path), "_mlet.tmp")
-        names = {"path": path, "temporary": temporary}
+        names = {"path": path, "temporary": temporary, "new": path + ".new"}
         try:
-            self.exec(_OPEN.format(**names))
+            if self.exec(_OPEN.format(**names)).strip() == "half-way":
+                self._rename(names["new"], path)
             for start in range(0, len(data), CHUNK):
                 chunk = data[start : start + CHUNK]
                 self.exec(f"_ = _mlet_file.write(a2b_base64({_base64(chunk)}))")
@@ -172,13 +193,17 @@ class Device(abc.ABC):
                     progress(start + len(chunk), len(data))
             self.exec(_CLOSE)
             self._check_crc(self.file_crc(temporary), data, path)
-            self._rename(temporary, path)
-        except DeviceError as error:
+            if trial:
+                trial(temporary)
+            self._rename(temporary, names["new"])
+            self._rename(names["new"], path)
+        except MotionletError as error:
             with contextlib.suppress(DeviceError):
                 self.exec(_DISCARD.format(**names), timeout=10)
             if "ENOSPC" in str(error) or "OSError: 28" in str(error):
                 raise DeviceError(
-                    f"{self.name}: no room for {path} ({len(data)} bytes)", error.traceback
+                    f"{self.name}: no room for {path} ({len(data)} bytes)",
+                    getattr(error, "traceback", ""),
                 ) from None
             raise
 

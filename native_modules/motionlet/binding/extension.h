@@ -28,7 +28,7 @@
 #include "mlet_run.h"
 
 // To be raised when a function changes what it means while no struct changes its size.
-#define MOTIONLET_API_VERSION 1
+#define MOTIONLET_API_VERSION 2
 
 typedef struct {
     uint32_t abi; // MOTIONLET_ABI of the build
@@ -57,7 +57,7 @@ typedef struct {
     const mlet_kernels_t *(*kernels)(uint16_t target);
     mlet_status_t (*run_op)(
         const mlet_kernels_t *, uint8_t, const mlet_layer_t *, mlet_buffers_t *);
-    const char *(*field_name)(const char *); // of an error's record and field, before they are read
+    const char *(*field_name)(const char *, char *room); // what an error's record and field say
     uint32_t (*argmax)(const int8_t *, uint32_t);
     uint32_t (*crc32)(uint32_t, const void *, uint32_t);
 } motionlet_api_t;

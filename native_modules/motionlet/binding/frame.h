@@ -13,8 +13,10 @@ static const struct {
     [MLET_FRAME_RGB565_LE] = {'h', "RGB565_LE"},
     [MLET_FRAME_RGB565_BE] = {'h', "RGB565_BE"},
     [MLET_FRAME_YUV422] = {'h', "YUV422"},
-    [MLET_FRAME_INT16] = {'h', "INT16"},
+    #if MLET_WITH_INT16
+    [MLET_FRAME_INT16] = {MLET_SAMPLES, "INT16"},
     [MLET_FRAME_FLOAT32] = {'f', "FLOAT32"},
+    #endif
 };
 
 // The frame that a call describes for an input of `pixels`; by default of the input's own size and
@@ -22,17 +24,17 @@ static const struct {
 static mlet_frame_t get_frame_format(
     const call_t *call, uint8_t id, uint8_t pixels, mlet_shape_t shape) {
     mlet_frame_t frame = call->frame;
-    if (!given(call, WIDTH)) {
+    if (!given(call, MLET_ARG_WIDTH)) {
         frame.width = shape.width;
     }
-    if (!given(call, HEIGHT)) {
+    if (!given(call, MLET_ARG_HEIGHT)) {
         frame.height = shape.height;
     }
-    if (!given(call, FORMAT)) {
+    if (!given(call, MLET_ARG_FORMAT)) {
         frame.format = pixels == MLET_PIXELS_INT16 ? MLET_FRAME_INT16
             : shape.channels == 3 ? MLET_FRAME_RGB888 : MLET_FRAME_GRAY8;
     }
-    if (!given(call, CROP)) {
+    if (!given(call, MLET_ARG_CROP)) {
         frame.crop_width = frame.width;
         frame.crop_height = frame.height;
     }
@@ -73,16 +75,16 @@ static const uint8_t *get_pixels(
 #if MLET_WITH_KERNELS
 static mp_obj_t resize(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     call_t call;
-    parse_arguments(&call, CALL_RESIZE, 0, n_args, args, keywords);
+    parse_arguments(&call, MLET_CALL_RESIZE, 0, n_args, args, keywords);
     const mlet_shape_t shape = call.layer.in;
-    if (!given(&call, SHAPE)) {
+    if (!given(&call, MLET_ARG_SHAPE)) {
         raise_missing("resize", "shape");
     }
     const char *field;
     if (mlet_shape_check(shape, &field) != MLET_OK) {
         raise_field("resize: shape", field);
     }
-    const mlet_frame_t frame = get_frame_format(&call, CALL_RESIZE, MLET_PIXELS_GRAY8, shape);
+    const mlet_frame_t frame = get_frame_format(&call, MLET_CALL_RESIZE, MLET_PIXELS_GRAY8, shape);
     const output_t out = output_begin("resize", call.out, mlet_shape_bytes(shape));
     check_overlap("resize", &out, call.x, false);
     mlet_frame_to_tensor(&frame, get_pixels("resize", "frame", &frame, call.x), shape, out.items);

@@ -30,33 +30,34 @@ static void complete_layer(call_t *call, uint8_t id) {
     const uint8_t code = op_code(id);
     mlet_layer_t *layer = &call->layer;
     size_t n_weights, n_bias, n_multiplier, n_shift;
-    layer->weights = parameter(id, WEIGHTS, call->weights, 'b', &n_weights);
-    layer->bias = parameter(id, BIAS, call->bias, 'i', &n_bias);
-    layer->multiplier = parameter(id, MULTIPLIER, call->multiplier, 'i', &n_multiplier);
-    layer->shift = parameter(id, SHIFT, call->shift, 'b', &n_shift);
+    layer->weights = parameter(id, MLET_ARG_WEIGHTS, call->weights, 'b', &n_weights);
+    layer->bias = parameter(id, MLET_ARG_BIAS, call->bias, 'i', &n_bias);
+    layer->multiplier = parameter(id, MLET_ARG_MULTIPLIER, call->multiplier, 'i', &n_multiplier);
+    layer->shift = parameter(id, MLET_ARG_SHIFT, call->shift, 'b', &n_shift);
 
     const bool int4 = call->weight_bits == MP_OBJ_NEW_SMALL_INT(4);
-    if (given(call, WEIGHT_BITS) && !int4 && call->weight_bits != MP_OBJ_NEW_SMALL_INT(8)) {
+    if (given(call, MLET_ARG_WEIGHT_BITS) && !int4
+        && call->weight_bits != MP_OBJ_NEW_SMALL_INT(8)) {
         mp_raise_msg_varg(
             &mp_type_ValueError, MP_ERROR_TEXT("%s: weight_bits must be 8 or 4"), who);
     }
     layer->weight_bits = int4 ? 4 : 8;
-    if (id == CALL_TEMPORAL_DEPTHWISE && !given(call, FRAMES)) {
+    if (id == MLET_CALL_TEMPORAL_DEPTHWISE && !given(call, MLET_ARG_FRAMES)) {
         const size_t frames = n_weights / layer->in.channels;
         layer->frames = frames <= MLET_LIMIT_MAX_FRAMES ? (uint16_t)frames : 0;
     }
-    if (!given(call, OUT_SHAPE)) {
+    if (!given(call, MLET_ARG_OUT_SHAPE)) {
         layer->out = layer->in;
-        if (id == CALL_DENSE) {
+        if (id == MLET_CALL_DENSE) {
             layer->out.height = layer->out.width = 1;
         }
-        if (takes(id, KERNEL) && given(call, KERNEL)) {
+        if (takes(id, MLET_ARG_KERNEL) && given(call, MLET_ARG_KERNEL)) {
             layer->out.height = windows(layer->in.height, layer->kernel_h, layer->stride_h,
                 layer->dilation_h, layer->pad_top);
             layer->out.width = windows(layer->in.width, layer->kernel_w, layer->stride_w,
                 layer->dilation_w, layer->pad_left);
         }
-        if (takes(id, WEIGHT_BITS)) {
+        if (takes(id, MLET_ARG_WEIGHT_BITS)) {
             layer->out.channels = n_bias <= MLET_LIMIT_MAX_DIM ? (uint16_t)n_bias : 0;
         }
     }
@@ -96,8 +97,8 @@ static int8_t *get_x(call_t *call, uint8_t id) {
     const char *who = call_name(id);
     size_t n;
     int8_t *x = buffer_items(who, "x", call->x, MP_BUFFER_READ, 'b', &n);
-    if (!given(call, SHAPE)) {
-        if (takes(id, KERNEL) || id == CALL_CONV3D || n > MLET_LIMIT_MAX_DIM) {
+    if (!given(call, MLET_ARG_SHAPE)) {
+        if (takes(id, MLET_ARG_KERNEL) || id == MLET_CALL_CONV3D || n > MLET_LIMIT_MAX_DIM) {
             raise_missing(who, "shape");
         }
         call->layer.in = (mlet_shape_t) {1, 1, (uint16_t)n};
@@ -122,7 +123,7 @@ static mp_obj_t call_layer(
     uint8_t id, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
     const char *who = call_name(id);
     const uint8_t code = op_code(id);
-    check_stack(STACK_TO_CALL);
+    check_stack(MLET_STACK_TO_CALL);
     call_t call;
     parse_arguments(&call, id, 0, n_args, args, keywords);
     mlet_layer_t *layer = &call.layer;
@@ -132,31 +133,31 @@ static mp_obj_t call_layer(
     mlet_ring_t *ring = NULL;
     int8_t *shifted = NULL, *x1 = NULL;
     size_t n = 0;
-    if (id == CALL_TEMPORAL_AVERAGE && !given(&call, FRAMES)
+    if (id == MLET_CALL_TEMPORAL_AVERAGE && !given(&call, MLET_ARG_FRAMES)
         && mp_obj_is_type(call.past, (const mp_obj_type_t *)&ring_type)) {
         const ring_obj_t *past = MP_OBJ_TO_PTR(call.past);
         layer->frames = past->ring.count + 1;
     }
-    if (id == CALL_TEMPORAL_SHIFT) {
+    if (id == MLET_CALL_TEMPORAL_SHIFT) {
         shifted = buffer_items(who, "past", call.past, MP_BUFFER_RW, 'b', &n);
         const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
-        if (!given(&call, SHIFT_CHANNELS)) {
+        if (!given(&call, MLET_ARG_SHIFT_CHANNELS)) {
             layer->shift_channels = n <= x_bytes ? (uint16_t)(n / positions) : 0;
         }
     }
     complete_layer(&call, id);
-    if (id == CALL_TEMPORAL_SHIFT) {
+    if (id == MLET_CALL_TEMPORAL_SHIFT) {
         require_count(who, "past", n,
             (size_t)layer->in.height * layer->in.width * layer->shift_channels);
     }
-    if (id == CALL_TEMPORAL_DEPTHWISE) {
+    if (id == MLET_CALL_TEMPORAL_DEPTHWISE) {
         ring = get_ring(who, call.past, (layer->frames - 1u) * layer->frame_dilation, x_bytes);
     }
-    if (id == CALL_TEMPORAL_AVERAGE) {
+    if (id == MLET_CALL_TEMPORAL_AVERAGE) {
         ring = get_ring(who, call.past, layer->frames - 1u, x_bytes);
     }
-    if (id == CALL_ADD) {
-        x1 = parameter(id, X1, call.x1, 'b', &n);
+    if (id == MLET_CALL_ADD) {
+        x1 = parameter(id, MLET_ARG_X1, call.x1, 'b', &n);
         require_count(who, "x1", n, x_bytes);
     }
     void *scratch = get_scratch(who, mlet_layer_scratch_bytes(code, layer));
@@ -184,21 +185,22 @@ static void parse_stage(call_t *stage, uint8_t id, mp_obj_t dict, mlet_shape_t i
         mp_raise_msg_varg(
             &mp_type_TypeError, MP_ERROR_TEXT("%s: must be a dict of arguments"), call_name(id));
     }
-    const uint32_t without = BIT(X) | BIT(PAST) | BIT(OUT) | BIT(SHAPE);
+    const uint32_t without = MLET_BIT(MLET_ARG_X) | MLET_BIT(MLET_ARG_PAST)
+        | MLET_BIT(MLET_ARG_OUT) | MLET_BIT(MLET_ARG_SHAPE);
     parse_arguments(stage, id, without, 0, NULL, mp_obj_dict_get_map(dict));
     stage->layer.in = in;
     complete_layer(stage, id);
 }
 
 static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
-    const char *who = call_name(CALL_CONV3D);
-    check_stack(STACK_TO_CALL);
+    const char *who = call_name(MLET_CALL_CONV3D);
+    check_stack(MLET_STACK_TO_CALL);
     call_t call, spatial, temporal, pointwise;
-    parse_arguments(&call, CALL_CONV3D, 0, n_args, args, keywords);
-    const int8_t *x = get_x(&call, CALL_CONV3D);
-    parse_stage(&spatial, CALL_DEPTHWISE2D, call.spatial, call.layer.in);
-    parse_stage(&temporal, CALL_TEMPORAL_DEPTHWISE, call.temporal, spatial.layer.out);
-    parse_stage(&pointwise, CALL_POINTWISE, call.pointwise, temporal.layer.out);
+    parse_arguments(&call, MLET_CALL_CONV3D, 0, n_args, args, keywords);
+    const int8_t *x = get_x(&call, MLET_CALL_CONV3D);
+    parse_stage(&spatial, MLET_CALL_DEPTHWISE2D, call.spatial, call.layer.in);
+    parse_stage(&temporal, MLET_CALL_TEMPORAL_DEPTHWISE, call.temporal, spatial.layer.out);
+    parse_stage(&pointwise, MLET_CALL_POINTWISE, call.pointwise, temporal.layer.out);
 
     const mlet_layer_t *t = &temporal.layer;
     mlet_ring_t *ring = get_ring(
@@ -212,13 +214,13 @@ static mp_obj_t conv3d_separable(size_t n_args, const mp_obj_t *args, mp_map_t *
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(conv3d_separable_obj, 0, conv3d_separable);
 
-#define KERNEL(NAME, name, form)                                                               \
+#define MLET_DEFINE(NAME, name, form)                                                          \
     static mp_obj_t name(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {            \
-        return call_layer(CALL_##NAME, n_args, args, keywords);                                \
+        return call_layer(MLET_CALL_##NAME, n_args, args, keywords);                           \
     }                                                                                          \
     static MP_DEFINE_CONST_FUN_OBJ_KW(name##_obj, 0, name);
 
-MLET_OPERATORS(KERNEL)
+MLET_OPERATORS(MLET_DEFINE)
 
 static mp_obj_t argmax(mp_obj_t x) {
     size_t n;
@@ -231,7 +233,7 @@ static mp_obj_t argmax(mp_obj_t x) {
 static MP_DEFINE_CONST_FUN_OBJ_1(argmax_obj, argmax);
 
 // What the module has of it. Whoever has an OBJECT has an OBJECT_OF for operators, too.
-#define ONE_BY_ONE(OBJECT)                                          \
+#define MLET_ONE_BY_ONE(OBJECT)                                     \
     OBJECT(MP_QSTR_FrameRing, ring_type)                            \
     MLET_OPERATORS(OBJECT##_OF)                                     \
     OBJECT(MP_QSTR_conv3d_separable, conv3d_separable_obj)          \

@@ -9,24 +9,26 @@ typedef struct {
     mlet_model_t model;
     mp_obj_t name;    // for people: None, or where the file came from
     mp_obj_t buffer;  // keeps the file alive
-    void *copy;       // of the file, when it does not lie on a multiple of MLET_ALIGN; or NULL
+    void *copy;       // of the file, where it cannot be used where it lies; or NULL
     mp_obj_t labels;  // made once, so that a loop may ask for them
+    #if MLET_WITH_INSPECT
     bool is_writable; // the buffer is RAM
+    #endif
 } model_obj_t;
 
 // In the order of their numbers, MLET_TARGET_... and MLET_PIXELS_...
-#define TARGET_NAMES "portable\0cortex_m0plus\0esp32s3\0"
-#define PIXEL_NAMES "raw\0gray8\0rgb888\0int16\0"
+#define MLET_TARGET_NAMES "portable\0cortex_m0plus\0esp32s3\0"
+#define MLET_PIXEL_NAMES "raw\0gray8\0rgb888\0int16\0"
 
 static const char *target_name(uint32_t target) {
-    return name_at(TARGET_NAMES, target, "an unknown target");
+    return name_at(MLET_TARGET_NAMES, target, "an unknown target");
 }
 
 static const char *pixel_name(const mlet_model_t *model, uint16_t input) {
-    return name_at(PIXEL_NAMES, mlet_model_pixel_format(model, input), "?");
+    return name_at(MLET_PIXEL_NAMES, mlet_model_pixel_format(model, input), "?");
 }
 
-DECLARE_TYPE(model_type);
+MLET_DECLARE_TYPE(model_type);
 
 static mp_obj_t new_shape(mlet_shape_t shape) {
     const mp_obj_t items[] = {
@@ -56,7 +58,7 @@ static const char *input_name(const mlet_model_t *model, uint16_t index) {
 
 // A tensor; with how it is fed, if it is input number `index`.
 static mp_obj_t new_tensor(const mlet_model_t *model, bool is_input, uint16_t index) {
-    FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point,
+    MLET_FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_shape, MP_QSTR_scale, MP_QSTR_zero_point,
         MP_QSTR_pixel_format, MP_QSTR_period};
     const mlet_tensor_t tensor = mlet_model_tensor(
         model, is_input ? mlet_model_input(model, index) : mlet_model_output(model, index));
@@ -84,7 +86,7 @@ static mp_obj_t new_output(const mlet_model_t *model, uint16_t index) {
 
 #if MLET_WITH_INSPECT
 static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
-    FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
+    MLET_FIELD_NAMES fields[] = {MP_QSTR_name, MP_QSTR_kind, MP_QSTR_shape};
     const mlet_op_t op = mlet_model_op(model, index);
     const mp_obj_t items[] = {
         new_string(op.name),
@@ -95,49 +97,64 @@ static mp_obj_t new_op(const mlet_model_t *model, uint16_t index) {
 }
 #endif
 
-static RAISES void raise_lacks(const mlet_model_t *model) {
-    mlet_error_t error;
-    const char *what = mlet_model_lacks(model, &error);
+#define MLET_A_FORM "a layer of this form"
+
+static MLET_RAISES void raise_lacks(const char *record, unsigned index, const char *what) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("%s %u: %s is not in this build (install the full module, or flash a "
                       "firmware that has it)"),
-        mlet_field_name(error.record), error.index, what);
+        record, index, what);
 }
 
-static RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
-    const char *record = mlet_field_name(error->record), *field = mlet_field_name(error->field);
-    if (strcmp(field, "format_version") == 0) {
+static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *file) {
+    char rooms[2][MLET_FIELD_ROOM];
+    const char *record = mlet_field_name(error->record, rooms[0]);
+    const char *field = mlet_field_name(error->field, rooms[1]);
+    if (MLET_IS_FIELD(error->field, format_version)) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model format %u, this firmware reads %u"),
             file[MLET_HEADER_FORMAT_VERSION] + 256u * file[MLET_HEADER_FORMAT_VERSION + 1],
             MLET_FORMAT_VERSION);
     }
-    if (strcmp(field, "target") == 0) {
+    if (MLET_IS_FIELD(error->field, target)) {
+        // The build's own target is refused where its kernels cannot run: then the others do.
+        const uint32_t target = file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1];
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
-            target_name(file[MLET_HEADER_TARGET] + 256u * file[MLET_HEADER_TARGET + 1]),
-            target_name(MLET_TARGET));
+            target_name(target), target == MLET_TARGET ? "portable" : target_name(MLET_TARGET));
     }
-    if (strcmp(record, "header") == 0) {
+    if (MLET_IS_FIELD(error->record, header)) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
     }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: %s %u: %s"),
         record, error->index, field);
 }
 
+static MLET_RAISES void raise_slow(const mlet_model_t *model) {
+    mp_raise_msg_varg(&mp_type_ValueError,
+        MP_ERROR_TEXT("a frame takes %u Mi multiply-accumulates, limit %u Mi: load with slow=True"),
+        (unsigned)(model->macs >> 20), (unsigned)(MLET_MACS_LIMIT >> 20));
+}
+
 static mp_obj_t model_make_new(
     const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 1, 2, false);
-    check_stack(STACK_TO_CALL);
+    mp_arg_check_num(n_args, n_kw, 1, 3, false);
+    check_stack(MLET_STACK_TO_CALL);
+    const bool may_be_slow = n_args > 2 && mp_obj_is_true(args[2]); // may run __bool__
     size_t bytes;
     void *file = buffer_items("Model", "file", args[0], MP_BUFFER_READ, 'b', &bytes);
+    mp_buffer_info_t info;
+    const bool is_writable = mp_get_buffer(args[0], &info, MP_BUFFER_WRITE);
     void *usable = file;
-    if ((uintptr_t)file % MLET_ALIGN != 0) {
+    // A bytearray that grows moves, and would leave the model with nothing; a view does not grow.
+    const bool may_move = is_writable && mp_obj_get_type(args[0]) != &mp_type_memoryview;
+    if (may_move || (uintptr_t)file % MLET_ALIGN != 0) {
         usable = memcpy(allocate("model", bytes), file, bytes);
     }
     model_obj_t *self = mp_obj_malloc(model_obj_t, type);
-    mp_buffer_info_t info;
-    self->is_writable = mp_get_buffer(args[0], &info, MP_BUFFER_WRITE);
+    #if MLET_WITH_INSPECT
+    self->is_writable = is_writable;
+    #endif
     self->name = n_args > 1 ? args[1] : mp_const_none;
     self->copy = usable == file ? NULL : usable;
     self->buffer = self->copy == NULL ? args[0] : mp_const_none;
@@ -147,10 +164,17 @@ static mp_obj_t model_make_new(
         status = mlet_model_open(&self->model, usable, bytes, &error);
     }
     if (status == MLET_E_BUILD) {
-        raise_lacks(&self->model);
+        mlet_error_t again;
+        const char *what = mlet_model_lacks(&self->model, &again);
+        char room[MLET_FIELD_ROOM];
+        raise_lacks(mlet_field_name(error.record, room), error.index,
+            what == NULL ? MLET_A_FORM : what);
     }
     if (status != MLET_OK) {
         raise_model(&error, usable);
+    }
+    if (self->model.macs > MLET_MACS_LIMIT && !may_be_slow) {
+        raise_slow(&self->model);
     }
     self->labels = new_tuple_of(self->model.label_count, new_label, &self->model);
     return MP_OBJ_FROM_PTR(self);

@@ -76,11 +76,11 @@ static void ring_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_
         (unsigned)self->bytes);
 }
 
-#define RING_METHODS(METHOD)                \
+#define MLET_RING_METHODS(METHOD)           \
     METHOD(MP_QSTR_push, ring_push_obj)     \
     METHOD(MP_QSTR_reset, ring_reset_obj)
 
-DEFINE_TYPE(ring_type, MP_QSTR_FrameRing, RING_METHODS,
+MLET_DEFINE_TYPE(ring_type, MP_QSTR_FrameRing, MLET_RING_METHODS,
     make_new, ring_make_new,
     print, ring_print,
     unary_op, ring_unary_op,

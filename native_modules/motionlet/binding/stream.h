@@ -6,7 +6,11 @@
 #include "model.h"
 
 // MLET_E_ARGUMENT and so on, in their order.
-#define STATUS_NAMES "argument\0layer\0file\0memory\0frame\0build\0"
+#define MLET_STATUS_NAMES "argument\0layer\0file\0memory\0frame\0build\0"
+
+// The largest number of a frame: integers beyond take memory. Numbers begin anew behind it, such that
+// what is due when stays as it is.
+#define MLET_LAST_FRAME ((1u << 30) - 1)
 
 // One input of a stream.
 typedef struct {
@@ -15,14 +19,17 @@ typedef struct {
     mlet_frame_t frame; // what it takes, unless it is raw
 } stream_input_t;
 
+enum { BUSY = 1, POLLS };
+
 typedef struct {
     mp_obj_base_t base;
     mp_obj_t model;
     mlet_stream_t stream;
+    mp_obj_t feed;     // called whenever a push polls; or None
     void *memory;      // of the stream
     mp_obj_t *outputs; // views of int8, one to an output; each owns a copy of its tensor
-    uint32_t frames;   // pushed since the start or the last reset
-    bool is_busy;      // with a frame, or a reset
+    uint32_t frames;   // pushed since the start or the last reset; up to MLET_LAST_FRAME
+    uint8_t is_busy;   // with a frame, or a reset; POLLS: and lets others run meanwhile
     bool has_failed;   // in the middle of a frame
     stream_input_t inputs[];
 } stream_obj_t;
@@ -38,23 +45,23 @@ static int8_t *output_values(const stream_obj_t *self, uint16_t index, size_t *c
     return view->items;
 }
 
-DECLARE_TYPE(stream_type);
+MLET_DECLARE_TYPE(stream_type);
 
 // ---------------------------------------------------------------------------------------------
 // One argument to an input: by position, or by the input's name
 
 #if MLET_WITH_INPUTS
-#define INPUTS(model) ((model)->input_count)
-#define MAX_INPUTS MLET_LIMIT_MAX_INPUTS
+#define MLET_INPUTS(model) ((model)->input_count)
+#define MLET_MAX_INPUTS MLET_LIMIT_MAX_INPUTS
 #else
-#define INPUTS(model) 1
-#define MAX_INPUTS 1
+#define MLET_INPUTS(model) 1
+#define MLET_MAX_INPUTS 1
 #endif
 
 typedef union {
     mp_obj_t object; // None where nothing is given
     const uint8_t *bytes;
-} by_input_t[MAX_INPUTS];
+} by_input_t[MLET_MAX_INPUTS];
 
 static const mp_map_t no_keywords;
 
@@ -71,8 +78,15 @@ static void sort_by_input(by_input_t sorted, const char *who, const mlet_model_t
 }
 
 // Arguments of Model.stream() describe the one input.
-#define is_by_input(...) false
-#define items_of(object, items) (*(items) = (object), (size_t)1)
+static bool is_by_input(
+    const mlet_model_t *model, size_t n_args, const mp_obj_t *args, const mp_map_t *keywords) {
+    return false;
+}
+
+static size_t items_of(const mp_obj_t *object, const mp_obj_t **items) {
+    *items = object;
+    return 1;
+}
 #else
 
 static bool is_sequence(mp_obj_t object) {
@@ -128,8 +142,13 @@ static bool is_by_input(
     if (n_args > 0) {
         return is_sequence(args[0]) || (model->input_count > 1 && args[0] == mp_const_none);
     }
-    return keywords->used > 0 && is_sequence(keywords->table[0].value)
-        && input_named(model, keywords->table[0].key) < model->input_count;
+    bool found = false;
+    for (size_t k = 0; k < keywords->used; k++) {
+        const mp_map_elem_t *keyword = &keywords->table[k];
+        found |= (keyword->value == mp_const_none || is_sequence(keyword->value))
+            && input_named(model, keyword->key) < model->input_count;
+    }
+    return found;
 }
 #endif
 
@@ -142,27 +161,57 @@ static void describe_input(stream_obj_t *self, uint16_t index, size_t n_args,
     stream_input_t *input = &self->inputs[index];
     const uint8_t pixels = mlet_model_pixel_format(model, index);
     call_t call;
-    parse_arguments(&call, CALL_STREAM, 0, n_args, args, keywords);
+    parse_arguments(&call, MLET_CALL_STREAM, 0, n_args, args, keywords);
     input->shape = mlet_model_tensor(model, mlet_model_input(model, index)).shape;
     input->is_raw = pixels == MLET_PIXELS_RAW;
     if (!input->is_raw) {
-        input->frame = get_frame_format(&call, CALL_STREAM, pixels, input->shape);
+        input->frame = get_frame_format(&call, MLET_CALL_STREAM, pixels, input->shape);
     } else if (call.given) {
         mp_raise_ValueError(MP_ERROR_TEXT("stream: a raw input takes no frame format"));
     }
 }
+
+// Called by the core in the middle of a frame. An exception ends the frame: then reset.
+static mlet_status_t stream_poll(mlet_stream_t *stream) {
+    stream_obj_t *self = (void *)((uint8_t *)stream - offsetof(stream_obj_t, stream));
+    const uint8_t was_busy = self->is_busy;
+    self->is_busy = POLLS;
+    const mp_obj_t error = poll_events(self->feed);
+    self->is_busy = was_busy;
+    if (error != mp_const_none) {
+        self->has_failed = true;
+        self->is_busy = false;
+        nlr_raise(error);
+    }
+    return MLET_OK;
+}
+
+#if MICROPY_ENABLE_DYNRUNTIME
+mlet_status_t natmod_has_parts(void);
+
+// Which parts of its kernel an op takes no frame changes: one of anything shows whether all are here.
+static void natmod_try(mlet_stream_t *stream) {
+    if (natmod_has_parts() != MLET_OK) {
+        if (mlet_stream_run(stream, NULL, NULL) != MLET_OK) {
+            raise_lacks("op", stream->op, MLET_A_FORM);
+        }
+        mlet_stream_reset(stream);
+    }
+}
+#endif
 
 static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keywords) {
     const model_obj_t *owner = MP_OBJ_TO_PTR(*args++);
     n_args--;
     const mlet_model_t *model = &owner->model;
     stream_obj_t *self = mp_obj_malloc_helper(
-        sizeof(stream_obj_t) + INPUTS(model) * sizeof(stream_input_t),
+        sizeof(stream_obj_t) + MLET_INPUTS(model) * sizeof(stream_input_t),
         (const mp_obj_type_t *)&stream_type);
     self->model = MP_OBJ_FROM_PTR(owner);
     self->stream.model = model;
     self->frames = 0;
     self->is_busy = self->has_failed = false;
+    self->feed = mp_const_none;
     by_input_t formats;
     const bool by_input = is_by_input(model, n_args, args, keywords);
     if (by_input) {
@@ -170,14 +219,14 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
     }
     // One description is of the first input that takes pixels, or else of the last.
     bool is_left = !by_input;
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         size_t count = 0;
         const mp_obj_t *items = NULL;
         const mp_map_t *names = &no_keywords;
         const bool takes_pixels = mlet_model_pixel_format(model, i) != MLET_PIXELS_RAW;
         if (by_input) {
             count = items_of(&formats[i].object, &items);
-        } else if (is_left && (takes_pixels || i + 1 == INPUTS(model))) {
+        } else if (is_left && (takes_pixels || i + 1 == MLET_INPUTS(model))) {
             is_left = false;
             count = n_args;
             items = args;
@@ -191,6 +240,10 @@ static mp_obj_t model_stream(size_t n_args, const mp_obj_t *args, mp_map_t *keyw
         mp_raise_msg(
             &mp_type_RuntimeError, MP_ERROR_TEXT("stream: heap is not 16-byte aligned"));
     }
+    #if MICROPY_ENABLE_DYNRUNTIME
+    natmod_try(&self->stream);
+    #endif
+    self->stream.poll = stream_poll;
     self->outputs = allocate("stream", model->output_count * sizeof(mp_obj_t));
     memset(self->outputs, 0, model->output_count * sizeof(mp_obj_t));
     for (uint16_t i = 0; i < model->output_count; i++) {
@@ -208,10 +261,12 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(model_stream_obj, 1, model_stream);
 
 // An interrupt, another core or another thread may come while a frame is on its way.
 static void stream_claim(stream_obj_t *self) {
-    check_stack(STACK_TO_PUSH);
+    check_stack(MLET_STACK_TO_PUSH);
     const mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
-    const bool was_busy = self->is_busy;
-    self->is_busy = true;
+    const bool was_busy = self->is_busy != 0;
+    if (!was_busy) {
+        self->is_busy = BUSY;
+    }
     MICROPY_END_ATOMIC_SECTION(state);
     if (was_busy) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream is busy"));
@@ -222,15 +277,18 @@ static void stream_claim(stream_obj_t *self) {
 static const uint8_t *get_frame(const stream_obj_t *self, uint16_t index, mp_obj_t frame) {
     const mlet_model_t *model = stream_model(self);
     const stream_input_t *input = &self->inputs[index];
-    const char *name = INPUTS(model) > 1 ? input_name(model, index) : "frame";
+    const char *name = MLET_INPUTS(model) > 1 ? input_name(model, index) : "frame";
     if (frame == mp_const_none
-        && (INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
+        && MLET_WITH_INPUTS && (MLET_INPUTS(model) > 1 || mlet_model_period(model, index) > 1)) {
         return NULL;
     }
     if (!input->is_raw) {
         const uint8_t *pixels = get_pixels("push", name, &input->frame, frame);
-        if (mlet_frame_has_nan(&input->frame, pixels)) {
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s holds a NaN"), name);
+        if (!mlet_frame_is_whole(&input->frame, pixels)) {
+            mp_raise_msg_varg(&mp_type_ValueError,
+                MP_ERROR_TEXT("%s holds too many NaN: %u can be bridged, each beside a value; is "
+                              "the sensor read whole?"),
+                name, MLET_LIMIT_MAX_MISSING);
         }
         return pixels;
     }
@@ -251,7 +309,7 @@ static unsigned next_due(uint32_t frame, uint32_t period) {
     return (unsigned)((frame + period - 1) / period * period);
 }
 
-static RAISES void raise_due(
+static MLET_RAISES void raise_due(
     uint32_t frame, const char *how, const char *name, uint32_t period) {
     mp_raise_msg_varg(&mp_type_ValueError,
         MP_ERROR_TEXT("frame %u %s '%s', which is due at frame %u"), (unsigned)frame, how, name,
@@ -265,14 +323,14 @@ static void stream_begin(
     const mlet_model_t *model = stream_model(self);
     by_input_t frames;
     sort_by_input(frames, "push", model, n_args, args, keywords);
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         frames[i].bytes = get_frame(self, i, frames[i].object);
     }
     if (self->has_failed) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("stream has failed: reset it"));
     }
     stream_claim(self);
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; MLET_WITH_INPUTS && i < MLET_INPUTS(model); i++) {
         const bool is_given = frames[i].bytes != NULL;
         if (mlet_stream_due(&self->stream, i) != is_given) {
             self->is_busy = false;
@@ -280,16 +338,16 @@ static void stream_begin(
                 mlet_model_period(model, i));
         }
     }
-    for (uint16_t i = 0; i < INPUTS(model); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(model); i++) {
         const stream_input_t *input = &self->inputs[i];
         const uint8_t *bytes = frames[i].bytes;
-        if (bytes == NULL) {
+        if (MLET_WITH_INPUTS && bytes == NULL) {
             continue;
         }
         if (input->is_raw) {
             memcpy(mlet_stream_input(&self->stream, i), bytes, mlet_shape_bytes(input->shape));
         } else {
-            mlet_stream_frame(&self->stream, i, &input->frame, bytes); // is due, and has no NaN
+            mlet_stream_take(&self->stream, i, &input->frame, bytes);
         }
     }
 }
@@ -303,9 +361,9 @@ static mp_obj_t stream_finish(stream_obj_t *self, mlet_hook_t hook, void *contex
         self->is_busy = false;
         mp_raise_msg_varg(&mp_type_RuntimeError,
             MP_ERROR_TEXT("op %u failed: wrong %s; reset the stream"), self->stream.op,
-            name_at(STATUS_NAMES, (uint32_t)(-1 - status), "status"));
+            name_at(MLET_STATUS_NAMES, (uint32_t)(-1 - status), "status"));
     }
-    self->frames++;
+    self->frames = self->frames < MLET_LAST_FRAME ? self->frames + 1 : self->stream.frame;
     for (uint16_t i = 0; i < stream_model(self)->output_count; i++) {
         size_t count;
         int8_t *values = output_values(self, i, &count);
@@ -328,7 +386,9 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(stream_push_obj, 1, stream_push);
 static mp_obj_t stream_reset(mp_obj_t self_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     #if MICROPY_ASYNC_KBD_INTR
-    self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    if (self->is_busy == BUSY) {
+        self->is_busy = false; // Ctrl-C ends a push in the middle on this port
+    }
     #endif
     stream_claim(self);
     mlet_stream_reset(&self->stream);
@@ -346,30 +406,51 @@ static mp_obj_t stream_argmax(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(stream_argmax_obj, stream_argmax);
 
+// Where Python's floats are doubles, so are those of ulab.
+#define MLET_SCORES_DOUBLES \
+    (!MICROPY_ENABLE_DYNRUNTIME && MICROPY_FLOAT_IMPL == MICROPY_FLOAT_IMPL_DOUBLE)
+
+static float times(float scale, int32_t steps) {
+    #if MICROPY_ENABLE_DYNRUNTIME && defined(__ARM_ARCH_6M__)
+    return natmod_times(scale, steps);
+    #else
+    return scale * (float)steps;
+    #endif
+}
+
 static mp_obj_t stream_scores(size_t n_args, const mp_obj_t *args) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(args[0]);
     const mlet_model_t *model = stream_model(self);
     const mlet_tensor_t tensor = mlet_model_tensor(model, mlet_model_output(model, 0));
     size_t count;
     const int8_t *values = output_values(self, 0, &count);
-    float *floats = NULL;
+    uint8_t *out = NULL; // a memoryview may be unaligned
+    size_t each = sizeof(float);
     mp_obj_t result;
     if (n_args > 1 && args[1] != mp_const_none) {
         result = args[1];
         mp_buffer_info_t info;
-        mp_get_buffer_raise(result, &info, MP_BUFFER_RW);
-        if (info.typecode != 'f') {
+        get_buffer("scores", "out", result, MP_BUFFER_RW, &info);
+        #if MLET_SCORES_DOUBLES
+        each = info.typecode == 'd' ? sizeof(double) : sizeof(float);
+        #endif
+        if (info.typecode != 'f' && each == sizeof(float)) {
             mp_raise_TypeError(MP_ERROR_TEXT("scores: out is not an array of 'f'"));
         }
-        require_count("scores", "out", info.len / sizeof(float), count);
-        floats = info.buf;
+        require_count("scores", "out", info.len / each, count);
+        out = info.buf;
     } else {
         result = mp_obj_new_list(count, NULL);
     }
     for (size_t i = 0; i < count; i++) {
-        const float score = tensor.scale * (float)(values[i] - tensor.zero_point);
-        if (floats != NULL) {
-            memcpy(&floats[i], &score, sizeof(score)); // a memoryview may be unaligned
+        const float score = times(tensor.scale, values[i] - tensor.zero_point);
+        if (out != NULL && each == sizeof(float)) {
+            memcpy(out + i * each, &score, each);
+        #if MLET_SCORES_DOUBLES
+        } else if (out != NULL) {
+            const double wide = (double)score;
+            memcpy(out + i * each, &wide, each);
+        #endif
         } else {
             ((mp_obj_list_t *)MP_OBJ_TO_PTR(result))->items[i] = mp_obj_new_float_from_f(score);
         }
@@ -389,7 +470,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(stream_output_obj, stream_output);
 static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     mp_printf(print, "<Stream of ");
-    for (uint16_t i = 0; i < INPUTS(stream_model(self)); i++) {
+    for (uint16_t i = 0; i < MLET_INPUTS(stream_model(self)); i++) {
         const stream_input_t *input = &self->inputs[i];
         const mlet_shape_t shape = input->shape;
         if (i > 0) {
@@ -409,9 +490,15 @@ static void stream_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kin
 static void stream_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     const stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
+        if (attr == MP_QSTR_feed && dest[1] != MP_OBJ_NULL) {
+            ((stream_obj_t *)MP_OBJ_TO_PTR(self_in))->feed = dest[1];
+            dest[0] = MP_OBJ_NULL; // stored
+        }
         return;
     }
-    if (attr == MP_QSTR_frames) {
+    if (attr == MP_QSTR_feed) {
+        dest[0] = self->feed;
+    } else if (attr == MP_QSTR_frames) {
         dest[0] = mp_obj_new_int_from_uint(self->frames);
     } else if (attr == MP_QSTR_model) {
         dest[0] = self->model;

@@ -11,13 +11,6 @@ static void stream_begin_with(stream_obj_t *self, mp_obj_t frames) {
     stream_begin(self, count, items, &no_keywords);
 }
 
-static mlet_status_t trace_hook(
-    void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
-    uint32_t *crcs = context;
-    crcs[op] = mlet_crc32(crcs[op], output, bytes);
-    return MLET_OK;
-}
-
 // A writable array of `needed` uint32 values.
 static uint32_t *get_uint32s(const char *who, const char *what, mp_obj_t array, size_t needed) {
     size_t n;
@@ -28,6 +21,33 @@ static uint32_t *get_uint32s(const char *who, const char *what, mp_obj_t array, 
             &mp_type_ValueError, MP_ERROR_TEXT("%s: %s is not aligned to 4 bytes"), who, what);
     }
     return items;
+}
+
+// An array that a hook writes to. It is looked up each time: what runs between ops may resize it.
+typedef struct {
+    mp_obj_t array;
+    uint32_t count;
+    mp_uint_t begin;
+} record_t;
+
+// Its value number `index`; NULL if the array is not what it was.
+static uint32_t *record_value(const record_t *record, uint32_t index) {
+    mp_buffer_info_t info;
+    mp_get_buffer(record->array, &info, MP_BUFFER_RW);
+    const bool fits = info.len / sizeof(uint32_t) == record->count
+        && (uintptr_t)info.buf % sizeof(uint32_t) == 0;
+    return fits ? (uint32_t *)info.buf + index : NULL;
+}
+
+static mlet_status_t trace_hook(
+    void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
+    const record_t *record = context;
+    uint32_t *crc = record_value(record, (uint32_t)record->begin + op);
+    if (crc == NULL) {
+        return MLET_E_MEMORY;
+    }
+    *crc = mlet_crc32(*crc, output, bytes);
+    return MLET_OK;
 }
 
 static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in) {
@@ -43,34 +63,35 @@ static mp_obj_t stream_trace(mp_obj_t self_in, mp_obj_t frame, mp_obj_t crcs_in)
                 0, mlet_stream_input(&self->stream, i), mlet_shape_bytes(self->inputs[i].shape));
         }
     }
-    return stream_finish(self, trace_hook, crcs + model->input_count);
+    record_t record = {crcs_in, (uint32_t)count, model->input_count};
+    return stream_finish(self, trace_hook, &record);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_trace_obj, stream_trace);
-
-typedef struct {
-    uint32_t *times;
-    mp_uint_t begin;
-} profile_t;
 
 static mlet_status_t profile_hook(
     void *context, uint16_t op, const int8_t *output, uint32_t bytes) {
     (void)output;
     (void)bytes;
-    profile_t *profile = context;
-    profile->times[op] += (mp_hal_ticks_us() - profile->begin) & TICKS_MASK;
-    profile->begin = mp_hal_ticks_us();
+    record_t *record = context;
+    const mp_uint_t took = (mp_hal_ticks_us() - record->begin) & MLET_TICKS_MASK;
+    uint32_t *time = record_value(record, op);
+    if (time == NULL) {
+        return MLET_E_MEMORY;
+    }
+    *time += (uint32_t)took;
+    record->begin = mp_hal_ticks_us();
     return MLET_OK;
 }
 
 static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const uint16_t ops = stream_model(self)->op_count;
-    profile_t profile = {get_uint32s("profile", "times", times_in, ops), 0};
-    mp_hal_ticks_us(); // raises now if there is no clock
+    mp_hal_ticks_us(); // raises now if there is no clock; in a native module it may run any code
+    uint32_t *times = get_uint32s("profile", "times", times_in, ops);
     stream_begin_with(self, frame);
-    memset(profile.times, 0, ops * sizeof(uint32_t));
-    profile.begin = mp_hal_ticks_us();
-    return stream_finish(self, profile_hook, &profile);
+    memset(times, 0, ops * sizeof(uint32_t));
+    record_t record = {times_in, ops, mp_hal_ticks_us()};
+    return stream_finish(self, profile_hook, &record);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_profile_obj, stream_profile);
 
@@ -123,7 +144,7 @@ static mp_obj_t stream_tap(mp_obj_t self_in, mp_obj_t frame, mp_obj_t op_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(stream_tap_obj, stream_tap);
 
-#define TRACE_METHODS(METHOD)                   \
+#define MLET_TRACE_METHODS(METHOD)              \
     METHOD(MP_QSTR_trace, stream_trace_obj)     \
     METHOD(MP_QSTR_profile, stream_profile_obj) \
     METHOD(MP_QSTR_tap, stream_tap_obj)

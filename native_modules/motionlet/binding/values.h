@@ -2,20 +2,22 @@
 #ifndef MOTIONLET_BINDING_VALUES_H
 #define MOTIONLET_BINDING_VALUES_H
 
-#include "port.h"
+#include "arrays.h"
 
-static RAISES void raise_count(
+static MLET_RAISES void raise_count(
     const char *who, const char *what, size_t count, const char *unit, size_t needed) {
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s has %u %s, needs %u"), who, what,
         (unsigned)count, unit, (unsigned)needed);
 }
 
-static RAISES void raise_missing(const char *who, const char *what) {
+static MLET_RAISES void raise_missing(const char *who, const char *what) {
     mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is missing"), who, what);
 }
 
-static RAISES void raise_field(const char *who, const char *field) {
-    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who, mlet_field_name(field));
+static MLET_RAISES void raise_field(const char *who, const char *field) {
+    char room[MLET_FIELD_ROOM];
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s: %s is out of range"), who,
+        mlet_field_name(field, room));
 }
 
 // An integer from min to max. It runs no code of the caller's, which might change what other
@@ -59,22 +61,51 @@ static mp_obj_t new_string(const char *string) {
     return mp_obj_new_str(string, strlen(string));
 }
 
+// Of int16 samples, which uint16 are not.
+#define MLET_SAMPLES 's'
+
 static size_t item_bytes(char code) {
-    return code == 'b' ? 1 : code == 'h' ? 2 : 4;
+    return code == 'b' ? 1 : code == 'h' || code == MLET_SAMPLES ? 2 : 4;
 }
 
-// The memory of a Python buffer of items of typecode `code` ('b', 'h', 'i', unsigned or not, or
-// 'f'), or of plain bytes that hold such items. Sets *count.
-static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
-    char code, size_t *count) {
-    mp_buffer_info_t info;
-    if (!mp_get_buffer(buffer, &info, access)) {
+// The memory of a Python buffer. Text is none, though MicroPython would give its bytes. No code of
+// the caller's runs here; it must not run between this and the memory's last use either, since
+// what holds the memory may then be resized: convert all else first.
+static void get_buffer(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
+    mp_buffer_info_t *info) {
+    check_array(who, what, buffer);
+    if (mp_obj_get_type(buffer) == &mp_type_str || !mp_get_buffer(buffer, info, access)) {
         mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s: %s is not a %sbuffer"), who, what,
             access == MP_BUFFER_RW ? "writable " : "");
     }
+    info->typecode = typecode_of(buffer, info->typecode);
+}
+
+#if MLET_WITH_INT16
+// Whether an object states what its items are; others of bytes may hold anything.
+static bool is_array(mp_obj_t object) {
+    const qstr name = mp_obj_get_type(object)->name;
+    return name == MP_QSTR_array || name == MP_QSTR_ndarray;
+}
+#endif
+
+// The memory of a Python buffer of items of typecode `code` ('b', 'h', 'i', unsigned or not, 'f', or
+// MLET_SAMPLES), or of plain bytes that hold such items; of 'f' and MLET_SAMPLES not of an array of bytes. Sets
+// *count.
+static void *buffer_items(const char *who, const char *what, mp_obj_t buffer, mp_uint_t access,
+    char code, size_t *count) {
+    mp_buffer_info_t info;
+    get_buffer(who, what, buffer, access, &info);
     const int given = info.typecode | 0x20;
-    const bool is_bytes = given == 'b' || info.typecode == BYTEARRAY_TYPECODE;
-    const bool is_items = given == code || (given == 'l' && code == 'i' && sizeof(long) == 4);
+    bool is_bytes = given == 'b' || info.typecode == BYTEARRAY_TYPECODE;
+    bool is_items = given == code || (given == 'l' && code == 'i' && sizeof(long) == 4);
+    #if MLET_WITH_INT16
+    if (code == 'f' || code == MLET_SAMPLES) {
+        is_bytes = is_bytes && !is_array(buffer);
+        is_items = info.typecode == (code == 'f' ? 'f' : 'h');
+        code = code == 'f' ? 'f' : 'h'; // as it is said
+    }
+    #endif
     if (!is_bytes && !is_items) {
         mp_raise_msg_varg(&mp_type_TypeError,
             MP_ERROR_TEXT("%s: %s is an array of '%c', not of '%c'"), who, what, info.typecode,

@@ -108,6 +108,9 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
 // Products in one accumulator of a layer with weights (K in SPEC.md); 0 of one without.
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer);
 
+// Multiply-accumulates of a run of such a layer; where it has no weights, what it adds or compares.
+uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer);
+
 // The lengths of the arrays of a layer that passed mlet_layer_check_shape().
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer);
 
@@ -228,6 +231,7 @@ typedef struct mlet_model {
     uint16_t cycle; // frames after which all periods begin anew: their least common multiple
     uint32_t data_bytes, arena_bytes, state_bytes;
     float frames_per_second;
+    uint64_t macs; // of a frame at which all ops run; who cares compares it with MLET_MACS_LIMIT
 } mlet_model_t;
 
 typedef struct mlet_tensor {
@@ -304,12 +308,23 @@ const char *mlet_op_name(uint8_t code);
 // ---------------------------------------------------------------------------------------------
 // Stream: the state of one video. One model serves any number of streams.
 
+struct mlet_stream;
+
+// Called in the middle of a run, whenever about `pace` multiply-accumulates are done: between ops,
+// rows of a chain, or (where chains are built in) bands of rows of a large op; never inside a row. It may let others use the processor. A
+// result other than MLET_OK ends the run, and so may a longjmp: either leaves the stream in the
+// middle of a frame, to be reset.
+typedef mlet_status_t (*mlet_poll_t)(struct mlet_stream *stream);
+
 typedef struct mlet_stream {
     const mlet_model_t *model;
     int8_t *arena, *state;
     uint16_t *heads; // ring position of every op
     uint16_t frame;  // the next one's number since the reset, modulo the model's cycle
     uint16_t op;     // the one that failed, if a run did
+    uint32_t macs;   // since the last poll
+    uint32_t pace;   // from one poll to the next; at first 2^20, a tenth of a second on an RP2040
+    mlet_poll_t poll; // NULL at first
 } mlet_stream_t;
 
 // Bytes of memory one stream needs: arena, state, ring positions.
@@ -354,8 +369,9 @@ typedef struct mlet_frame {
 // Bytes of one frame in memory.
 uint32_t mlet_frame_bytes(const mlet_frame_t *frame);
 
-// Whether a checked frame of float32 has a NaN in it.
-bool mlet_frame_has_nan(const mlet_frame_t *frame, const uint8_t *pixels);
+// Whether nothing is missing in a checked frame that cannot be bridged. In one of float32, up to
+// MLET_LIMIT_MAX_MISSING samples may be a NaN, each beside one that is none: SPEC.md 3.
+bool mlet_frame_is_whole(const mlet_frame_t *frame, const uint8_t *pixels);
 
 // Check that the frame can become an input of this pixel format (MLET_PIXELS_..., but raw) and
 // shape (1 channel: grey; 3: R, G, B). On MLET_E_FRAME, *field (if not NULL) names what is wrong.
@@ -367,9 +383,13 @@ mlet_status_t mlet_frame_to_tensor(
     const mlet_frame_t *frame, const uint8_t *pixels, mlet_shape_t shape, int8_t *x);
 
 // The same into an input of a stream, with its normalization. Once to each run that it is due for:
-// the background moves. A frame that is not due, or one of float32 with a NaN in it, gives
-// MLET_E_FRAME and changes nothing.
+// the background moves. A frame that is not due, or that is not whole, gives MLET_E_FRAME and changes
+// nothing.
 mlet_status_t mlet_stream_frame(
+    mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels);
+
+// The same of a frame that is due and is known to be whole.
+void mlet_stream_take(
     mlet_stream_t *stream, uint16_t input, const mlet_frame_t *frame, const uint8_t *pixels);
 
 #ifdef __cplusplus

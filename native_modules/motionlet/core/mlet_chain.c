@@ -12,6 +12,7 @@ typedef struct step {
     mlet_op_t op;
     mlet_buffers_t buffers; // for whole maps; y is where the rows that are kept begin
     uint32_t in_row_bytes, out_row_bytes;
+    uint32_t row_macs;
     int32_t base; // the row at buffers.y
     int32_t made; // rows made so far
 } step_t;
@@ -86,9 +87,12 @@ static mlet_status_t make_row(chain_t *chain, uint16_t index) {
     step->made = row + 1;
     if (chain->hook != NULL) {
         const uint16_t op = (uint16_t)(chain->first + index);
-        return chain->hook(chain->context, op, buffers.y, step->out_row_bytes);
+        const mlet_status_t stop = chain->hook(chain->context, op, buffers.y, step->out_row_bytes);
+        if (stop != MLET_OK) {
+            return stop;
+        }
     }
-    return MLET_OK;
+    return mlet_stream_poll(chain->stream, step->row_macs);
 }
 
 mlet_status_t mlet_run_chain(
@@ -108,6 +112,9 @@ mlet_status_t mlet_run_chain(
         const mlet_shape_t in = step->op.layer.in, out = step->op.layer.out;
         step->in_row_bytes = (uint32_t)in.width * in.channels;
         step->out_row_bytes = (uint32_t)out.width * out.channels;
+        step->op.layer.out.height = 1; // for now: what a row takes
+        step->row_macs = mlet_macs_capped(step->op.code, &step->op.layer);
+        step->op.layer.out.height = out.height;
         MLET_COUNT(chain_steps, 1);
         count++;
     } while (chain.steps[count - 1].op.rows > 0);

@@ -20,9 +20,9 @@ mlet_status_t mlet_check_chain(const mlet_model_t *model, uint16_t begin, mlet_e
 bool mlet_may_cover_input(const mlet_model_t *model, uint16_t begin, uint16_t end,
     uint32_t source_at, uint32_t target_at);
 
-// An empty region overlaps nothing.
+// Of regions inside a file. An empty one overlaps nothing.
 static inline bool mlet_overlap(uint32_t a, uint32_t a_bytes, uint32_t b, uint32_t b_bytes) {
-    return a_bytes != 0 && b_bytes != 0 && a < (uint64_t)b + b_bytes && b < (uint64_t)a + a_bytes;
+    return a_bytes != 0 && b_bytes != 0 && a < b + b_bytes && b < a + a_bytes;
 }
 
 static inline bool mlet_inside(uint32_t offset, uint32_t bytes, uint32_t size) {

@@ -1,26 +1,68 @@
 #include "mlet_check.h"
 #include "mlet_kernels.h"
 
-#define MAGIC 0x54454c4d // "MLET"
+#define MLET_MAGIC 0x54454c4d // "MLET"
+
+// Floats, by their bits.
+#define MLET_LEAST_RATE 0x37000000 // 2^-17
+#define MLET_LEAST_SCALE 0x00800000 // 2^-126
 
 // What is known of the records before the one that is checked.
 typedef struct checker {
     mlet_model_t *model;
+    mlet_status_t status; // of the arrays of an op
     uint32_t state_end;   // where their regions in the state end
-    uint64_t array_bytes; // of all their arrays, also those met before
+    uint32_t array_bytes; // that arrays may still have, those counted again that several ops share
 } checker_t;
 
 // Each function returns the name of the first field that is wrong, or NULL.
 
-// Finite and not negative (which -0.0 is).
-static bool is_rate(const uint8_t *p) {
-    return mlet_read_u32(p) < 0x7f800000;
+// Finite and at least the number of these bits, so positive.
+static bool is_float(const uint8_t *p, uint32_t least) {
+    const uint32_t bits = mlet_read_u32(p);
+    return bits >= least && bits < 0x7f800000;
 }
+
+// Whether all up to `end`, which is behind a zero byte, is UTF-8.
+static bool is_utf8(const uint8_t *p, const uint8_t *end) {
+    while (p < end) {
+        uint32_t c = *p++;
+        if (c < 0x80) {
+            continue;
+        }
+        const uint32_t more = 1u + (c >= 0xe0) + (c >= 0xf0);
+        if (c < 0xc2) {
+            return false;
+        }
+        c &= 0x7fu >> more; // from 0xf8 on, too large
+        for (uint32_t i = 0; i < more; i++, p++) {
+            if (*p >> 6 != 2) {
+                return false;
+            }
+            c = c << 6 | (*p & 0x3f);
+        }
+        // Not longer than needed, and no surrogate.
+        if (c >> (5 * more + 1) == 0 || c > 0x10ffff || c >> 11 == 0x1b) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Runs of fields that lie in a model as they lie in the header.
+enum {
+    COUNTS_RUN = MLET_RUN_BYTES(mlet_model_t, tensor_count, label_count),
+    BYTES_RUN = MLET_RUN_BYTES(mlet_model_t, data_bytes, state_bytes),
+};
+typedef char counts_run_is_of_a_file[
+    COUNTS_RUN == MLET_HEADER_RESERVED0 - MLET_HEADER_TENSOR_COUNT ? 1 : -1];
+typedef char bytes_run_is_of_a_file[
+    BYTES_RUN == MLET_HEADER_NORMALIZATION_OFFSET - MLET_HEADER_DATA_BYTES ? 1 : -1];
 
 static const char *check_header(mlet_model_t *model) {
     const uint8_t *file = model->file;
     const uint32_t bytes = model->file_bytes;
-    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MAGIC) {
+    if (bytes < 4 || mlet_read_u32(file + MLET_HEADER_MAGIC) != MLET_MAGIC) {
         return MLET_FIELD(magic);
     }
     if (bytes < MLET_HEADER_FORMAT_VERSION + 2) {
@@ -41,7 +83,7 @@ static const char *check_header(mlet_model_t *model) {
     model->target = mlet_read_u16(file + MLET_HEADER_TARGET);
     // Version 1 knew only the portable target.
     const bool possible = model->target == MLET_TARGET_PORTABLE || version >= 2;
-    if (!possible || mlet_kernels(model->target) == NULL) {
+    if (!possible || mlet_kernels(model->target) == NULL || !mlet_runs_here(model->target)) {
         return MLET_FIELD(target);
     }
     if (mlet_read_u16(file + MLET_HEADER_RESERVED0) != 0) {
@@ -50,10 +92,10 @@ static const char *check_header(mlet_model_t *model) {
     if (version != 3 && mlet_read_u32(file + MLET_HEADER_NORMALIZATION_OFFSET) != 0) {
         return MLET_FIELD(normalization_offset);
     }
-    if (!is_rate(file + MLET_HEADER_FRAMES_PER_SECOND)) {
+    const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
+    if (rate != 0 && !is_float(file + MLET_HEADER_FRAMES_PER_SECOND, MLET_LEAST_RATE)) {
         return MLET_FIELD(frames_per_second);
     }
-    const uint32_t rate = mlet_read_u32(file + MLET_HEADER_FRAMES_PER_SECOND);
     memcpy(&model->frames_per_second, &rate, sizeof(rate));
 
     static const struct {
@@ -73,14 +115,8 @@ static const char *check_header(mlet_model_t *model) {
             return counts[i].field;
         }
     }
-    model->tensor_count = mlet_read_u16(file + MLET_HEADER_TENSOR_COUNT);
-    model->op_count = mlet_read_u16(file + MLET_HEADER_OP_COUNT);
-    model->input_count = mlet_read_u16(file + MLET_HEADER_INPUT_COUNT);
-    model->output_count = mlet_read_u16(file + MLET_HEADER_OUTPUT_COUNT);
-    model->label_count = mlet_read_u16(file + MLET_HEADER_LABEL_COUNT);
-    model->data_bytes = mlet_read_u32(file + MLET_HEADER_DATA_BYTES);
-    model->arena_bytes = mlet_read_u32(file + MLET_HEADER_ARENA_BYTES);
-    model->state_bytes = mlet_read_u32(file + MLET_HEADER_STATE_BYTES);
+    memcpy(&model->tensor_count, file + MLET_HEADER_TENSOR_COUNT, COUNTS_RUN);
+    memcpy(&model->data_bytes, file + MLET_HEADER_DATA_BYTES, BYTES_RUN);
     if (model->arena_bytes > MLET_LIMIT_MAX_ARENA_BYTES) {
         return MLET_FIELD(arena_bytes);
     }
@@ -142,6 +178,9 @@ static const char *check_sections(mlet_model_t *model) {
     if (model->strings[0] != 0 || model->strings[strings_bytes - 1] != 0) {
         return MLET_FIELD(strings_bytes);
     }
+    if (!is_utf8(model->strings, model->strings + strings_bytes)) {
+        return MLET_FIELD(strings_offset);
+    }
     // So that what writes a tensor can be found: an input, or else an op.
     if (model->tensor_count != model->input_count + model->op_count) {
         return MLET_FIELD(tensor_count);
@@ -149,8 +188,26 @@ static const char *check_sections(mlet_model_t *model) {
     return NULL;
 }
 
+// Whether an offset is that of a character in the strings.
 static bool is_string(const mlet_model_t *model, const uint8_t *offset) {
-    return mlet_read_u16(offset) < mlet_read_u32(model->file + MLET_HEADER_STRINGS_BYTES);
+    const uint32_t at = mlet_read_u16(offset);
+    return at < mlet_read_u32(model->file + MLET_HEADER_STRINGS_BYTES) && model->strings[at] >> 6 != 2;
+}
+
+// Whether an input can be told by its name: it has one, and none before it begins alike.
+static bool is_told_by_name(const mlet_model_t *model, uint16_t input) {
+    const char *name = mlet_model_tensor(model, input).name;
+    for (uint16_t i = 0; MLET_WITH_INPUTS && i < input; i++) {
+        const char *other = mlet_model_tensor(model, i).name;
+        uint32_t same = 0;
+        while (same < MLET_LIMIT_MAX_INPUT_NAME && name[same] == other[same] && name[same] != 0) {
+            same++;
+        }
+        if (same == MLET_LIMIT_MAX_INPUT_NAME || name[same] == other[same]) {
+            return false;
+        }
+    }
+    return *name != 0;
 }
 
 static const char *check_tensor(checker_t *checker, uint16_t index) {
@@ -163,14 +220,14 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
     if (record[MLET_TENSOR_DTYPE] != MLET_DTYPE_INT8) {
         return MLET_FIELD(dtype);
     }
-    const uint8_t *scale = record + MLET_TENSOR_SCALE;
-    if (!is_rate(scale) || mlet_read_u32(scale) == 0) {
+    if (!is_float(record + MLET_TENSOR_SCALE, MLET_LEAST_SCALE)) {
         return MLET_FIELD(scale);
     }
     if (mlet_arena_offset(model, index) % MLET_ALIGN != 0) {
         return MLET_FIELD(arena_offset);
     }
-    if (!is_string(model, record + MLET_TENSOR_NAME)) {
+    if (!is_string(model, record + MLET_TENSOR_NAME) ||
+        (index < model->input_count && !is_told_by_name(model, index))) {
         return MLET_FIELD(name);
     }
     return mlet_read_u16(record + MLET_TENSOR_RESERVED) != 0 ? MLET_FIELD(reserved) : NULL;
@@ -179,7 +236,10 @@ static const char *check_tensor(checker_t *checker, uint16_t index) {
 // Whether something may run once in so many frames; the cycle of all is updated.
 static bool take_period(mlet_model_t *model, uint16_t period) {
     const bool fits = period >= 1 && period <= MLET_LIMIT_MAX_PERIOD;
-    if (!MLET_WITH_INPUTS || !fits || model->cycle % period == 0) {
+    if (!MLET_WITH_INPUTS) {
+        return period == 1; // mlet_model_lacks() knows no more
+    }
+    if (!fits || model->cycle % period == 0) {
         return fits;
     }
     uint32_t divisor = period, rest = model->cycle % period;
@@ -205,7 +265,7 @@ static const char *check_input(checker_t *checker, uint16_t index) {
     const bool gray = format == MLET_PIXELS_GRAY8 && channels == 1;
     const bool rgb = format == MLET_PIXELS_RGB888 && channels == 3;
     const bool normalized = mlet_model_normalization(model, index) != NULL;
-    const bool wide = format == MLET_PIXELS_INT16 && channels == 1 && normalized;
+    const bool wide = MLET_WITH_INT16 && format == MLET_PIXELS_INT16 && channels == 1 && normalized;
     const bool plain = (int8_t)tensor[MLET_TENSOR_ZERO_POINT] == -128;
     if (format != MLET_PIXELS_RAW && !wide && !((gray || rgb) && (normalized || plain))) {
         return MLET_FIELD(pixel_format);
@@ -247,7 +307,7 @@ static const char *check_normalization(checker_t *checker, uint16_t index) {
         }
         return NULL;
     }
-    const bool background = n->kind == MLET_NORMALIZE_BACKGROUND;
+    const bool background = mlet_is_background(n);
     if ((!background && n->kind != MLET_NORMALIZE_WINDOW) ||
         mlet_model_pixel_format(model, index) == MLET_PIXELS_RAW) {
         return MLET_FIELD(kind);
@@ -307,15 +367,14 @@ static const char *check_arrays(
         return MLET_FIELD(shift_offset);
     }
     // Ops may share arrays, but not so often that reading them takes long.
-    checker->array_bytes += counts.weights + (uint64_t)4 * (counts.bias + counts.multiplier);
-    checker->array_bytes += counts.shift;
-    if (checker->array_bytes >
-        (uint64_t)model->data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE) {
+    const uint32_t bytes = counts.weights + 4 * (counts.bias + counts.multiplier) + counts.shift;
+    if (bytes > checker->array_bytes) {
         return MLET_FIELD(arrays);
     }
+    checker->array_bytes -= bytes;
     mlet_point_to_arrays(model, index, layer);
     const char *field = NULL;
-    kernels->check_arrays(code, layer, &field);
+    checker->status = kernels->check_arrays(code, layer, &field);
     return field;
 }
 
@@ -350,16 +409,16 @@ static bool same_shape(mlet_shape_t a, mlet_shape_t b) {
 
 // What came with later versions of the format.
 static const char *check_version(uint16_t version, const mlet_op_t *op) {
-    if (op->layer.weight_bits == 4 && version < 2) {
+    if (MLET_WITH_INT4 && op->layer.weight_bits == 4 && version < 2) {
         return MLET_FIELD(weight_format);
     }
-    if (op->rows != 0 && version < 2) {
+    if (MLET_WITH_CHAINS && op->rows != 0 && version < 2) {
         return MLET_FIELD(rows);
     }
     if (op->layer.shift_channels != 0 && MLET_IS(mlet_traits(op->code), SHIFT) && version < 3) {
         return MLET_FIELD(shift_channels);
     }
-    if (op->period != 1 && version < 4) {
+    if (MLET_WITH_INPUTS && op->period != 1 && version < 4) {
         return MLET_FIELD(period);
     }
     return op->group != 0 && version < 4 ? MLET_FIELD(group) : NULL;
@@ -378,7 +437,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
     const uint32_t traits = operator->traits;
     const bool two = MLET_IS(traits, TWO_INPUTS);
     if (weights != MLET_WEIGHTS_INT8 &&
-        !(weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
+        !(MLET_WITH_INT4 && weights == MLET_WEIGHTS_INT4 && MLET_IS(traits, INT4))) {
         return MLET_FIELD(weight_format);
     }
     if (output != model->input_count + index) {
@@ -421,6 +480,7 @@ static const char *check_op(checker_t *checker, uint16_t index) {
         mlet_read_u32(in + MLET_TENSOR_SCALE) != mlet_read_u32(out + MLET_TENSOR_SCALE)) {
         return MLET_FIELD(scale);
     }
+    model->macs += mlet_layer_macs(code, &op.layer);
     field = check_arrays(checker, index, code, &op.layer);
     return field != NULL ? field : check_memory(checker, index, &op);
 }
@@ -448,26 +508,35 @@ mlet_status_t mlet_check_file(mlet_model_t *model, mlet_error_t *error) {
     if (mlet_model_lacks(model, error) != NULL) {
         return MLET_E_BUILD;
     }
-    const struct {
+    #define MLET_COUNT_AT(name) offsetof(mlet_model_t, name##_count)
+    static const struct {
         const char *record;
-        uint16_t count;
         const char *(*check)(checker_t *, uint16_t);
+        uint8_t count; // where it is in mlet_model_t; 0: 1
     } lists[] = {
-        {MLET_FIELD(tensor), model->tensor_count, check_tensor},
-        {MLET_FIELD(input), model->input_count, check_input},
-        {MLET_FIELD(normalization), model->input_count, check_normalization},
-        {MLET_FIELD(output), model->output_count, check_output},
-        {MLET_FIELD(op), model->op_count, check_op},
-        {MLET_FIELD(header), 1, check_label_count},
-        {MLET_FIELD(label), model->label_count, check_label},
+        {MLET_FIELD(tensor), check_tensor, MLET_COUNT_AT(tensor)},
+        {MLET_FIELD(input), check_input, MLET_COUNT_AT(input)},
+        {MLET_FIELD(normalization), check_normalization, MLET_COUNT_AT(input)},
+        {MLET_FIELD(output), check_output, MLET_COUNT_AT(output)},
+        {MLET_FIELD(op), check_op, MLET_COUNT_AT(op)},
+        {MLET_FIELD(header), check_label_count, 0},
+        {MLET_FIELD(label), check_label, MLET_COUNT_AT(label)},
     };
-    checker_t checker = {model, 0, 0};
+    // Nothing that runs here has a gigabyte of arrays: 32 bits are enough.
+    const uint32_t most = (UINT32_MAX - MLET_LIMIT_ARRAY_SPARE) / MLET_LIMIT_ARRAY_REUSE;
+    const uint32_t data_bytes = model->data_bytes < most ? model->data_bytes : most;
+    checker_t checker = {model, MLET_OK, 0, data_bytes * MLET_LIMIT_ARRAY_REUSE + MLET_LIMIT_ARRAY_SPARE};
     model->cycle = 1;
     for (uint32_t list = 0; list < sizeof(lists) / sizeof(lists[0]); list++) {
-        for (uint16_t i = 0; i < lists[list].count; i++) {
+        uint16_t count = 1;
+        if (lists[list].count != 0) {
+            memcpy(&count, (uint8_t *)model + lists[list].count, sizeof(count));
+        }
+        for (uint16_t i = 0; i < count; i++) {
             field = lists[list].check(&checker, i);
             if (field != NULL) {
-                return mlet_wrong(error, lists[list].record, i, field);
+                const mlet_status_t wrong = mlet_wrong(error, lists[list].record, i, field);
+                return checker.status == MLET_E_BUILD ? MLET_E_BUILD : wrong;
             }
         }
     }

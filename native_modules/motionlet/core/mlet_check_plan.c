@@ -7,7 +7,9 @@
 
 enum { MAX_WRITTEN = MLET_LIMIT_MAX_INPUTS + MLET_LIMIT_MAX_OPS };
 
-// Tensors, a bit to each.
+// Tensors, a bit to each. Without chains, and without what runs on every n-th frame alone, none has
+// any.
+#define MLET_WITH_SETS (MLET_WITH_CHAINS || MLET_WITH_INPUTS)
 typedef struct set {
     uint8_t bits[(MAX_WRITTEN + 7) / 8];
 } set_t;
@@ -26,7 +28,7 @@ static void add(set_t *set, uint16_t tensor) {
 }
 
 static bool has(const set_t *set, uint16_t tensor) {
-    return set->bits[tensor / 8] >> tensor % 8 & 1;
+    return MLET_WITH_SETS && set->bits[tensor / 8] >> tensor % 8 & 1;
 }
 
 static uint16_t tensor_period(const mlet_model_t *model, uint16_t tensor) {
@@ -68,10 +70,8 @@ static inputs_t inputs_of(const mlet_model_t *model, uint16_t op) {
 }
 
 // Find the tensors that are held from run to run, and those that are not for the next op alone:
-// that another op reads, or the user.
+// that another op reads, or the user. Both sets are empty at first.
 static void find_readers(const mlet_model_t *model, set_t *held, set_t *shared) {
-    memset(held, 0, sizeof(*held));
-    memset(shared, 0, sizeof(*shared));
     for (uint16_t op = 0; op < model->op_count; op++) {
         const inputs_t inputs = inputs_of(model, op);
         for (uint32_t i = 0; i < 2 && inputs.tensor[i] != MLET_NO_TENSOR; i++) {
@@ -239,7 +239,7 @@ static mlet_status_t check_arena(plan_t *plan, mlet_error_t *error) {
             return mlet_wrong(error, MLET_FIELD(tensor), mlet_model_output(model, i), MLET_FIELD(live));
         }
     }
-    for (uint16_t i = 0; i < model->tensor_count; i++) {
+    for (uint16_t i = 0; MLET_WITH_SETS && i < model->tensor_count; i++) {
         if (has(&plan->held, i) && !enter(plan, i)) {
             return mlet_wrong(error, MLET_FIELD(tensor), i, MLET_FIELD(live));
         }
@@ -276,7 +276,7 @@ static mlet_status_t check_arena(plan_t *plan, mlet_error_t *error) {
 static mlet_status_t check_chains(
     const mlet_model_t *model, const set_t *shared, mlet_error_t *error) {
     bool begins = true;
-    for (uint16_t i = 0; i < model->op_count; i++) {
+    for (uint16_t i = 0; MLET_WITH_CHAINS && i < model->op_count; i++) {
         const bool goes_on = mlet_op_rows(model, i) > 0;
         if (goes_on && has(shared, (uint16_t)(model->input_count + i))) {
             return mlet_wrong(error, MLET_FIELD(op), i, MLET_FIELD(rows));
@@ -293,8 +293,10 @@ static mlet_status_t check_chains(
 
 mlet_status_t mlet_check_plan(const mlet_model_t *model, mlet_error_t *error) {
     plan_t plan = {.model = model};
-    set_t shared;
-    find_readers(model, &plan.held, &shared);
+    set_t shared = {{0}};
+    if (MLET_WITH_SETS) {
+        find_readers(model, &plan.held, &shared);
+    }
     const mlet_status_t status = check_chains(model, &shared, error);
     if (status != MLET_OK) {
         return status;

@@ -24,7 +24,7 @@
 #define MLET_WITH_EXTRAS 1
 #endif
 
-// Chains of ops that run row by row, which save memory between them.
+// Running by rows: chains of ops, which save memory between them, and polls in the middle of an op.
 #ifndef MLET_WITH_CHAINS
 #define MLET_WITH_CHAINS MLET_WITH_EXTRAS
 #endif
@@ -75,6 +75,9 @@
 #if MLET_WITH_KERNELS && !MLET_WITH_PORTABLE && MLET_TARGET != MLET_TARGET_PORTABLE
 #error "MLET_WITH_KERNELS needs MLET_WITH_PORTABLE"
 #endif
+
+// Functions look for pointers that are NULL only where others than the runner may call them.
+#define MLET_MISSING(pointer) ((MLET_WITH_KERNELS || MLET_WITH_EXTENSIONS) && (pointer) == NULL)
 
 // The groups of a build, a bit to each.
 #define MLET_GROUPS \

@@ -3,7 +3,7 @@
 
 mlet_status_t mlet_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const bool int4 = MLET_HAS_INT4(layer);

@@ -11,7 +11,7 @@ uint32_t mlet_conv3d_separable_scratch_bytes(
 
 mlet_status_t mlet_conv3d_separable(const mlet_layer_t *spatial, const mlet_layer_t *temporal,
     const mlet_layer_t *pointwise, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (spatial == NULL || temporal == NULL || pointwise == NULL || scratch == NULL) {
+    if (MLET_MISSING(spatial) || MLET_MISSING(temporal) || MLET_MISSING(pointwise) || MLET_MISSING(scratch)) {
         return MLET_E_ARGUMENT;
     }
     // One map between the three: the temporal step works in place.

@@ -1,5 +1,6 @@
 // What the laptop reads of the counters: host_sdk/native/counting.py.
 #include "mlet_count.h"
+#include "mlet_part.h"
 
 #ifdef MLET_COUNTING
 
@@ -7,12 +8,20 @@
 #include <string.h>
 
 mlet_counters_t mlet_counters;
+uint32_t mlet_parts_taken;
 
 #define MLET_COUNTER_NAME(name) #name,
 static const char *const names[] = {MLET_COUNTERS(MLET_COUNTER_NAME) NULL};
 
 const char *mlet_counter_name(uint32_t index) {
     return names[index];
+}
+
+#define MLET_PART_NAME(name) #name,
+static const char *const part_names[] = {MLET_PARTS(MLET_PART_NAME) NULL};
+
+const char *mlet_part_name(uint32_t index) {
+    return part_names[index];
 }
 
 mlet_status_t mlet_count_op(void *context, uint16_t op, const int8_t *output, uint32_t bytes) {

@@ -5,7 +5,7 @@
 mlet_status_t mlet_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels;

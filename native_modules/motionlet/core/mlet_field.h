@@ -6,6 +6,7 @@
 #define MLET_FIELD_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define MLET_FIELDS(X) \
     X(act_min) X(arena_bytes) X(arena_offset) X(arrays) X(bias) X(bias_offset) X(channels) \
@@ -26,11 +27,14 @@
 #define MLET_FIELD_NUMBER(name) MLET_FIELD_##name,
 enum { MLET_NO_FIELD, MLET_FIELDS(MLET_FIELD_NUMBER) };
 #define MLET_FIELD(name) ((const char *)(uintptr_t)MLET_FIELD_##name)
+#define MLET_IS_FIELD(field, name) ((field) == MLET_FIELD(name))
 #else
 #define MLET_FIELD(name) #name
+#define MLET_IS_FIELD(field, name) (strcmp(field, #name) == 0)
 #endif
 
-// The string of a name that an error has.
-const char *mlet_field_name(const char *field);
+// The string of a name that an error has; where it is a number, in `room`.
+#define MLET_FIELD_ROOM 24
+const char *mlet_field_name(const char *field, char room[MLET_FIELD_ROOM]);
 
 #endif

@@ -4,7 +4,7 @@
 
 mlet_status_t mlet_keep_shifted(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows) {
-    if (layer == NULL || past == NULL || x == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t channels = layer->in.channels;

@@ -1,16 +1,16 @@
 #include "mlet_kernels.h"
 
 #if defined(MLET_ALL_TARGETS)
-#define HAS(target) 1
+#define MLET_HAS(target) 1
 #else
-#define HAS(target) \
+#define MLET_HAS(target) \
     (MLET_TARGET == (target) || ((target) == MLET_TARGET_PORTABLE && MLET_WITH_PORTABLE))
 #endif
 
-#if HAS(MLET_TARGET_PORTABLE)
-#define PORTABLE(NAME, name, form) MLET_OPERATOR(NAME, form, mlet_##name, NULL)
+#if MLET_HAS(MLET_TARGET_PORTABLE)
+#define MLET_PORTABLE(NAME, name, form) MLET_OPERATOR(NAME, form, mlet_##name, NULL)
 
-static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(PORTABLE)};
+static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(MLET_PORTABLE)};
 
 static const mlet_kernels_t portable = {
     .operators = operators,
@@ -21,22 +21,31 @@ static const mlet_kernels_t portable = {
 #endif
 
 const mlet_kernels_t *mlet_kernels(uint16_t target) {
-    #if HAS(MLET_TARGET_PORTABLE)
+    #if MLET_HAS(MLET_TARGET_PORTABLE)
     if (target == MLET_TARGET_PORTABLE) {
         return &portable;
     }
     #endif
-    #if HAS(MLET_TARGET_CORTEX_M0PLUS)
+    #if MLET_HAS(MLET_TARGET_CORTEX_M0PLUS)
     if (target == MLET_TARGET_CORTEX_M0PLUS) {
         return &mlet_kernels_cortex_m0plus;
     }
     #endif
-    #if HAS(MLET_TARGET_ESP32S3)
+    #if MLET_HAS(MLET_TARGET_ESP32S3)
     if (target == MLET_TARGET_ESP32S3) {
         return &mlet_kernels_esp32s3;
     }
     #endif
     return NULL;
+}
+
+bool mlet_runs_here(uint16_t target) {
+    #if MLET_HAS(MLET_TARGET_ESP32S3)
+    return target != MLET_TARGET_ESP32S3 || s3_has_vector_unit();
+    #else
+    (void)target;
+    return true;
+    #endif
 }
 
 const mlet_operator_t *mlet_operator(uint8_t code) {

@@ -68,6 +68,9 @@ typedef struct mlet_kernels {
 // The kernels for files of a target, or NULL if this build has none.
 const mlet_kernels_t *mlet_kernels(uint16_t target);
 
+// Whether the chip that this runs on can run those of a target, which the build has.
+bool mlet_runs_here(uint16_t target);
+
 // The operator of a code, as the target of this build runs it; NULL if this build has none.
 const mlet_operator_t *mlet_operator(uint8_t code);
 
@@ -100,6 +103,9 @@ typedef struct mlet_buffers {
 mlet_status_t mlet_run_op(const mlet_kernels_t *kernels, uint8_t code, const mlet_layer_t *layer,
     mlet_buffers_t *buffers);
 
+// mlet_layer_macs() of a checked layer, or 2^32 - 1 if there are more: for the runner, it is quick.
+uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer);
+
 // How many input rows an op needs at once to make one row of output.
 int32_t mlet_rows_needed(uint8_t code, const mlet_layer_t *layer);
 
@@ -120,5 +126,6 @@ mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, c
 // unless MLET_WITH_PORTABLE is 0; a host that defines MLET_ALL_TARGETS has all.
 extern const mlet_kernels_t mlet_kernels_cortex_m0plus;
 extern const mlet_kernels_t mlet_kernels_esp32s3;
+bool s3_has_vector_unit(void);
 
 #endif

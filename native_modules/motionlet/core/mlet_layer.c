@@ -3,7 +3,7 @@
 #include "mlet_kernels.h"
 #include "mlet_require.h"
 
-#define REQUIRE(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
+#define MLET_CHECK(condition, name) MLET_REQUIRE(condition, name, MLET_E_LAYER)
 
 bool mlet_may_shift(uint8_t code) {
     return MLET_IS(mlet_traits(code), CHANNELS);
@@ -13,23 +13,28 @@ static bool is_int4(uint32_t traits, const mlet_layer_t *layer) {
     return MLET_IS(traits, INT4) && MLET_HAS_INT4(layer);
 }
 
-// Products in one accumulator of an op with weights, of a layer whose kernel is not yet checked;
-// 0 for an op without weights. Below 2^36.
-static uint64_t taps(uint32_t traits, const mlet_layer_t *layer) {
-    uint64_t count = MLET_IS(traits, WEIGHTS);
+// Elements that one output is made of, of a layer whose kernel is not yet checked, but its shapes
+// are. Below 2^40.
+static uint64_t reads(uint32_t traits, const mlet_layer_t *layer) {
+    uint32_t taps = 1, depth = 1; // at most 65535 and 2^24: 32 bits are quick
     if (MLET_IS(traits, WINDOW)) {
-        count *= (uint32_t)layer->kernel_h * layer->kernel_w;
+        taps = (uint32_t)layer->kernel_h * layer->kernel_w;
     }
     if (MLET_IS(traits, SLOTS)) {
-        count *= layer->frames;
+        taps = layer->frames;
     }
     if (MLET_IS(traits, VECTOR)) {
-        count *= (uint32_t)layer->in.height * layer->in.width;
+        depth = (uint32_t)layer->in.height * layer->in.width;
     }
     if (MLET_IS(traits, ROWS)) {
-        count *= layer->in.channels;
+        depth *= layer->in.channels;
     }
-    return count;
+    return (uint64_t)taps * depth;
+}
+
+// Products in one accumulator of an op with weights; 0 for one without.
+static uint32_t taps(uint32_t traits, const mlet_layer_t *layer) {
+    return MLET_IS(traits, WEIGHTS) ? reads(traits, layer) : 0;
 }
 
 // Frames from one slot to the next that an op takes. Only weights can leave out some.
@@ -43,41 +48,41 @@ static uint32_t state_slots(uint32_t traits, const mlet_layer_t *layer) {
 }
 
 mlet_status_t mlet_shape_check(mlet_shape_t shape, const char **field) {
-    REQUIRE(shape.height >= 1 && shape.height <= MLET_LIMIT_MAX_DIM, height);
-    REQUIRE(shape.width >= 1 && shape.width <= MLET_LIMIT_MAX_DIM, width);
-    REQUIRE(shape.channels >= 1 && shape.channels <= MLET_LIMIT_MAX_DIM, channels);
-    const uint64_t area = (uint64_t)shape.height * shape.width;
-    REQUIRE(area * shape.channels <= MLET_LIMIT_MAX_TENSOR_BYTES, channels);
+    MLET_CHECK(shape.height >= 1 && shape.height <= MLET_LIMIT_MAX_DIM, height);
+    MLET_CHECK(shape.width >= 1 && shape.width <= MLET_LIMIT_MAX_DIM, width);
+    MLET_CHECK(shape.channels >= 1 && shape.channels <= MLET_LIMIT_MAX_DIM, channels);
+    const uint32_t area = (uint32_t)shape.height * shape.width;
+    MLET_CHECK(area <= (uint32_t)MLET_LIMIT_MAX_TENSOR_BYTES / shape.channels, channels);
     return MLET_OK;
 }
 
 // A window reaches into the image; one without padding lies wholly inside.
 static mlet_status_t check_window(uint32_t traits, const mlet_layer_t *layer, const char **field) {
-    REQUIRE(layer->kernel_h >= 1, kernel_h);
-    REQUIRE(layer->kernel_w >= 1, kernel_w);
-    REQUIRE(layer->stride_h >= 1, stride_h);
-    REQUIRE(layer->stride_w >= 1, stride_w);
+    MLET_CHECK(layer->kernel_h >= 1, kernel_h);
+    MLET_CHECK(layer->kernel_w >= 1, kernel_w);
+    MLET_CHECK(layer->stride_h >= 1, stride_h);
+    MLET_CHECK(layer->stride_w >= 1, stride_w);
     int32_t last_row = (layer->out.height - 1) * layer->stride_h;
     int32_t last_column = (layer->out.width - 1) * layer->stride_w;
     if (!MLET_IS(traits, PADDING)) {
         last_row += layer->kernel_h - 1;
         last_column += layer->kernel_w - 1;
     } else {
-        REQUIRE(layer->dilation_h >= 1, dilation_h);
-        REQUIRE(layer->dilation_w >= 1, dilation_w);
-        REQUIRE(layer->pad_top <= (layer->kernel_h - 1) * layer->dilation_h, pad_top);
-        REQUIRE(layer->pad_left <= (layer->kernel_w - 1) * layer->dilation_w, pad_left);
+        MLET_CHECK(layer->dilation_h >= 1, dilation_h);
+        MLET_CHECK(layer->dilation_w >= 1, dilation_w);
+        MLET_CHECK(layer->pad_top <= (layer->kernel_h - 1) * layer->dilation_h, pad_top);
+        MLET_CHECK(layer->pad_left <= (layer->kernel_w - 1) * layer->dilation_w, pad_left);
         last_row -= layer->pad_top;
         last_column -= layer->pad_left;
     }
-    REQUIRE(last_row < layer->in.height, height);
-    REQUIRE(last_column < layer->in.width, width);
+    MLET_CHECK(last_row < layer->in.height, height);
+    MLET_CHECK(last_column < layer->in.width, width);
     return MLET_OK;
 }
 
 mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, const char **field) {
     const uint32_t traits = mlet_traits(code);
-    REQUIRE(traits != 0, code);
+    MLET_CHECK(traits != 0, code);
     mlet_status_t status = mlet_shape_check(layer->in, field);
     if (status == MLET_OK) {
         status = mlet_shape_check(layer->out, field);
@@ -85,14 +90,14 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     if (status != MLET_OK) {
         return status;
     }
-    REQUIRE(layer->act_min <= layer->act_max, act_min);
+    MLET_CHECK(layer->act_min <= layer->act_max, act_min);
     if (!MLET_IS(traits, WINDOW)) {
         const bool vector = MLET_IS(traits, VECTOR);
-        REQUIRE(layer->out.height == (vector ? 1 : layer->in.height), height);
-        REQUIRE(layer->out.width == (vector ? 1 : layer->in.width), width);
+        MLET_CHECK(layer->out.height == (vector ? 1 : layer->in.height), height);
+        MLET_CHECK(layer->out.width == (vector ? 1 : layer->in.width), width);
     }
     if (!MLET_IS(traits, ROWS)) {
-        REQUIRE(layer->in.channels == layer->out.channels, channels);
+        MLET_CHECK(layer->in.channels == layer->out.channels, channels);
     }
     if (MLET_IS(traits, WINDOW)) {
         status = check_window(traits, layer, field);
@@ -102,37 +107,46 @@ mlet_status_t mlet_layer_check_shape(uint8_t code, const mlet_layer_t *layer, co
     }
     if (MLET_IS(traits, SLOTS)) {
         const int32_t step = (int32_t)frame_step(traits, layer);
-        REQUIRE(layer->frames >= 1 && layer->frames <= MLET_LIMIT_MAX_FRAMES, frames);
-        REQUIRE(step >= 1, frame_dilation);
-        REQUIRE((layer->frames - 1) * step <= MLET_LIMIT_MAX_SPAN, frame_dilation);
+        MLET_CHECK(layer->frames >= 1 && layer->frames <= MLET_LIMIT_MAX_FRAMES, frames);
+        MLET_CHECK(step >= 1, frame_dilation);
+        MLET_CHECK((layer->frames - 1) * step <= MLET_LIMIT_MAX_SPAN, frame_dilation);
     }
-    const uint64_t slots = state_slots(traits, layer);
-    const uint64_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
-    REQUIRE(slots * slot_bytes <= MLET_LIMIT_MAX_STATE_BYTES, frames);
+    const uint32_t slot_bytes = MLET_ROUND_UP(mlet_shape_bytes(layer->in));
+    MLET_CHECK(state_slots(traits, layer) <= MLET_LIMIT_MAX_STATE_BYTES / slot_bytes, frames);
     if (MLET_IS(traits, CHANNELS)) {
         const bool may = MLET_IS(traits, SHIFT); // else it must
-        REQUIRE(may || layer->shift_channels >= 1, shift_channels);
-        REQUIRE(layer->shift_channels <= layer->in.channels, shift_channels);
-        REQUIRE(!may || layer->shift_channels % 4 == 0, shift_channels);
+        MLET_CHECK(may || layer->shift_channels >= 1, shift_channels);
+        MLET_CHECK(layer->shift_channels <= layer->in.channels, shift_channels);
+        MLET_CHECK(!may || layer->shift_channels % 4 == 0, shift_channels);
     }
-    REQUIRE(!MLET_IS(traits, COPY) || layer->in_zero == layer->out_zero, zero_point);
-    REQUIRE(taps(traits, layer) <= MLET_LIMIT_MAX_TAPS, taps);
+    MLET_CHECK(!MLET_IS(traits, COPY) || layer->in_zero == layer->out_zero, zero_point);
+    MLET_CHECK(taps(traits, layer) <= MLET_LIMIT_MAX_TAPS, taps);
     if (MLET_IS(traits, WEIGHTS)) {
         const uint8_t bits = layer->weight_bits;
-        REQUIRE(bits == 0 || bits == 8 || is_int4(traits, layer), weight_format);
+        MLET_CHECK(bits == 0 || bits == 8 || is_int4(traits, layer), weight_format);
     }
     return MLET_OK;
 }
 
 uint32_t mlet_layer_taps(uint8_t code, const mlet_layer_t *layer) {
-    return (uint32_t)taps(mlet_traits(code), layer);
+    return taps(mlet_traits(code), layer);
+}
+
+uint64_t mlet_layer_macs(uint8_t code, const mlet_layer_t *layer) {
+    return (uint64_t)mlet_shape_bytes(layer->out) * reads(mlet_traits(code), layer);
+}
+
+uint32_t mlet_macs_capped(uint8_t code, const mlet_layer_t *layer) {
+    const uint32_t outputs = mlet_shape_bytes(layer->out);
+    const uint32_t each = (uint32_t)reads(mlet_traits(code), layer); // at most 65535
+    return outputs >> 16 != 0 && (outputs >> 8) * each >> 24 != 0 ? UINT32_MAX : outputs * each;
 }
 
 mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
     const uint32_t traits = mlet_traits(code);
     if (MLET_IS(traits, WEIGHTS)) {
         const uint32_t channels = layer->out.channels;
-        const uint32_t row = (uint32_t)taps(traits, layer);
+        const uint32_t row = taps(traits, layer);
         const uint32_t row_bytes = is_int4(traits, layer) ? mlet_int4_bytes(row) : row;
         return (mlet_counts_t) {row_bytes * channels, channels, channels, channels};
     }
@@ -143,10 +157,10 @@ mlet_counts_t mlet_layer_counts(uint8_t code, const mlet_layer_t *layer) {
 
 mlet_status_t mlet_layer_check_given(
     mlet_counts_t counts, const mlet_layer_t *layer, const char **field) {
-    REQUIRE(counts.weights == 0 || layer->weights != NULL, weights_offset);
-    REQUIRE(counts.bias == 0 || layer->bias != NULL, bias_offset);
-    REQUIRE(counts.multiplier == 0 || layer->multiplier != NULL, multiplier_offset);
-    REQUIRE(counts.shift == 0 || layer->shift != NULL, shift_offset);
+    MLET_CHECK(counts.weights == 0 || !MLET_MISSING(layer->weights), weights_offset);
+    MLET_CHECK(counts.bias == 0 || !MLET_MISSING(layer->bias), bias_offset);
+    MLET_CHECK(counts.multiplier == 0 || !MLET_MISSING(layer->multiplier), multiplier_offset);
+    MLET_CHECK(counts.shift == 0 || !MLET_MISSING(layer->shift), shift_offset);
     return MLET_OK;
 }
 
@@ -157,11 +171,11 @@ mlet_status_t mlet_layer_check_scales(uint8_t code, const mlet_layer_t *layer, c
     const int32_t multiplier_max = add ? MLET_LIMIT_ADD_MULTIPLIER_MAX : MLET_LIMIT_MULTIPLIER_MAX;
     const uint8_t shift_max = add ? MLET_LIMIT_ADD_SHIFT_MAX : MLET_LIMIT_SHIFT_MAX;
     for (uint32_t i = 0; i < counts.multiplier; i++) {
-        REQUIRE(layer->multiplier[i] >= multiplier_min, multiplier);
-        REQUIRE(layer->multiplier[i] <= multiplier_max, multiplier);
+        MLET_CHECK(layer->multiplier[i] >= multiplier_min, multiplier);
+        MLET_CHECK(layer->multiplier[i] <= multiplier_max, multiplier);
     }
     for (uint32_t i = 0; i < counts.shift; i++) {
-        REQUIRE(layer->shift[i] >= MLET_LIMIT_SHIFT_MIN && layer->shift[i] <= shift_max, shift);
+        MLET_CHECK(layer->shift[i] >= MLET_LIMIT_SHIFT_MIN && layer->shift[i] <= shift_max, shift);
     }
     return MLET_OK;
 }
@@ -173,15 +187,15 @@ mlet_status_t mlet_layer_check_arrays(uint8_t code, const mlet_layer_t *layer, c
         return status;
     }
     const uint32_t traits = mlet_traits(code);
-    const uint32_t row = (uint32_t)taps(traits, layer);
+    const uint32_t row = taps(traits, layer);
     const bool int4 = is_int4(traits, layer);
-    REQUIRE(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), weights);
+    MLET_CHECK(!mlet_has_lowest(layer->weights, counts.weights, int4 ? 4 : 8), weights);
     for (uint32_t o = 0; int4 && row % 2 != 0 && o < layer->out.channels; o++) {
-        REQUIRE(mlet_int4(layer->weights + o * mlet_int4_bytes(row), row) == 0, weights);
+        MLET_CHECK(mlet_int4(layer->weights + o * mlet_int4_bytes(row), row) == 0, weights);
     }
     const int32_t bias_max = INT32_MAX - 32768 * (int32_t)row;
     for (uint32_t i = 0; i < counts.bias; i++) {
-        REQUIRE(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, bias);
+        MLET_CHECK(layer->bias[i] >= -bias_max && layer->bias[i] <= bias_max, bias);
     }
     return mlet_layer_check_scales(code, layer, field);
 }

@@ -22,11 +22,9 @@ mlet_tensor_t mlet_model_tensor(const mlet_model_t *model, uint16_t index) {
 }
 
 // Runs of fields that lie in memory as they lie in an op record, in words.
-#define RUN_BYTES(type, from, to) \
-    (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
 enum {
-    LAYER_RUN = RUN_BYTES(mlet_layer_t, kernel_h, frame_dilation),
-    MEMORY_RUN = RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
+    LAYER_RUN = MLET_RUN_BYTES(mlet_layer_t, kernel_h, frame_dilation),
+    MEMORY_RUN = MLET_RUN_BYTES(mlet_op_t, state_offset, scratch_bytes),
 };
 typedef char layer_run_is_of_a_file[
     LAYER_RUN == MLET_OP_SHIFT_CHANNELS - MLET_OP_KERNEL_H ? 1 : -1];
@@ -110,7 +108,7 @@ const mlet_normalization_t *mlet_model_normalization(const mlet_model_t *model, 
 
 uint32_t mlet_model_background_bytes(const mlet_model_t *model, uint16_t input) {
     const mlet_normalization_t *n = mlet_model_normalization(model, input);
-    if (n == NULL || n->kind != MLET_NORMALIZE_BACKGROUND) {
+    if (n == NULL || !mlet_is_background(n)) {
         return 0;
     }
     const uint8_t *tensor = mlet_tensor_record(model, mlet_model_input(model, input));

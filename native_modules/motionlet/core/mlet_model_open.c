@@ -3,10 +3,10 @@
 mlet_status_t mlet_model_open(
     mlet_model_t *model, const void *file, uint32_t bytes, mlet_error_t *error) {
     mlet_error_t ignored;
-    if (error == NULL) {
+    if (MLET_MISSING(error)) {
         error = &ignored;
     }
-    if (model == NULL || file == NULL) {
+    if (MLET_MISSING(model) || MLET_MISSING(file)) {
         return MLET_E_ARGUMENT;
     }
     if ((uintptr_t)file % MLET_ALIGN != 0) {

@@ -26,7 +26,7 @@ static int32_t sum_int4(const int8_t *w, uint32_t n) {
 mlet_status_t mlet_pointwise(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;

@@ -7,6 +7,10 @@
 
 #include "mlet.h"
 
+// From one field of a struct to another, both counted.
+#define MLET_RUN_BYTES(type, from, to) \
+    (offsetof(type, to) + sizeof(((type *)0)->to) - offsetof(type, from))
+
 // Fields lie on multiples of their size, in a file that lies on a multiple of 16: one load each.
 static inline uint16_t mlet_read_u16(const uint8_t *p) {
     uint16_t value;
@@ -43,6 +47,11 @@ static inline uint16_t mlet_op_rows(const mlet_model_t *model, uint16_t index) {
 
 static inline uint16_t mlet_op_period(const mlet_model_t *model, uint16_t index) {
     return MLET_WITH_INPUTS ? mlet_read_u16(mlet_op_record(model, index) + MLET_OP_PERIOD) : 1;
+}
+
+// Whether it is of a kind that only some builds have.
+static inline bool mlet_is_background(const mlet_normalization_t *n) {
+    return MLET_WITH_INT16 && n->kind == MLET_NORMALIZE_BACKGROUND;
 }
 
 // Where a tensor lies in the arena.

@@ -9,7 +9,7 @@
 #define MLET_REQUIRE(condition, name, status) \
     do {                                      \
         if (!(condition)) {                   \
-            if (field != NULL) {              \
+            if (!MLET_MISSING(field)) {       \
                 *field = MLET_FIELD(name);    \
             }                                 \
             return status;                    \

@@ -1,12 +1,12 @@
 #include "mlet_requantize.h"
 
 // Elements summed at once: enough that finding each tap's frame costs little.
-#define BLOCK 16
+#define MLET_BLOCK 16
 
 mlet_status_t mlet_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
@@ -16,9 +16,9 @@ mlet_status_t mlet_temporal_depthwise(
     int8_t *oldest = past->count > 0 ? mlet_ring_frame(past, past->count) : NULL;
 
     for (uint32_t p = 0, at = 0; p < positions; p++) {
-        for (uint32_t c = 0; c < channels; c += BLOCK) {
-            const uint32_t n = channels - c < BLOCK ? channels - c : BLOCK;
-            int32_t acc[BLOCK];
+        for (uint32_t c = 0; c < channels; c += MLET_BLOCK) {
+            const uint32_t n = channels - c < MLET_BLOCK ? channels - c : MLET_BLOCK;
+            int32_t acc[MLET_BLOCK];
             for (uint32_t e = 0; e < n; e++) {
                 acc[e] = layer->bias[c + e];
             }

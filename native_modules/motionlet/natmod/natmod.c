@@ -35,15 +35,27 @@ __attribute__((used)) size_t strlen(const char *string) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Parts of kernels: host_sdk/board/native_module.py puts the first in place of those that it leaves
+// out, and of the second too when there are any.
+
+__attribute__((used, noipa)) mlet_status_t natmod_no_part(void) {
+    return MLET_E_BUILD;
+}
+
+__attribute__((noipa)) mlet_status_t natmod_has_parts(void) {
+    return MLET_OK;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Import
 
-#define STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
-#define STORE_OBJECT_OF(NAME, name, form) STORE_OBJECT(MP_QSTR_##name, name##_obj)
-#define INTEGER(name, value) {NAME_PLACE(name), value},
+#define NATMOD_STORE_OBJECT(name, object) mp_store_global(name, MP_OBJ_FROM_PTR(&object));
+#define NATMOD_STORE_OBJECT_OF(NAME, name, form) NATMOD_STORE_OBJECT(MP_QSTR_##name, name##_obj)
+#define NATMOD_INTEGER(name, value) {NATMOD_NAME_PLACE(name), value},
 
 static const struct {
     uint8_t name, value;
-} integers[] = {MODULE_INTEGERS(INTEGER)};
+} integers[] = {MLET_MODULE_INTEGERS(NATMOD_INTEGER)};
 
 // The operators that are linked: a table in the object that is linked from tells of more.
 static mp_obj_t operators(void) {
@@ -68,7 +80,7 @@ __attribute__((used)) mp_obj_t mpy_init(
     #if MLET_WITH_EXTENSIONS
     mp_store_global(MP_QSTR__api, int8_view((void *)&api, 0, sizeof(api), false));
     #endif
-    MODULE_OBJECTS(STORE_OBJECT)
+    MLET_MODULE_OBJECTS(NATMOD_STORE_OBJECT)
     for (size_t i = 0; i < MP_ARRAY_SIZE(integers); i++) {
         mp_store_global(
             mp_native_qstr_table[integers[i].name], MP_OBJ_NEW_SMALL_INT(integers[i].value));

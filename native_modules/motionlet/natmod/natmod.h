@@ -16,19 +16,29 @@
 // Types of the firmware, looked up once by mpy_init
 
 enum {
-    TYPE_IndexError, TYPE_MemoryError, TYPE_RuntimeError, TYPE_TypeError, TYPE_ValueError,
-    TYPE_int, TYPE_tuple, TYPE_list, TYPE_memoryview, TYPES
+    NATMOD_TYPE_IndexError, NATMOD_TYPE_MemoryError, NATMOD_TYPE_RuntimeError,
+    NATMOD_TYPE_TypeError, NATMOD_TYPE_ValueError, NATMOD_TYPE_int, NATMOD_TYPE_tuple,
+    NATMOD_TYPE_list, NATMOD_TYPE_memoryview, NATMOD_TYPES
 };
 
 struct {
-    const mp_obj_type_t *types[TYPES];
+    const mp_obj_type_t *types[NATMOD_TYPES];
     const mp_obj_type_t *type_attrtuple;
     mp_obj_t ticks_us;  // MP_OBJ_NULL until it is needed
     const void *module; // kept alive, for its names are in use as long as any of its objects is
 } firmware;
 
-#define mp_type_memoryview (*firmware.types[TYPE_memoryview]) // also in objarray.h
+#define mp_type_memoryview (*firmware.types[NATMOD_TYPE_memoryview]) // also in objarray.h
 
+#ifdef __ARM_ARCH_6M__
+// A call is smaller than its address.
+#include "py/nativeglue.h"
+
+__attribute__((const, noinline)) static const mp_fun_table_t *natmod_table(void) {
+    return &mp_fun_table;
+}
+#define mp_fun_table (*natmod_table())
+#endif
 #include "py/dynruntime.h"
 #include "py/objarray.h"
 #include "py/objtuple.h"
@@ -40,19 +50,21 @@ struct {
 #undef mp_type_RuntimeError
 #undef mp_type_TypeError
 #undef mp_type_ValueError
-#define mp_type_int (*firmware.types[TYPE_int])
-#define mp_type_tuple (*firmware.types[TYPE_tuple])
-#define mp_type_list (*firmware.types[TYPE_list])
+#define mp_type_int (*firmware.types[NATMOD_TYPE_int])
+#define mp_type_tuple (*firmware.types[NATMOD_TYPE_tuple])
+#define mp_type_list (*firmware.types[NATMOD_TYPE_list])
 
 // The address of an exception's type is its place in firmware.types here: natmod_raise() looks it
 // up, and no other code has to.
-#define EXCEPTION(place) (*(const mp_obj_type_t *)(uintptr_t)(place))
-#define mp_type_IndexError EXCEPTION(TYPE_IndexError)
-#define mp_type_MemoryError EXCEPTION(TYPE_MemoryError)
-#define mp_type_RuntimeError EXCEPTION(TYPE_RuntimeError)
-#define mp_type_TypeError EXCEPTION(TYPE_TypeError)
-#define mp_type_ValueError EXCEPTION(TYPE_ValueError)
+#define NATMOD_EXCEPTION(place) (*(const mp_obj_type_t *)(uintptr_t)(place))
+#define mp_type_IndexError NATMOD_EXCEPTION(NATMOD_TYPE_IndexError)
+#define mp_type_MemoryError NATMOD_EXCEPTION(NATMOD_TYPE_MemoryError)
+#define mp_type_RuntimeError NATMOD_EXCEPTION(NATMOD_TYPE_RuntimeError)
+#define mp_type_TypeError NATMOD_EXCEPTION(NATMOD_TYPE_TypeError)
+#define mp_type_ValueError NATMOD_EXCEPTION(NATMOD_TYPE_ValueError)
 
+
+float natmod_times(float factor, int32_t steps); // runtime.c
 
 static mp_obj_t natmod_attribute(qstr module, qstr name) {
     return mp_load_attr(mp_import_name(module, mp_const_none, MP_OBJ_NEW_SMALL_INT(0)), name);
@@ -60,11 +72,11 @@ static mp_obj_t natmod_attribute(qstr module, qstr name) {
 
 static void natmod_find_types(void) {
     // Names that have the same number in every firmware; memoryview has not.
-    static const uint8_t names[TYPE_memoryview] = {MP_QSTR_IndexError, MP_QSTR_MemoryError,
+    static const uint8_t names[NATMOD_TYPE_memoryview] = {MP_QSTR_IndexError, MP_QSTR_MemoryError,
         MP_QSTR_RuntimeError, MP_QSTR_TypeError, MP_QSTR_ValueError, MP_QSTR_int, MP_QSTR_tuple,
         MP_QSTR_list};
-    for (size_t i = 0; i < TYPES; i++) {
-        const qstr name = i < TYPE_memoryview ? names[i] : MP_QSTR_memoryview;
+    for (size_t i = 0; i < NATMOD_TYPES; i++) {
+        const qstr name = i < NATMOD_TYPE_memoryview ? names[i] : MP_QSTR_memoryview;
         firmware.types[i] = MP_OBJ_TO_PTR(mp_load_global(name));
     }
     // The one that every firmware has at hand.
@@ -75,9 +87,9 @@ static void natmod_find_types(void) {
 // ---------------------------------------------------------------------------------------------
 // Types of the module
 
-#define DECLARE_TYPE(type) extern mp_obj_full_type_t type
+#define MLET_DECLARE_TYPE(type) extern mp_obj_full_type_t type
 
-#define FULL_TYPE(...) \
+#define NATMOD_FULL_TYPE(...) \
     MP_DEFINE_CONST_OBJ_TYPE_NARGS(__VA_ARGS__, _INV, 12, _INV, 11, _INV, 10, _INV, 9, _INV, 8, \
     _INV, 7, _INV, 6, _INV, 5, _INV, 4, _INV, 3, _INV, 2, _INV, 1, _INV, 0) \
     (mp_obj_full_type_t, __VA_ARGS__)
@@ -89,8 +101,8 @@ typedef struct {
     size_t name;
 } natmod_named_t;
 
-#define NAME_PLACE(name) (size_t)(&name - mp_native_qstr_table)
-#define NAMED(name, object) {&object, NAME_PLACE(name)},
+#define NATMOD_NAME_PLACE(name) (size_t)(&name - mp_native_qstr_table)
+#define NATMOD_NAMED(name, object) {&object, NATMOD_NAME_PLACE(name)},
 
 static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t count) {
     for (; count > 0; count--, named++) {
@@ -99,13 +111,13 @@ static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t coun
     }
 }
 
-#define DEFINE_TYPE(type, name, methods, ...) \
+#define MLET_DEFINE_TYPE(type, name, methods, ...) \
     mp_obj_full_type_t type; \
     static void type##_init(void) { \
-        static const natmod_named_t table[] = {methods(NAMED)}; \
+        static const natmod_named_t table[] = {methods(NATMOD_NAMED)}; \
         const mp_obj_t methods_dict = mp_obj_new_dict(0); \
         natmod_store(methods_dict, table, MP_ARRAY_SIZE(table)); \
-        FULL_TYPE(filled, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, methods_dict); \
+        NATMOD_FULL_TYPE(filled, name, MP_TYPE_FLAG_NONE, __VA_ARGS__, locals_dict, methods_dict); \
         type = filled; \
     }
 
@@ -113,6 +125,20 @@ static void natmod_store(mp_obj_t dict, const natmod_named_t *named, size_t coun
 // Memory
 
 #define m_malloc_maybe(bytes) m_realloc_maybe(NULL, bytes, false)
+
+// So that the text of one error serves all.
+#undef m_malloc
+#define m_malloc(bytes) allocate("object", bytes)
+#undef mp_obj_malloc_helper
+#define mp_obj_malloc_helper natmod_malloc_object
+
+static void *allocate(const char *who, size_t bytes);
+
+static void *natmod_malloc_object(size_t bytes, const mp_obj_type_t *type) {
+    mp_obj_base_t *object = m_malloc(bytes);
+    object->type = type;
+    return object;
+}
 
 // The largest block that can be had now, below `bytes`, which cannot.
 static size_t natmod_largest_free(size_t bytes) {
@@ -166,7 +192,7 @@ __attribute__((noreturn)) static void natmod_raise(
 // Objects
 
 #define mp_obj_new_attrtuple natmod_new_attrtuple // which copies the names of its fields
-#define FIELD_NAMES const qstr // known only once the module is loaded
+#define MLET_FIELD_NAMES const qstr // known only once the module is loaded
 
 static mp_obj_t natmod_new_attrtuple(const qstr *fields, size_t count, const mp_obj_t *items) {
     mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count + 1, NULL));
@@ -206,12 +232,21 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 #define MICROPY_BEGIN_ATOMIC_SECTION() 0
 #define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
 
+// ---------------------------------------------------------------------------------------------
+// What waits is let in by a function of Python, for which the package motionlet sees
+
+static mp_obj_t poll_events(mp_obj_t feed) {
+    mp_obj_t poll[2];
+    mp_load_method_maybe(MP_OBJ_FROM_PTR(firmware.module), MP_QSTR__poll, poll);
+    return poll[0] == MP_OBJ_NULL ? mp_const_none : mp_call_function_n_kw(poll[0], 1, 0, &feed);
+}
+
 #if MLET_WITH_TRACE
 // ---------------------------------------------------------------------------------------------
 // Time
 
 #define mp_hal_ticks_us natmod_ticks_us
-#define TICKS_MASK 0x3fffffff // time.ticks_us() wraps at 2^30, or higher
+#define MLET_TICKS_MASK 0x3fffffff // time.ticks_us() wraps at 2^30, or higher
 
 static mp_uint_t natmod_ticks_us(void) {
     if (firmware.ticks_us == MP_OBJ_NULL) {

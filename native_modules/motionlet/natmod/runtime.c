@@ -6,14 +6,60 @@
 #include <string.h>
 
 #ifdef __ARM_EABI__
-#define NAMED(name) __asm__(#name)
+#define NATMOD_NAMED(name) __asm__(#name)
 #else
-#define NAMED(name)
+#define NATMOD_NAMED(name)
 #endif
 
-double __extendsfdf2(float value) NAMED(__aeabi_f2d);
-float __floatsisf(int32_t value) NAMED(__aeabi_i2f);
-float __mulsf3(float a, float b) NAMED(__aeabi_fmul);
+double __extendsfdf2(float value) NATMOD_NAMED(__aeabi_f2d);
+float __floatsisf(int32_t value) NATMOD_NAMED(__aeabi_i2f);
+float __mulsf3(float a, float b) NATMOD_NAMED(__aeabi_fmul);
+uint64_t __udivmodsi4(uint32_t value, uint32_t divisor) NATMOD_NAMED(__aeabi_uidivmod);
+
+// The quotient, and above it the rest. Quick where the quotient is small, as that of a sum of pixels
+// is; nothing here divides by 0.
+#ifdef __ARM_EABI__
+__attribute__((naked)) uint64_t __udivmodsi4(uint32_t value, uint32_t divisor) {
+    __asm__(
+        "    .syntax unified \n"
+        "    lsrs r3, r0, #1 \n"
+        "    movs r2, #1     \n"
+        "    b    2f         \n"
+        "1:  lsls r1, #1     \n"
+        "    lsls r2, #1     \n"
+        "2:  cmp  r1, r3     \n"
+        "    bls  1b         \n"
+        "    movs r3, #0     \n"
+        "3:  cmp  r0, r1     \n"
+        "    blo  4f         \n"
+        "    subs r0, r1     \n"
+        "    adds r3, r2     \n"
+        "4:  lsrs r1, #1     \n"
+        "    lsrs r2, #1     \n"
+        "    bne  3b         \n"
+        "    mov  r1, r0     \n"
+        "    mov  r0, r3     \n"
+        "    bx   lr         \n"
+        "    .syntax divided \n");
+}
+
+uint64_t __aeabi_uidiv(uint32_t value, uint32_t divisor)
+    __attribute__((alias("__aeabi_uidivmod"))); // it reads the lower half
+#else
+uint64_t __udivmodsi4(uint32_t value, uint32_t divisor) {
+    uint32_t quotient = 0, bit = 1;
+    for (; divisor <= value >> 1; divisor <<= 1) {
+        bit <<= 1;
+    }
+    for (; bit != 0; bit >>= 1, divisor >>= 1) {
+        if (value >= divisor) {
+            value -= divisor;
+            quotient += bit;
+        }
+    }
+    return (uint64_t)value << 32 | quotient;
+}
+#endif
 
 static uint32_t bits_of(float value) {
     uint32_t bits;
@@ -57,6 +103,16 @@ float __mulsf3(float a, float b) {
         (uint64_t)((x | 0x800000) << 8) * ((y | 0x800000) << 8);
     // What the lower half adds to the fraction can only break a tie.
     return nearest(sign, exponent, (uint32_t)(product >> 32) | ((uint32_t)product != 0));
+}
+
+// factor * steps, |steps| < 256: what scores are made with. A fraction of 24 bits times 8 has 32.
+float natmod_times(float factor, int32_t steps) {
+    const uint32_t bits = bits_of(factor), size = (uint32_t)(steps < 0 ? -steps : steps);
+    if (bits == 0 || size == 0) {
+        return 0.0f;
+    }
+    const uint32_t sign = steps < 0 ? 0x80000000 : 0;
+    return nearest(sign, (int32_t)(bits >> 23) + 8, ((bits & 0x7fffff) | 0x800000) * size);
 }
 
 // The same number as a double: mp_printf takes no floats.

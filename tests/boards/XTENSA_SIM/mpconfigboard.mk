@@ -12,9 +12,12 @@ XTENSA_SIM_DIR = $(BOARD_DIR)/../../../tools/xtensa_sim
 LDSCRIPT = $(BOARD_DIR)/sim.ld
 LDFLAGS += -nostdlib -Wl,--no-warn-rwx-segments -Wl,-z,noexecstack
 
-SRC_BOARD = $(addprefix $(BOARD_DIR)/, board.c runtime.c setjmp.S) $(XTENSA_SIM_DIR)/start.S
+SRC_BOARD = $(addprefix $(BOARD_DIR)/, board.c runtime.c setjmp.S) $(addprefix $(XTENSA_SIM_DIR)/, start.S pie/pie.c)
 SRC_BOARD_O += $(addsuffix .o, $(basename $(SRC_BOARD)))
 SRC_BOARD_O += shared/runtime/gchelper_generic.o
+
+# It runs inside an exception, as pie.c says.
+%/pie/pie.o: CFLAGS += -mabi=call0 -fno-branch-count-reg -fno-tree-loop-distribute-patterns
 
 MPY_CROSS_FLAGS += -march=xtensawin
 

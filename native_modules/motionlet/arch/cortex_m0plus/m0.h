@@ -50,6 +50,9 @@ static inline bool m0_is_exact(const mlet_layer_t *layer, int32_t c) {
     return (layer->shift[c] & M0_SINGLE) == 0;
 }
 
+// MLET_OK where the build has what requantizes in the exact kind.
+mlet_status_t m0_exact(void);
+
 // Does any window of a layer reach beyond the image?
 bool m0_has_border(const mlet_layer_t *layer);
 

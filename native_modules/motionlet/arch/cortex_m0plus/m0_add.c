@@ -2,7 +2,7 @@
 #include "m0.h"
 
 mlet_status_t m0_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y) {
-    if (layer == NULL || a == NULL || b == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(a) || MLET_MISSING(b) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t m_a = layer->multiplier[0];

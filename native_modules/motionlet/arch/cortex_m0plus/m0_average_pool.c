@@ -4,7 +4,7 @@
 mlet_status_t m0_average_pool(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t pixel = layer->in.channels;
@@ -16,6 +16,7 @@ mlet_status_t m0_average_pool(
         .next_row = row,
         .next_column = pixel,
     };
+    mlet_status_t status = MLET_OK;
     const bool words = m0_mean_start(&job, layer);
     const int32_t step = layer->stride_w * pixel; // from one window of a row to the next
     // Windows one by one, or, in a map of one channel, a row of them at once.
@@ -30,10 +31,10 @@ mlet_status_t m0_average_pool(
             if (words) {
                 m0_mean_words(&job);
             } else {
-                m0_mean_bytes(&job, layer, by_row ? step : 1);
+                status = m0_mean_bytes(&job, layer, by_row ? step : 1);
             }
             job.x = corner + step;
         }
     }
-    return MLET_OK;
+    return status;
 }

@@ -185,22 +185,22 @@ M0_RAM_CODE static void run_group(
 
 // weights: SPEC.md, "Targets".
 mlet_status_t m0_conv2d(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)) {
         return MLET_E_ARGUMENT;
     }
     if (m0_conv2d_is_dot(layer)) {
-        m0_matmul_one(layer, x, m0_conv2d_taps(layer), y);
-        return MLET_OK;
+        return m0_matmul_one(layer, x, m0_conv2d_taps(layer), y);
     }
     const uint32_t channels = layer->out.channels;
     const bool packed = m0_conv2d_is_packed(layer);
-    for (uint32_t first = 0; first < channels; first += M0_GROUP, y += M0_GROUP) {
+    mlet_status_t status = MLET_OK;
+    for (uint32_t first = 0; first < channels && status == MLET_OK; first += M0_GROUP, y += M0_GROUP) {
         mlet_layer_t group = m0_matmul_group(layer, m0_conv2d_taps(layer), first);
         if (packed) {
             run_group(&group, x, y, channels, scratch);
         } else {
-            m0_conv2d_direct(&group, x, y, channels, scratch);
+            status = m0_conv2d_direct(&group, x, y, channels, scratch);
         }
     }
-    return MLET_OK;
+    return status;
 }

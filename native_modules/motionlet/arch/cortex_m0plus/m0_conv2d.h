@@ -18,7 +18,7 @@ bool m0_conv2d_is_packed(const mlet_layer_t *layer);
 // The same convolution, for a group of output channels, tap by tap: quicker where packing windows
 // does not pay. Positions of y are `y_step` apart. zeros: room for a number for each channel. It
 // changes the group.
-void m0_conv2d_direct(
+mlet_status_t m0_conv2d_direct(
     mlet_layer_t *group, const int8_t *x, int8_t *y, uint32_t y_step, int32_t *zeros);
 
 #endif

@@ -4,6 +4,7 @@
 #include "m0_output.h"
 #include "mlet_conv2d.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 
 // Sum of the int8 or int4 weights in a row of words: padding counts nothing.
 static int32_t row_sum(const int8_t *row, uint32_t bytes, bool int4) {
@@ -37,8 +38,9 @@ static inline void count_window(const mlet_layer_t *layer, int32_t rows, int32_t
 
 // Taps outside the image count as z_x: all taps count z_x, and those inside what they have more. If
 // none lies outside, x counts as it is.
-void m0_conv2d_direct(
+MLET_PART mlet_status_t m0_conv2d_direct(
     mlet_layer_t *group, const int8_t *x, int8_t *y, uint32_t y_step, int32_t *zeros) {
+    MLET_TAKE(m0_conv2d_direct);
     const bool int4 = MLET_HAS_INT4(group);
     const uint32_t row_bytes = m0_row_bytes(group, m0_conv2d_taps(group));
     if (!m0_has_border(group)) {
@@ -62,4 +64,5 @@ void m0_conv2d_direct(
             }
         }
     }
+    return MLET_OK;
 }

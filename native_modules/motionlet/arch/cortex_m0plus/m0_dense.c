@@ -57,7 +57,7 @@ static void dense_int4(const mlet_layer_t *layer, const int8_t *x, int8_t *y, ui
 
 mlet_status_t m0_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t taps = mlet_shape_bytes(layer->in);

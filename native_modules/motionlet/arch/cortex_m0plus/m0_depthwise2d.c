@@ -6,20 +6,21 @@
 #include "m0_output.h"
 #include "m0_taps.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 #include "mlet_source.h"
 #include "mlet_window.h"
 
-#define CELL 4 // bytes, one to a channel
+#define M0_CELL 4 // bytes, one to a channel
 
 // A strip is as tall as this allows, but at least one row of outputs.
-#define STRIP_BYTES 2048
+#define M0_STRIP_BYTES 2048
 
 
 // Channels that are taken at once without a strip.
-#define CHANNELS 16
+#define M0_CHANNELS 16
 
 // Not in RAM; and apart, or the compiler runs out of registers where it matters.
-#define SELDOM __attribute__((noinline))
+#define M0_SELDOM __attribute__((noinline))
 
 typedef struct strip {
     int32_t columns;  // cells in a row
@@ -31,7 +32,7 @@ static strip_t strip_of(const mlet_layer_t *layer) {
     const int32_t columns =
         (layer->out.width - 1) * layer->stride_w + (layer->kernel_w - 1) * layer->dilation_w + 1;
     const int32_t first = (layer->kernel_h - 1) * layer->dilation_h + 1;
-    const int32_t fit = (int32_t)(STRIP_BYTES / (uint32_t)(columns * CELL)); // may be 0
+    const int32_t fit = (int32_t)(M0_STRIP_BYTES / (uint32_t)(columns * M0_CELL)); // may be 0
     int32_t out_rows = fit > first ? (int32_t)((uint32_t)(fit - first) / layer->stride_h) + 1 : 1;
     if (out_rows > layer->out.height) {
         out_rows = layer->out.height;
@@ -47,7 +48,7 @@ static bool is_rows3(const mlet_layer_t *layer) {
 uint32_t m0_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
     const strip_t strip = strip_of(layer);
     const uint32_t taps = (uint32_t)layer->kernel_h * layer->kernel_w;
-    return MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL)
+    return MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * M0_CELL)
         + (is_rows3(layer) ? 0 : m0_taps_bytes(taps));
 }
 
@@ -65,9 +66,9 @@ static inline uint32_t *blank_cells(uint32_t *cell, int32_t cells, uint32_t valu
 static inline uint32_t *copy_cells(
     uint32_t *cell, const int8_t *x, int32_t cells, int32_t pixel, int32_t n) {
     MLET_COUNT(copied_cells, cells);
-    if (n == CELL && (((uintptr_t)x | (uintptr_t)pixel) & 3) == 0) {
+    if (n == M0_CELL && (((uintptr_t)x | (uintptr_t)pixel) & 3) == 0) {
         const uint32_t *from = (const uint32_t *)(const void *)x;
-        const int32_t step = pixel / CELL;
+        const int32_t step = pixel / M0_CELL;
         for (; cells >= 4; cells -= 4, cell += 4) {
             cell[0] = *from;
             from += step;
@@ -127,12 +128,12 @@ typedef struct part {
 // What all parts have in common.
 static void start_rows3(m0_rows3_t *job, const mlet_layer_t *layer, int32_t columns) {
     const int32_t channels = layer->in.channels;
-    const int32_t row = columns * CELL;
+    const int32_t row = columns * M0_CELL;
     job->act_min = layer->act_min;
     job->act_max = layer->act_max;
     job->x_row = layer->stride_h * row;
     job->tap_row = layer->dilation_h * row;
-    job->x_column = layer->stride_w * CELL;
+    job->x_column = layer->stride_w * M0_CELL;
     job->y_column = channels;
     job->y_row = layer->out.width * channels;
 }
@@ -159,18 +160,19 @@ static void run_rows3(const part_t *part, m0_rows3_t *job) {
     }
 }
 
-static void run_taps(const part_t *part, m0_tap_t *taps) {
+MLET_PART static mlet_status_t m0_depthwise2d_taps(const part_t *part, m0_tap_t *taps) {
+    MLET_TAKE(m0_depthwise2d_taps);
     const mlet_layer_t *layer = part->layer;
     const int32_t c = part->c;
     const int32_t channels = layer->in.channels;
-    const int32_t row = part->columns * CELL;
+    const int32_t row = part->columns * M0_CELL;
     uint32_t count = 0;
     const int8_t *w = layer->weights + c;
     MLET_COUNT(tap_setups, layer->kernel_h * layer->kernel_w);
     for (int32_t a = 0; a < layer->kernel_h; a++) {
         for (int32_t b = 0; b < layer->kernel_w; b++, w += channels) {
             const int8_t *x =
-                part->cells + a * layer->dilation_h * row + b * layer->dilation_w * CELL;
+                part->cells + a * layer->dilation_h * row + b * layer->dilation_w * M0_CELL;
             taps[count++] = (m0_tap_t) {x, m0_scaled(*w, layer->multiplier[c])};
         }
     }
@@ -183,7 +185,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
         .shift = layer->shift[c] & M0_SHIFT_SINGLE,
         .y = part->y,
         .y_step = channels,
-        .x_step = layer->stride_w * CELL,
+        .x_step = layer->stride_w * M0_CELL,
     };
     for (int32_t i = part->rows; i > 0; i--) {
         job.x_end = job.x_at + layer->out.width * job.x_step;
@@ -191,6 +193,7 @@ static void run_taps(const part_t *part, m0_tap_t *taps) {
         job.x_at += layer->stride_h * row;
         job.y += layer->out.width * channels;
     }
+    return MLET_OK;
 }
 
 // Is no strip worth filling? There are few outputs, or their windows find most taps outside.
@@ -202,7 +205,7 @@ static bool is_sparse(const mlet_layer_t *layer, bool rows3) {
 }
 
 // What all taps of n channels count if each meets z_x. Returns z_x; where no tap lies outside, 0.
-SELDOM static int32_t sum_zeros(
+M0_SELDOM static int32_t sum_zeros(
     const mlet_layer_t *layer, int32_t first, int32_t n, int32_t *zeros) {
     const int32_t zero = m0_has_border(layer) ? layer->in_zero : 0;
     const int32_t taps = zero == 0 ? 0 : layer->kernel_h * layer->kernel_w;
@@ -220,11 +223,12 @@ SELDOM static int32_t sum_zeros(
     return zero;
 }
 
-// n <= CHANNELS channels of either kind, straight from the image. Where taps lie outside, all count
+// n <= M0_CHANNELS channels of either kind, straight from the image. Where taps lie outside, all count
 // z_x, and those inside what they have more.
-SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, const int8_t *x,
-    int8_t *y, int32_t first, int32_t n) {
-    int32_t zeros[CHANNELS];
+MLET_PART M0_SELDOM static mlet_status_t m0_depthwise2d_direct(const mlet_layer_t *layer,
+    const int8_t *past, const int8_t *x, int8_t *y, int32_t first, int32_t n) {
+    MLET_TAKE(m0_depthwise2d_direct);
+    int32_t zeros[M0_CHANNELS];
     const int32_t channels = layer->in.channels;
     const int32_t width = layer->in.width;
     const int32_t zero = sum_zeros(layer, first, n, zeros);
@@ -263,41 +267,43 @@ SELDOM static void run_direct(const mlet_layer_t *layer, const int8_t *past, con
             }
         }
     }
+    return MLET_OK;
 }
 
 mlet_status_t m0_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
-        || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)
+        || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels;
     const bool rows3 = is_rows3(layer);
+    mlet_status_t status = MLET_OK;
     MLET_COUNT(depthwise2d_calls, 1);
     if (is_sparse(layer, rows3)) {
-        for (int32_t c = 0; c < channels; c += CHANNELS) {
-            const int32_t left = channels - c;
-            run_direct(layer, past, x, y, c, left < CHANNELS ? left : CHANNELS);
+        for (int32_t c = 0; c < channels && status == MLET_OK; c += M0_CHANNELS) {
+            const int32_t n = channels - c < M0_CHANNELS ? channels - c : M0_CHANNELS;
+            status = m0_depthwise2d_direct(layer, past, x, y, c, n);
         }
-        return MLET_OK;
+        return status;
     }
     const strip_t strip = strip_of(layer);
     int8_t *cells = scratch;
-    m0_tap_t *taps =
-        (m0_tap_t *)(void *)(cells + MLET_ROUND_UP((uint32_t)(strip.columns * strip.rows) * CELL));
+    const uint32_t cell_bytes = (uint32_t)(strip.columns * strip.rows) * M0_CELL;
+    m0_tap_t *taps = (m0_tap_t *)(void *)(cells + MLET_ROUND_UP(cell_bytes));
     const int32_t y_row = layer->out.width * channels;
     part_t part = {.layer = layer, .columns = strip.columns};
     m0_rows3_t job;
     start_rows3(&job, layer, strip.columns);
 
-    for (int32_t c = 0, n; c < channels; c += n) {
+    for (int32_t c = 0, n; c < channels && status == MLET_OK; c += n) {
         const bool exact = m0_is_exact(layer, c);
         const mlet_source_t source = mlet_source(layer, past, x, c);
-        const int32_t most = exact ? CHANNELS : CELL;
+        const int32_t most = exact ? M0_CHANNELS : M0_CELL;
         for (n = 1; n < most && n < source.channels && m0_is_exact(layer, c + n) == exact; n++) {
         }
         if (exact) {
-            run_direct(layer, past, x, y, c, n);
+            status = m0_depthwise2d_direct(layer, past, x, y, c, n);
             continue;
         }
         for (int32_t first = 0; first < layer->out.height; first += strip.out_rows) {
@@ -311,10 +317,10 @@ mlet_status_t m0_depthwise2d(
                 if (rows3) {
                     run_rows3(&part, &job);
                 } else {
-                    run_taps(&part, taps);
+                    status = m0_depthwise2d_taps(&part, taps);
                 }
             }
         }
     }
-    return MLET_OK;
+    return status;
 }

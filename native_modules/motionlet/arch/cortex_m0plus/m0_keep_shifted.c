@@ -3,10 +3,12 @@
 #include "m0.h"
 #include "m0_keep_shifted.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 
-mlet_status_t m0_keep_shifted(
+MLET_PART mlet_status_t m0_keep_shifted(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, uint32_t rows) {
-    if (layer == NULL || past == NULL || x == NULL) {
+    MLET_TAKE(m0_keep_shifted);
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t channels = layer->in.channels;

@@ -3,6 +3,7 @@
 
 #include "m0_asm.h"
 #include "m0_matmul.h"
+#include "m0_matmul_frame.h"
 
 // Registers of both routines while they run over the taps of a row:
 //   r0-r3  words of pairs, freshly loaded, then products (muls destroys one operand: the word)
@@ -31,41 +32,7 @@
     POP_ALL
     .endm
 
-// The frame: m0_matmul_t but its weights, y, sums.
-    .equ    X, M0_MATMUL_X
-    .equ    X_END, M0_MATMUL_X_END
-    .equ    ROWS, M0_MATMUL_ROWS
-    .equ    ROWS_END, M0_MATMUL_ROWS_END
-    .equ    ACT_MIN, M0_MATMUL_ACT_MIN
-    .equ    ACT_MAX, M0_MATMUL_ACT_MAX
-    .equ    OUT_ZERO, M0_MATMUL_OUT_ZERO
-    .equ    Y_STEP, M0_MATMUL_Y_STEP
-    .equ    Y, M0_MATMUL_WEIGHTS
-    .equ    SUMS, 36
-    .equ    FRAME_INT8, SUMS + 4 * 4
-    .equ    FIRST_END, SUMS + 8 * 4
     .equ    TAPS_BYTES, 32 * 16     // 32 taps of four words
-    .equ    FRAME_INT4, FIRST_END + 4
-
-// y = clamp(\sum requantized exactly) with r4 = multiplier, r5 = n, r6 = bias, r7 = where.
-// m0_requantize leaves all but r0-r3 and lr alone.
-    .macro EXACT_OUTPUT sum, act_min, act_max, step
-    ldr     r0, [sp, #SUMS + 4 * \sum]
-    adds    r0, r0, r6
-    movs    r1, r4
-    movs    r2, r5
-    bl      m0_requantize
-    ldr     r1, [sp, #OUT_ZERO]
-    adds    r0, r0, r1
-    cmp     r0, \act_min
-    bge     1f
-    mov     r0, \act_min
-1:  cmp     r0, \act_max
-    ble     1f
-    mov     r0, \act_max
-1:  strb    r0, [r7]
-    add     r7, \step
-    .endm
 
 // ---------------------------------------------------------------------------------------------
 // void m0_matmul_int8(const m0_matmul_t *job, int8_t *y)
@@ -247,10 +214,7 @@ exact: subs    r5, #M0_ROW_EXACT
     str     r1, [sp, #SUMS + 4]
     str     r2, [sp, #SUMS + 8]
     str     r3, [sp, #SUMS + 12]
-    EXACT_OUTPUT 0, r8, r10, r11
-    EXACT_OUTPUT 1, r8, r10, r11
-    EXACT_OUTPUT 2, r8, r10, r11
-    EXACT_OUTPUT 3, r8, r10, r11
+    bl      m0_matmul_exact
     mov     r6, r9
     ldr     r0, [sp, #X_END]
     mov     lr, r0
@@ -447,7 +411,7 @@ exact4: subs    r5, #M0_ROW_EXACT
     ldr     r0, [sp, #ACT_MAX]
     mov     r10, r0
     .irp    sum, 0, 1, 2, 3, 4, 5, 6, 7
-    EXACT_OUTPUT \sum, r8, r10, r11
+    EXACT_OUTPUT SUMS + 4 * \sum, OUT_ZERO
     .endr
     ldr     r0, [sp, #X_END]
     mov     lr, r0

@@ -120,7 +120,8 @@ void m0_matmul_int4(const m0_matmul_t *job, int8_t *y);
 
 // One position by itself: y[o] = requantize(row o times x[0 ... taps - 1]). For maps smaller than a
 // block.
-void m0_matmul_one(const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y);
+mlet_status_t m0_matmul_one(
+    const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y);
 
 // Values of m0_row_t.start. `groups` of 4 taps; if 0, one or two taps.
 uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups);

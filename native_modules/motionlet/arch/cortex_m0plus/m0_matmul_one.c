@@ -2,9 +2,11 @@
 #include "m0_output.h"
 #include "mlet_count.h"
 #include "mlet_dot.h"
+#include "mlet_part.h"
 
-void m0_matmul_one(
+MLET_PART mlet_status_t m0_matmul_one(
     const mlet_layer_t *layer, const int8_t *x, uint32_t taps, int8_t *y) {
+    MLET_TAKE(m0_matmul_one);
     const bool int4 = MLET_HAS_INT4(layer);
     const uint32_t row_bytes = m0_row_bytes(layer, taps);
     const int8_t *w = layer->weights;
@@ -15,4 +17,5 @@ void m0_matmul_one(
         const int32_t sum = int4 ? mlet_dot_int4(w, x, taps) : mlet_dot(w, x, taps);
         y[o] = m0_output(layer, sum, (int32_t)o);
     }
+    return MLET_OK;
 }

@@ -104,7 +104,7 @@ M0_RAM_CODE static void take_column(const mlet_layer_t *layer, const int8_t *x, 
 mlet_status_t m0_max_pool2d(
     const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t channels = layer->in.channels, stride = layer->stride_w;

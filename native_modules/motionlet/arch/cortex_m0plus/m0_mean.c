@@ -1,6 +1,8 @@
 #include "m0_mean.h"
+#include "m0.h"
 #include "m0_requantize.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 #include "mlet_requantize.h"
 
 // With m = high * 2^16 + low and |acc| < 2^15, acc * high < 2^30 and acc * low < 2^31, and
@@ -25,8 +27,14 @@ bool m0_mean_start(m0_mean_t *job, const mlet_layer_t *layer) {
     return (places & 3) == 0;
 }
 
-void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
+MLET_PART mlet_status_t m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
+    if (job->count > 0) {
+        MLET_TAKE(m0_mean_bytes);
+    }
     const int32_t zeros = -(job->rows * job->columns + (job->present != NULL)) * layer->in_zero;
+    if (job->shift == 0 && m0_exact() != MLET_OK) {
+        return MLET_E_BUILD;
+    }
     MLET_COUNT(mean_calls, 1);
     MLET_COUNT(mean_bytes, job->count);
     MLET_COUNT(mean_byte_rows, job->count * (uint32_t)job->rows);
@@ -53,4 +61,5 @@ void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step) {
         }
         *job->y = mlet_clamp(value, layer->act_min, layer->act_max);
     }
+    return MLET_OK;
 }

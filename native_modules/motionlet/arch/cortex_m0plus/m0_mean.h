@@ -66,7 +66,7 @@ void m0_mean_words(m0_mean_t *job);
 
 // The same for any layer, one element at a time; in x they are x_step apart (with a `present`, 1).
 // It needs no m0_mean_start().
-void m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step);
+mlet_status_t m0_mean_bytes(m0_mean_t *job, const mlet_layer_t *layer, int32_t x_step);
 
 #endif // __ASSEMBLER__
 #endif

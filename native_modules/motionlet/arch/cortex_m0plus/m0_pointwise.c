@@ -2,13 +2,17 @@
 
 #include "m0_matmul.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 
 // Maps of fewer positions than a block.
-static void run_tiny(
+MLET_PART static mlet_status_t m0_pointwise_tiny(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, int8_t *scratch) {
+    MLET_TAKE(m0_pointwise_tiny);
     const uint32_t shifted = layer->shift_channels;
     const uint32_t channels = layer->in.channels;
-    for (int32_t left = layer->in.height * layer->in.width; left > 0; left--) {
+    mlet_status_t status = MLET_OK;
+    const int32_t positions = layer->in.height * layer->in.width;
+    for (int32_t left = positions; left > 0 && status == MLET_OK; left--) {
         const int8_t *taps = x;
         if (shifted > 0) {
             taps = memcpy(scratch, x, channels);
@@ -17,10 +21,11 @@ static void run_tiny(
             MLET_COUNT(moved_bytes, channels + shifted);
             past += shifted;
         }
-        m0_matmul_one(layer, taps, channels, y);
+        status = m0_matmul_one(layer, taps, channels, y);
         x += channels;
         y += layer->out.channels;
     }
+    return status;
 }
 
 M0_RAM_CODE static void pack_int4(uint32_t *words, const m0_run_t *run) {
@@ -35,8 +40,8 @@ M0_RAM_CODE static void pack_int4(uint32_t *words, const m0_run_t *run) {
 // weights: SPEC.md, "Targets".
 M0_RAM_CODE mlet_status_t m0_pointwise(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
-        || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)
+        || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
@@ -45,8 +50,7 @@ M0_RAM_CODE mlet_status_t m0_pointwise(
     const uint32_t shifted = layer->shift_channels;
     const uint32_t block = m0_matmul_block(layer);
     if (positions < block) {
-        run_tiny(layer, past, x, y, scratch);
-        return MLET_OK;
+        return m0_pointwise_tiny(layer, past, x, y, scratch);
     }
     m0_run_t runs[2] = {{shifted, past, shifted}, {in_channels - shifted, x, in_channels}};
     for (uint32_t first = 0; first < out_channels; first += M0_GROUP, y += M0_GROUP) {

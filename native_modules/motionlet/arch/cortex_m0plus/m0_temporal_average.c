@@ -4,7 +4,7 @@
 mlet_status_t m0_temporal_average(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
     (void)scratch;
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     m0_mean_t job = {.x = x, .rows = 1, .columns = 1, .y = y, .count = mlet_shape_bytes(layer->in)};
@@ -18,7 +18,8 @@ mlet_status_t m0_temporal_average(
     if (m0_mean_start(&job, layer)) {
         m0_mean_words(&job);
     }
-    m0_mean_bytes(&job, layer, 1); // what is left
+    const bool left = job.count > 0; // or that part may be missing
+    const mlet_status_t status = m0_mean_bytes(&job, layer, 1);
     mlet_ring_rotate(past);
-    return MLET_OK;
+    return left ? status : MLET_OK;
 }

@@ -5,12 +5,13 @@
 #include "m0_temporal_depthwise.h"
 #include "m0_taps.h"
 #include "mlet_count.h"
+#include "mlet_part.h"
 
 // Channels that the plain loop takes at once: enough that finding each tap's map costs little.
-#define CHANNELS 16
+#define M0_CHANNELS 16
 
 // Outputs that wait until x has gone to the ring: y may be x.
-#define BLOCK 32
+#define M0_BLOCK 32
 
 uint32_t m0_temporal_depthwise_scratch_bytes(const mlet_layer_t *layer) {
     return layer->frames == 2 || layer->frames == 3 ? 0 : m0_taps_bytes(layer->frames);
@@ -55,8 +56,9 @@ static void run_few(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t *
 }
 
 // Any number of taps, in blocks.
-static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t *oldest,
-    const int8_t *x, int8_t *y, int32_t positions, int32_t c, m0_tap_t *taps) {
+MLET_PART static mlet_status_t m0_temporal_many(const mlet_layer_t *layer, const mlet_ring_t *past,
+    int8_t *oldest, const int8_t *x, int8_t *y, int32_t positions, int32_t c, m0_tap_t *taps) {
+    MLET_TAKE(m0_temporal_many);
     const int32_t channels = layer->in.channels;
     const int8_t *w = layer->weights + c;
     MLET_COUNT(tap_setups, layer->frames);
@@ -66,7 +68,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
         const int8_t *map = tap_map(layer, past, x, a);
         taps[a] = (m0_tap_t) {map + c, m0_scaled(*w, layer->multiplier[c])};
     }
-    int8_t block[BLOCK];
+    int8_t block[M0_BLOCK];
     m0_taps_t job = {
         .taps = taps,
         .taps_end = m0_taps_even(taps, layer->frames),
@@ -80,7 +82,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
     };
     int32_t at = c;
     for (int32_t n; positions > 0; positions -= n) {
-        n = positions < BLOCK ? positions : BLOCK;
+        n = positions < M0_BLOCK ? positions : M0_BLOCK;
         job.x_end = job.x_at + n * channels;
         m0_taps(&job);
         job.x_at = job.x_end;
@@ -91,6 +93,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, int8_t 
             y[at] = block[e];
         }
     }
+    return MLET_OK;
 }
 
 // Does channel c need the plain loop? So few positions are not worth setting up the others.
@@ -98,12 +101,13 @@ static inline bool is_plain(const mlet_layer_t *layer, int32_t positions, int32_
     return positions <= (layer->frames > 3 ? 4 : 1) || m0_is_exact(layer, c);
 }
 
-// n <= CHANNELS channels of either kind.
-static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
+// n <= M0_CHANNELS channels of either kind.
+MLET_PART static mlet_status_t m0_temporal_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
     int8_t *oldest, const int8_t *x, int8_t *y, int32_t positions, int32_t c, int32_t n) {
+    MLET_TAKE(m0_temporal_plain);
     const int32_t channels = layer->in.channels;
     for (int32_t p = 0, at = c; p < positions; p++, at += channels) {
-        int32_t sums[CHANNELS] = {0};
+        int32_t sums[M0_CHANNELS] = {0};
         MLET_COUNT(temporal_maps, layer->frames);
         MLET_COUNT(temporal_products, layer->frames * n);
         const int8_t *w = layer->weights + c;
@@ -120,14 +124,15 @@ static void run_plain(const mlet_layer_t *layer, const mlet_ring_t *past,
             y[at + e] = m0_output(layer, sums[e], c + e);
         }
     }
+    return MLET_OK;
 }
 
 mlet_status_t m0_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
-    if (scratch == NULL && m0_temporal_depthwise_scratch_bytes(layer) != 0) {
+    if (MLET_MISSING(scratch) && m0_temporal_depthwise_scratch_bytes(layer) != 0) {
         return MLET_E_ARGUMENT;
     }
     const int32_t positions = layer->in.height * layer->in.width;
@@ -135,22 +140,23 @@ mlet_status_t m0_temporal_depthwise(
     int8_t *oldest = past->count > 0 ? mlet_ring_frame(past, past->count) : NULL;
     const bool few = layer->frames == 2 || layer->frames == 3;
 
-    for (int32_t c = 0, n; c < channels; c += n) {
+    mlet_status_t status = MLET_OK;
+    for (int32_t c = 0, n; c < channels && status == MLET_OK; c += n) {
         n = 0;
-        while (n < CHANNELS && c + n < channels && is_plain(layer, positions, c + n)) {
+        while (n < M0_CHANNELS && c + n < channels && is_plain(layer, positions, c + n)) {
             n++;
         }
         if (n > 0) {
-            run_plain(layer, past, oldest, x, y, positions, c, n);
+            status = m0_temporal_plain(layer, past, oldest, x, y, positions, c, n);
             continue;
         }
         n = 1;
         if (few) {
             run_few(layer, past, oldest, x, y, positions, c);
         } else {
-            run_many(layer, past, oldest, x, y, positions, c, scratch);
+            status = m0_temporal_many(layer, past, oldest, x, y, positions, c, scratch);
         }
     }
     mlet_ring_rotate(past);
-    return MLET_OK;
+    return status;
 }

@@ -8,20 +8,20 @@
 #include "mlet_count.h"
 
 // Exchange n elements of a type.
-#define SWAP(type, map, past, n)                    \
-    do {                                            \
-        type *a = (type *)(void *)(map);            \
-        type *b = (type *)(void *)(past);           \
+#define M0_SWAP(type, map, past, n)                   \
+    do {                                              \
+        type *a = (type *)(void *)(map);              \
+        type *b = (type *)(void *)(past);             \
         for (uint32_t left = (n); left > 0; left--) { \
-            const type present = *a;                \
-            *a++ = *b;                              \
-            *b++ = present;                         \
-        }                                           \
+            const type present = *a;                  \
+            *a++ = *b;                                \
+            *b++ = present;                           \
+        }                                             \
     } while (0)
 
 mlet_status_t m0_temporal_shift(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
@@ -42,9 +42,9 @@ mlet_status_t m0_temporal_shift(
     MLET_COUNT(swapped_bytes, words ? 0 : positions * shifted);
     for (; positions > 0; positions--, y += channels, past += shifted) {
         if (words) {
-            SWAP(uint32_t, y, past, shifted / 4);
+            M0_SWAP(uint32_t, y, past, shifted / 4);
         } else {
-            SWAP(int8_t, y, past, shifted);
+            M0_SWAP(int8_t, y, past, shifted);
         }
     }
     return MLET_OK;

@@ -6,7 +6,7 @@
 #include "m0_requantize.h"
 #include "mlet_count.h"
 
-enum { START_END = 0, START_TWO = 2, START_FOUR = 4 };
+enum { M0_START_END = 0, M0_START_TWO = 2, M0_START_FOUR = 4 };
 
 int32_t m0_requantize(int32_t acc, int32_t multiplier, uint32_t n) {
     MLET_COUNT(exact_outputs, 1);
@@ -55,11 +55,11 @@ void m0_pack8(
 
 uint32_t m0_matmul_int8_start(uint32_t run_of_four, uint32_t groups) {
     (void)groups;
-    return run_of_four ? START_FOUR : START_TWO;
+    return run_of_four ? M0_START_FOUR : M0_START_TWO;
 }
 
 uint32_t m0_matmul_int8_end(void) {
-    return START_END;
+    return M0_START_END;
 }
 
 // Split first + (second << 16).
@@ -88,12 +88,12 @@ void m0_matmul_int8(const m0_matmul_t *job, int8_t *y) {
     const size_t taps = words % 8 == 0 ? words / 2 : (words + 1) / 2 + 2; // see m0_matmul_begin()
     const int8_t *weights = job->weights;
     MLET_COUNT(blocks, 1);
-    for (const m0_row_t *row = job->rows; row->start != START_END; row++, y++) {
+    for (const m0_row_t *row = job->rows; row->start != M0_START_END; row++, y++) {
         int32_t sums[4] = {0};
         uint32_t a = 0, b = 0;
         MLET_COUNT(block_rows, 1);
-        MLET_COUNT(groups_of_two, row->start == START_TWO ? (taps + 1) / 4 : 0);
-        MLET_COUNT(groups_of_four, row->start == START_FOUR ? (taps + 1) / 4 : 0);
+        MLET_COUNT(groups_of_two, row->start == M0_START_TWO ? (taps + 1) / 4 : 0);
+        MLET_COUNT(groups_of_four, row->start == M0_START_FOUR ? (taps + 1) / 4 : 0);
         MLET_COUNT(tails, words % 8 != 0);
         for (size_t k = 0; k < taps; k++) {
             const uint32_t weight = (uint32_t)(int32_t)weights[k];

@@ -2,15 +2,21 @@
 // SPEC.md, "Targets". The arrays are canonical; only the scratch tells such a file from a portable
 // one. Arguments, checks and results are as mlet.h has them, to the bit.
 //
-// The core multiplies and accumulates 16 bits by 16 in one instruction, which may load the next
-// two numbers at the same time, and loops at no cost. So inputs and weights are widened to 16 bits
-// in scratch, where every use of them then takes one instruction.
+// conv2d, pointwise and dense run in the vector unit, which multiplies and adds up 16 bytes by 16 in
+// one instruction, and may load the next 16 at the same time: s3_rows.h. Scratch holds the inputs of
+// some positions in rows of whole blocks of 16 bytes, and so the weights where they do not lie so.
+//
+// So do the depthwise ops where their channels are whole groups of 16: s3_taps.h. Others run in the
+// core itself. It multiplies and accumulates 16 bits by 16 in one instruction, which may load the
+// next two numbers at the same time, and loops at no cost. So their inputs and weights are widened
+// to 16 bits in scratch.
 //
 // C around, assembly in the inner loops. On other machines each assembly routine has a C twin of
 // the same contract, so that the C around it is tested on the laptop.
 //
-// The core's 128-bit vector unit is not used yet: no emulator at hand has it. Kernels for it would
-// come here. Tensors, ring slots and weights start on multiples of MLET_ALIGN, as it needs.
+// Tensors, ring slots and weights start on multiples of MLET_ALIGN, as the vector unit needs. Its
+// instructions are assembled as Espressif writes them, and emulated where QEMU's core lacks them:
+// tools/xtensa_pie.h has those that may be used.
 #ifndef MLET_S3_H
 #define MLET_S3_H
 

@@ -15,7 +15,7 @@ void s3_add_elements(const s3_add_t *job) {
 #endif
 
 mlet_status_t s3_add(const mlet_layer_t *layer, const int8_t *a, const int8_t *b, int8_t *y) {
-    if (layer == NULL || a == NULL || b == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(a) || MLET_MISSING(b) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const int32_t m_a = layer->multiplier[0], m_b = layer->multiplier[1];

@@ -2,7 +2,7 @@
 #include "s3_matmul.h"
 
 mlet_status_t s3_dense(const mlet_layer_t *layer, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL) {
+    if (MLET_MISSING(layer)) {
         return MLET_E_ARGUMENT;
     }
     // A pointwise layer with one position; the taps of a checked layer fit in 16 bits.

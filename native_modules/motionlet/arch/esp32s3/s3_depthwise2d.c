@@ -8,17 +8,19 @@
 #include <string.h>
 
 #include "s3.h"
+#include "s3_copy.h"
 #include "s3_dots.h"
 #include "s3_spread.h"
+#include "s3_taps.h"
 #include "mlet_source.h"
 
-#define UNIT ((int32_t)sizeof(int16_t))
+#define S3_UNIT ((int32_t)sizeof(int16_t))
 
 // The largest window, dilation included, that is still worth its zeros.
-#define WINDOW_MOST 64
+#define S3_WINDOW_MOST 64
 
 // Numbers in scratch that a group of channels may take; one channel may take more.
-#define GROUP_MOST 2048u
+#define S3_GROUP_MOST 2048u
 
 typedef struct shape {
     int32_t span_h, span_w;  // rows and columns that a window reaches over
@@ -40,13 +42,13 @@ static shape_t shape_of(const mlet_layer_t *layer) {
     shape.window = s3_padded((uint32_t)(shape.slots * shape.span_w));
     shape.plane = (uint32_t)(shape.columns * shape.slots) + 2; // a window may end 2 behind
     const uint32_t one = shape.plane + (uint32_t)shape.turns * shape.window;
-    const uint32_t fit = one < GROUP_MOST ? GROUP_MOST / one : 1;
+    const uint32_t fit = one < S3_GROUP_MOST ? S3_GROUP_MOST / one : 1;
     shape.channels = fit < layer->in.channels ? fit : layer->in.channels;
     return shape;
 }
 
 static bool is_tuned(const shape_t *shape) {
-    return shape->window <= WINDOW_MOST;
+    return shape->window <= S3_WINDOW_MOST;
 }
 
 // Bytes of a group's rows, and of its weights.
@@ -58,9 +60,87 @@ static uint32_t weights_bytes(const shape_t *shape) {
     return s3_bytes(shape->channels * (uint32_t)shape->turns * shape->window);
 }
 
+// ---------------------------------------------------------------------------------------------
+// In the vector unit, 16 channels at a time: of them, scratch holds the rows that a window reaches,
+// [slot][column][channel], what lies outside the image being the zero point.
+
+// Bytes of scratch that this may take; wider or taller windows are left to the others.
+#define S3_PLANE_MOST 8192u
+
+static uint32_t plane_bytes(const shape_t *shape) {
+    return (uint32_t)(shape->span_h * shape->columns) * S3_TAPS_LANES;
+}
+
+static bool may_group(const mlet_layer_t *layer, const shape_t *shape) {
+    return layer->in.channels % S3_TAPS_LANES == 0 && plane_bytes(shape) <= S3_PLANE_MOST
+           && (uint32_t)layer->kernel_h * layer->kernel_w <= S3_TAPS_MOST;
+}
+
+// Write a row of 16 channels of the source to its slot.
+static void lay_vectors(const mlet_layer_t *layer, const shape_t *shape,
+    const mlet_source_t *source, int32_t row, int8_t *slot) {
+    const int32_t width = layer->in.width, seen = shape->columns - layer->pad_left;
+    if (row < 0 || row >= layer->in.height) {
+        memset(slot, layer->in_zero, (uint32_t)shape->columns * S3_TAPS_LANES);
+        return;
+    }
+    const s3_copy_t job = {
+        .from = source->x + row * width * source->pixel,
+        .to = slot + layer->pad_left * S3_TAPS_LANES, // what lies beside the image stays as it is
+        .n = S3_TAPS_LANES,
+        .rows = (uint32_t)(seen < width ? seen : width),
+        .from_row = source->pixel,
+        .to_row = S3_TAPS_LANES,
+    };
+    s3_copy(&job);
+}
+
+// 16 channels from `first` on, where the source begins.
+static void run_vectors(const mlet_layer_t *layer, const shape_t *shape,
+    const mlet_source_t *source, int8_t *y, uint32_t first, int8_t *plane) {
+    const int32_t channels = layer->in.channels, taps = layer->kernel_h * layer->kernel_w;
+    const int32_t slot_bytes = shape->columns * S3_TAPS_LANES;
+    int8_t nowhere[2 * MLET_ALIGN];
+    s3_tap_channel_t table[S3_TAPS_LANES];
+    const int8_t *rows[S3_TAPS_MOST];
+    s3_tap_channels(layer, (uint32_t)taps, first, table);
+    memset(plane, layer->in_zero, plane_bytes(shape));
+    int32_t row = 0; // the next one to lay, of the padded image
+    for (int32_t i = 0; i < layer->out.height; i++, y += layer->out.width * channels) {
+        const int32_t top = i * layer->stride_h;
+        row = row < top ? top : row;
+        for (; row < top + shape->span_h; row++) {
+            int8_t *slot = plane + row % shape->span_h * slot_bytes;
+            lay_vectors(layer, shape, source, row - layer->pad_top, slot);
+        }
+        for (int32_t a = 0; a < layer->kernel_h; a++) {
+            rows[a] = plane + (top + a * layer->dilation_h) % shape->span_h * slot_bytes;
+        }
+        s3_taps_t job = {
+            .x = rows,
+            .rows = layer->kernel_h,
+            .columns = layer->kernel_w,
+            .x_column = layer->dilation_w * S3_TAPS_LANES,
+            .weights = layer->weights + first,
+            .weights_step = channels,
+            .outputs = layer->out.width,
+            .x_step = layer->stride_w * S3_TAPS_LANES,
+            .y = y + first,
+            .y_step = channels,
+            .channels = table,
+            .keep = s3_aligned(nowhere),
+            .act_min = layer->act_min,
+            .act_max = layer->act_max,
+        };
+        s3_taps(&job);
+    }
+}
+
 uint32_t s3_depthwise2d_scratch_bytes(const mlet_layer_t *layer) {
     const shape_t shape = shape_of(layer);
-    return is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
+    const uint32_t tuned = is_tuned(&shape) ? rows_bytes(&shape) + weights_bytes(&shape) : 0;
+    const uint32_t vectors = may_group(layer, &shape) ? plane_bytes(&shape) : 0;
+    return vectors > tuned ? vectors : tuned;
 }
 
 // Lay out the weights of n channels from w on: to [turn][channel][window].
@@ -70,8 +150,8 @@ static void lay_weights(
         .n = n,
         .rows = layer->kernel_w,
         .from_row = layer->in.channels,
-        .to_row = layer->dilation_w * shape->slots * UNIT,
-        .to_step = (int32_t)shape->window * UNIT,
+        .to_row = layer->dilation_w * shape->slots * S3_UNIT,
+        .to_step = (int32_t)shape->window * S3_UNIT,
     };
     for (int32_t turn = 0; turn < shape->turns; turn++, to += shape->channels * shape->window) {
         job.from = w;
@@ -104,8 +184,8 @@ static void lay_row(const mlet_layer_t *layer, const shape_t *shape, const mlet_
         .n = n,
         .rows = (uint32_t)(seen < width ? seen : width),
         .from_row = source->pixel,
-        .to_row = shape->slots * UNIT,
-        .to_step = (int32_t)shape->plane * UNIT,
+        .to_row = shape->slots * S3_UNIT,
+        .to_step = (int32_t)shape->plane * S3_UNIT,
         .zero = layer->in_zero,
     };
     s3_spread(&job);
@@ -130,10 +210,10 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape,
             .y = y + first,
             .channels = n,
             .outputs = layer->out.width,
-            .x_step = layer->stride_w * shape->slots * UNIT,
+            .x_step = layer->stride_w * shape->slots * S3_UNIT,
             .y_step = channels,
-            .x_channel = (int32_t)shape->plane * UNIT,
-            .weights_channel = (int32_t)shape->window * UNIT,
+            .x_channel = (int32_t)shape->plane * S3_UNIT,
+            .weights_channel = (int32_t)shape->window * S3_UNIT,
             .quads = shape->window / 4,
         };
         s3_run(&job, layer, first);
@@ -143,18 +223,30 @@ static void run_group(const mlet_layer_t *layer, const shape_t *shape,
 
 mlet_status_t s3_depthwise2d(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const shape_t shape = shape_of(layer);
+    const uint32_t channels = layer->in.channels;
+    if (may_group(layer, &shape) && layer->shift_channels % S3_TAPS_LANES == 0
+        && s3_taps_can(layer, (uint32_t)layer->kernel_h * layer->kernel_w)) {
+        if (scratch == NULL) {
+            return MLET_E_ARGUMENT;
+        }
+        for (uint32_t first = 0; first < channels; first += S3_TAPS_LANES) {
+            const mlet_source_t source = mlet_source(layer, past, x, (int32_t)first);
+            run_vectors(layer, &shape, &source, y, first, scratch);
+        }
+        return MLET_OK;
+    }
     if (!is_tuned(&shape)) {
         return mlet_depthwise2d(layer, past, x, y, NULL);
     }
-    if (scratch == NULL) {
+    if (MLET_MISSING(scratch)) {
         return MLET_E_ARGUMENT;
     }
     int16_t *rows = scratch;
-    int16_t *weights = rows + rows_bytes(&shape) / UNIT;
+    int16_t *weights = rows + rows_bytes(&shape) / S3_UNIT;
     // What lies beside the image, and between the taps, is 0 for all groups.
     memset(scratch, 0, rows_bytes(&shape) + weights_bytes(&shape));
     for (uint32_t first = 0, n; first < layer->in.channels; first += n) {

@@ -17,6 +17,18 @@
 
 static const mlet_operator_t operators[MLET_CODES] = {MLET_BUILT_OPERATORS(S3_OPERATOR)};
 
+// Native modules for this chip load on the ESP32 too, whose core has the same name for MicroPython
+// but no vector unit. Its number is in Espressif's core-isa.h for it.
+bool s3_has_vector_unit(void) {
+    #ifdef __XTENSA__
+    uint32_t number;
+    __asm__("rsr %0, 208" : "=a"(number)); // CONFIGID1
+    return number != 0x1cc5fe96;
+    #else
+    return true;
+    #endif
+}
+
 const mlet_kernels_t mlet_kernels_esp32s3 = {
     .operators = operators,
     .keep_shifted = MLET_IF_SHIFTING(mlet_keep_shifted),

@@ -2,14 +2,14 @@
 #ifndef MLET_S3_MATMUL_H
 #define MLET_S3_MATMUL_H
 
-#include "s3_dots.h"
+#include "s3_rows.h"
 
-// In scratch: the inputs of a block of positions, less their zero point, [positions][padded], and
-// the weights of a group of channels, [channels][padded].
+// In scratch: the inputs of a block of positions, [positions][row], and the weights of a group of
+// channels, [channels][row], where those of the layer are not rows of whole blocks themselves.
 typedef struct s3_matmul {
-    uint32_t taps, padded; // a row is padded with zeros
+    uint32_t taps, row; // a row of x may end in anything, one of the weights ends in zeros
     uint32_t positions, channels;
-    int16_t *x, *weights;
+    int8_t *x, *weights; // weights: NULL if the layer's are used where they lie
 } s3_matmul_t;
 
 s3_matmul_t s3_matmul_begin(const mlet_layer_t *layer, uint32_t taps, void *scratch);

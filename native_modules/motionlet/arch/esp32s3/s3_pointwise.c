@@ -1,11 +1,11 @@
 #include "s3.h"
+#include "s3_copy.h"
 #include "s3_matmul.h"
-#include "s3_spread.h"
 
 mlet_status_t s3_pointwise(
     const mlet_layer_t *layer, const int8_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || x == NULL || y == NULL || scratch == NULL
-        || (past == NULL && layer->shift_channels > 0)) {
+    if (MLET_MISSING(layer) || MLET_MISSING(x) || MLET_MISSING(y) || MLET_MISSING(scratch)
+        || (MLET_MISSING(past) && layer->shift_channels > 0)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t channels = layer->in.channels;
@@ -14,18 +14,27 @@ mlet_status_t s3_pointwise(
     uint32_t left = (uint32_t)layer->in.height * layer->in.width;
     for (uint32_t n; left > 0; left -= n, y += n * layer->out.channels) {
         n = left < matmul.positions ? left : matmul.positions;
-        if (matmul.padded == channels && shifted == 0) {
-            s3_widen(x, n * channels, layer->in_zero, matmul.x);
-            x += n * channels;
-        } else {
-            int16_t *row = matmul.x;
-            for (uint32_t p = 0; p < n; p++, x += channels, row += matmul.padded) {
-                if (shifted > 0) {
-                    s3_widen(past, shifted, layer->in_zero, row);
-                    past += shifted;
-                }
-                s3_widen(x + shifted, channels - shifted, layer->in_zero, row + shifted);
-            }
+        s3_copy_t job = {
+            .from = x + shifted,
+            .to = matmul.x + shifted,
+            .n = channels - shifted,
+            .rows = n,
+            .from_row = (int32_t)channels,
+            .to_row = (int32_t)matmul.row,
+        };
+        if (matmul.row == channels && shifted == 0) { // all in one
+            job.n *= n;
+            job.rows = 1;
+            job.from_row = job.to_row = 0;
+        }
+        if (job.n > 0) {
+            s3_copy(&job);
+        }
+        x += n * channels;
+        if (shifted > 0) {
+            job = (s3_copy_t) {past, matmul.x, shifted, n, (int32_t)shifted, (int32_t)matmul.row};
+            s3_copy(&job);
+            past += n * shifted;
         }
         s3_matmul_run(layer, &matmul, n, y);
     }

@@ -3,12 +3,13 @@
 #include "s3.h"
 #include "s3_dots.h"
 #include "s3_spread.h"
+#include "s3_taps.h"
 #include "s3_temporal_depthwise.h"
 
-#define UNIT ((int32_t)sizeof(int16_t))
+#define S3_UNIT ((int32_t)sizeof(int16_t))
 
 // Numbers of a block of positions when there are many taps; one position may take more.
-#define INPUTS 2048u
+#define S3_INPUTS 2048u
 
 static bool are_few(const mlet_layer_t *layer) {
     return layer->frames == 2 || layer->frames == 3;
@@ -18,7 +19,7 @@ static bool are_few(const mlet_layer_t *layer) {
 static uint32_t block_positions(const mlet_layer_t *layer) {
     const uint32_t positions = (uint32_t)layer->in.height * layer->in.width;
     const uint32_t one = layer->in.channels * s3_padded(layer->frames);
-    const uint32_t fit = one < INPUTS ? INPUTS / one : 1;
+    const uint32_t fit = one < S3_INPUTS ? S3_INPUTS / one : 1;
     return positions < fit ? positions : fit;
 }
 
@@ -86,7 +87,7 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
     const uint32_t channels = layer->in.channels, padded = s3_padded(layer->frames);
     const uint32_t block = block_positions(layer), row = block * padded;
     int16_t *inputs = scratch;
-    int16_t *weights = inputs + inputs_bytes(layer) / UNIT;
+    int16_t *weights = inputs + inputs_bytes(layer) / S3_UNIT;
     memset(scratch, 0, inputs_bytes(layer) + weights_bytes(layer)); // the padding stays 0
     s3_spread_t spread = {
         .from = layer->weights,
@@ -94,12 +95,12 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
         .n = channels,
         .rows = layer->frames,
         .from_row = (int32_t)channels,
-        .to_row = UNIT,
-        .to_step = (int32_t)padded * UNIT,
+        .to_row = S3_UNIT,
+        .to_step = (int32_t)padded * S3_UNIT,
     };
     s3_spread(&spread);
-    spread.to_row = (int32_t)padded * UNIT;
-    spread.to_step = (int32_t)row * UNIT;
+    spread.to_row = (int32_t)padded * S3_UNIT;
+    spread.to_step = (int32_t)row * S3_UNIT;
     spread.zero = layer->in_zero;
     uint32_t left = (uint32_t)layer->in.height * layer->in.width;
     for (uint32_t n, at = 0; left > 0; left -= n, at += n * channels) {
@@ -120,22 +121,58 @@ static void run_many(const mlet_layer_t *layer, const mlet_ring_t *past, const i
             .y = y + at,
             .channels = channels,
             .outputs = n,
-            .x_step = (int32_t)padded * UNIT,
+            .x_step = (int32_t)padded * S3_UNIT,
             .y_step = (int32_t)channels,
-            .x_channel = (int32_t)row * UNIT,
-            .weights_channel = (int32_t)padded * UNIT,
+            .x_channel = (int32_t)row * S3_UNIT,
+            .weights_channel = (int32_t)padded * S3_UNIT,
             .quads = padded / 4,
         };
         s3_run(&dots, layer, 0);
     }
 }
 
+// Groups of 16 channels in the vector unit, all frames where they lie.
+static void run_groups(const mlet_layer_t *layer, const mlet_ring_t *past, const int8_t *x,
+    int8_t *y) {
+    const uint32_t channels = layer->in.channels;
+    int8_t nowhere[2 * MLET_ALIGN];
+    int8_t *oldest = past->count > 0 ? mlet_ring_frame(past, past->count) : NULL;
+    for (uint32_t first = 0; first < channels; first += S3_TAPS_LANES) {
+        const int8_t *rows[S3_TAPS_MOST];
+        s3_tap_channel_t table[S3_TAPS_LANES];
+        for (uint32_t a = 0; a < layer->frames; a++) {
+            rows[a] = tap_map(layer, past, x, a) + first;
+        }
+        s3_tap_channels(layer, layer->frames, first, table);
+        s3_taps_t job = {
+            .x = rows,
+            .rows = layer->frames,
+            .columns = 1,
+            .weights = layer->weights + first,
+            .weights_step = (int32_t)channels,
+            .outputs = (uint32_t)layer->in.height * layer->in.width,
+            .x_step = (int32_t)channels,
+            .y = y + first,
+            .y_step = (int32_t)channels,
+            .channels = table,
+            .keep = oldest != NULL ? oldest + first : s3_aligned(nowhere),
+            .keep_step = oldest != NULL ? (int32_t)channels : 0,
+            .act_min = layer->act_min,
+            .act_max = layer->act_max,
+        };
+        s3_taps(&job);
+    }
+}
+
 mlet_status_t s3_temporal_depthwise(
     const mlet_layer_t *layer, mlet_ring_t *past, const int8_t *x, int8_t *y, void *scratch) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
-    if (are_few(layer)) {
+    const uintptr_t places = (uintptr_t)x | (uintptr_t)y | (uintptr_t)past->slots;
+    if (s3_taps_can(layer, layer->frames) && (places & 15) == 0) {
+        run_groups(layer, past, x, y);
+    } else if (are_few(layer)) {
         const s3_output_t output = s3_output(layer, 0);
         if (!s3_is_high(&output, layer->in.channels)) {
             return mlet_temporal_depthwise(layer, past, x, y, NULL);

@@ -16,7 +16,7 @@ static inline void copy(uint32_t *to, const uint32_t *from, uint32_t n) {
 
 mlet_status_t s3_temporal_shift(
     const mlet_layer_t *layer, int8_t *past, const int8_t *x, int8_t *y) {
-    if (layer == NULL || past == NULL || x == NULL || y == NULL) {
+    if (MLET_MISSING(layer) || MLET_MISSING(past) || MLET_MISSING(x) || MLET_MISSING(y)) {
         return MLET_E_ARGUMENT;
     }
     const uint32_t places = (uint32_t)((uintptr_t)past | (uintptr_t)x | (uintptr_t)y);
