@@ -59,8 +59,14 @@ click.rich_click.COMMAND_GROUPS = {
 }
 
 
+FORMER = {"run": "stream"}  # names of commands that still work
+
+
 class Commands(Group):
     """Prints a MotionletError, or that memory is out, as one line and exits with 1."""
+
+    def get_command(self, ctx, name):
+        return super().get_command(ctx, FORMER.get(name, name))
 
     def main(self, *arguments, **given):
         for stream in (sys.stdout, sys.stderr):  # a Windows pipe may have no arrows, only code 1252

@@ -196,7 +196,8 @@ def out_option(*, dir_okay=True, file_okay=True, **given):
 
 
 run_argument = click.argument("run", type=click.Path(file_okay=False, path_type=Path))
-model_argument = click.argument("model", type=click.Path(dir_okay=False, path_type=Path))
+# An .mlet file, or a run folder.
+model_argument = click.argument("model", type=click.Path(path_type=Path))
 
 
 @contextlib.contextmanager
@@ -230,11 +231,22 @@ def progress_bar(title):
         yield progress
 
 
+def model_name(path):
+    """Return the name on a device of the model in a file or in a run folder."""
+    return f"{path.resolve().name}.mlet" if path.is_dir() else path.name
+
+
 def read_model(path):
-    """Return (bytes, graph) of an .mlet file."""
+    """Return (bytes, graph) of an .mlet file, or of a run folder, which is packed if need be."""
     from host_sdk.pack import mlet_file
 
-    data = read(path)
+    if path.is_dir():
+        from host_sdk.pack.pipeline import model_of
+        from host_sdk.train.run_folder import open_run
+
+        data = model_of(open_run(path))
+    else:
+        data = read(path)
     try:
         return data, mlet_file.read(data)[0]
     except MotionletError as error:

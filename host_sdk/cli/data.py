@@ -36,7 +36,7 @@ def inspect(folder, frames, data_options, out, as_json):
 
     report, task = inspection.inspect_folder(folder, data_options, frames)
     sheet = None
-    if task and all(any(clips["split_windows"].values()) for clips in report["classes"].values()):
+    if task and not report["error"]:
         sheet = _draw(task, out, folder.resolve().name, frames)
     report["sheet"] = str(sheet) if sheet else None
     if as_json:

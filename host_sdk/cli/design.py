@@ -62,11 +62,12 @@ def _frame_shape(context, parameter, value):
 @click.option("--fps", type=float, help="Frames a second; default: the task's, or 10.")
 @click.option("--network", help="Only this one; default: all but per_frame.")
 @set_option
-@click.option("--task", help="A built-in task or a folder of clips to fit; default: moving_digits.")
+@click.option("--task", help="A built-in task to fit; default: moving_digits.")
+@click.option("--data", "folder", metavar="DIR", help="A folder of clips to fit.")
 @click.option("--frame-shape", callback=_frame_shape, metavar="HxWxC", help="Or frames like this,")
 @click.option("--classes", type=click.IntRange(1), help="with so many classes.")
 @json_option
-def design(board, fps, ram, flash, network, options, task, frame_shape, classes, as_json):
+def design(board, fps, ram, flash, network, options, task, folder, frame_shape, classes, as_json):
     """Find the networks that use a board's RAM, flash and time best.
 
     RAM (of a stream: arena, state, its own fields) and flash are to the byte, of networks packed
@@ -76,10 +77,13 @@ def design(board, fps, ram, flash, network, options, task, frame_shape, classes,
     from host_sdk.data import TASKS, load_task
     from host_sdk.format.normalization import PIXELS
 
+    if task and folder:
+        raise MotionletError("want --task or --data, not both")
+    task = task or folder  # which --task took too
     learn = ""  # what `train` is to learn from
     if frame_shape or classes:
         if task or not (frame_shape and classes):
-            raise MotionletError("want --task, or --frame-shape and --classes, not a mix")
+            raise MotionletError("want --task or --data, or --frame-shape and --classes, no mix")
         labels = [f"class {i}" for i in range(classes)]
         task = SimpleNamespace(
             FRAME_SHAPE=frame_shape, LABELS=labels, FRAMES_PER_SECOND=10, NORMALIZATION=PIXELS

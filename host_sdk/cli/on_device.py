@@ -16,6 +16,7 @@ from host_sdk.cli.common import (
     json_option,
     messages,
     model_argument,
+    model_name,
     progress_bar,
     read_model,
 )
@@ -154,7 +155,10 @@ def _ensure_module(device, may_install, graph):
 @click.option("--slow", is_flag=True, help="Even if a frame takes minutes.")
 @json_option
 def deploy(model, spec, name, where, erase, may_install, slow, as_json):
-    """Put a model on a device. The old one stays until the new one is whole and checked."""
+    """Put a model on a device. The old one stays until the new one is whole and checked.
+
+    MODEL is an `.mlet` file, or a run folder, which is quantized and packed if it has not been.
+    """
     from host_sdk.board import deploy as deploying
 
     data, graph = read_model(model)
@@ -162,7 +166,7 @@ def deploy(model, spec, name, where, erase, may_install, slow, as_json):
         _ensure_module(device, may_install, graph)
         with progress_bar(f"deploying to {device.name}") as progress:
             limit = {"macs_limit": None} if slow else {}
-            name = name or model.name
+            name = name or model_name(model)
             done = deploying.deploy(device, data, name, where, erase, progress, **limit)
     if as_json:
         print(json.dumps(dataclasses.asdict(done)))
@@ -268,7 +272,7 @@ def _deployed(spec, model, data, graph, path):
             require_module(device)
         else:
             with progress_bar(f"deploying to {device.name}") as progress:
-                path = deploying.deploy(device, data, model.name, progress=progress).path
+                path = deploying.deploy(device, data, model_name(model), progress=progress).path
         yield RemoteStream(device, path, graph)
 
 
@@ -353,7 +357,7 @@ def _print_report(report):
         console.print(f"{title} {list(tensor.shape)}:\n{tensor}")
 
 
-@click.command()
+@click.command("stream")
 @streaming_options(clips_option)
 def run(model, spec, clips, frames, path, as_json):
     """Stream a clip to a device and print its answer to every frame."""

@@ -19,7 +19,7 @@ from host_sdk.data import TASKS, load_task
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
 from host_sdk.networks import NETWORKS
-from host_sdk.train.run_folder import CHECKPOINT
+from host_sdk.train.run_folder import stopped_in
 
 
 @click.command()
@@ -93,9 +93,12 @@ click.rich_click.OPTION_GROUPS["host_sdk train"] = [
 @click.option("--teacher-weight", type=float, help="Their share in the loss; default: 0.5.")
 @click.option("--temperature", type=float, help="Softens answers compared; default: 4.")
 @click.option("--resume", is_flag=True, help="Go on where training in OUT was stopped.")
+@click.option("--fresh", is_flag=True, help="Forget the training that was stopped in OUT.")
 @out_option(file_okay=False, required=True, help="The run folder to write.")
 @json_option
-def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_json, **given):
+def train(
+    folder, data_options, fit, board, ram, flash, seeds, resume, fresh, out, as_json, **given
+):
     """Train a network; write `model.keras` and `train.json` into the folder OUT.
 
     `host_sdk networks` lists the networks and what can be `--set`. Ctrl-C stops after the step
@@ -118,12 +121,16 @@ def train(folder, data_options, fit, board, ram, flash, seeds, resume, out, as_j
     elif data_options:
         name = next(iter(data_options)).replace("_", "-")
         raise MotionletError(f"--{name} is for clips of your own: give --data too")
+    if resume and fresh:
+        raise MotionletError("want --resume or --fresh, not both")
     if (ram, flash) != (None, None) and not fit:
         raise MotionletError("--ram and --flash are for choosing options: give --fit too")
     if resume and not seeds:
         given = saved_config(out) | given
-    elif not resume and (out / CHECKPOINT).exists():
-        messages.print(f"starting afresh; --resume would go on with the training stopped in {out}")
+    elif not resume and not fresh and (stopped := stopped_in(out)):
+        raise MotionletError(
+            f"a training was stopped in {stopped[0]}: --resume goes on with it, --fresh forgets it"
+        )
     config = TrainConfig(**given)
     if fit and (seeds or not resume):
         task = load_task(config.task, config.data)

@@ -24,15 +24,19 @@ class CostModel:
 
     cycles: dict
 
-    def layers(self, data):
-        """Return the cycles that each op of a packed model will take, a float array."""
+    def layers(self, data, graph):
+        """Return the cycles that each op of a packed model will take a frame, a float array.
+
+        It is the mean of all frames: an op of period n counts for an n-th.
+        """
         counts, names = native.count_work(data), native.counter_names()
         for op, counter in np.argwhere(counts):
             if names[counter] not in self.cycles:
                 raise MotionletError(
                     f"benchmarks.json tells nothing of {names[counter]}, which op {op} needs"
                 )
-        return counts @ np.array([self.cycles.get(name, 0.0) for name in names])
+        cycles = counts @ np.array([self.cycles.get(name, 0.0) for name in names])
+        return cycles / [op.period for op in graph.ops]
 
     def row(self, row):
         """Return the cycles that a row of benchmarks.json would have."""

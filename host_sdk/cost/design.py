@@ -121,7 +121,7 @@ class Problem:
             graph.macs_per_frame,
             plan.stream_bytes,
             len(data),
-            float(np.sum(cost_model_of(self.board).layers(data))),
+            float(np.sum(cost_model_of(self.board).layers(data, graph))),
         )
 
 

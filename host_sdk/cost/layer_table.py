@@ -1,7 +1,8 @@
 """What `host_sdk inspect` shows: every layer of a model, with its cost."""
 
 from host_sdk.errors import on_one_line
-from host_sdk.pack import mlet_file
+from host_sdk.pack import mlet_file, targets
+from host_sdk.pack.packing import plan_for
 from host_sdk.pack.planner import background_bytes
 
 
@@ -70,6 +71,12 @@ def describe(data):
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
         "stream_bytes": plan.stream_bytes,
+        # A tuned kernel wants scratch, and runs other ops row by row.
+        "stream_bytes_packed_for": {
+            target: plan_for(graph, target)[1].stream_bytes
+            for target in targets.MODULES
+            if info.target == "portable" != target
+        },
     }
 
 
@@ -128,10 +135,12 @@ def print_table(console, description):
     console.print(f"an answer may depend on the last {sees(d['reach_frames'])}")
     whose = "input's" if len(d["inputs"]) == 1 else "inputs'"
     console.print(
-        f"memory of a stream: arena {d['arena_bytes']:,} (it holds the {whose} "
-        f"{d['input_bytes']:,} bytes) + state {d['state_bytes']:,}, "
-        f"in all {d['stream_bytes']:,} bytes"
+        f"RAM of a stream: working memory (arena) {d['arena_bytes']:,} bytes (it holds the {whose} "
+        f"{d['input_bytes']:,}) + what is kept between frames (state) {d['state_bytes']:,}, with "
+        f"the stream's own fields {d['stream_bytes']:,} bytes"
     )
+    for target, size in d["stream_bytes_packed_for"].items():
+        console.print(f"  as deploy packs it for {target}: {size:,} bytes")
     for tensor in d["inputs"]:
         name = f" {tensor['name']}" if len(d["inputs"]) > 1 else ""
         rate = d["frames_per_second"] / tensor["period"]

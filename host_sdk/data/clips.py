@@ -1,5 +1,7 @@
 """Clips as files and as samples."""
 
+from pathlib import Path
+
 import numpy as np
 
 from host_sdk import golden
@@ -40,6 +42,12 @@ def load_clip(path, samples_per_unit=HUNDREDTHS):
     uint8 are pixels, int16 samples such as hundredths of a degree C; floats are degrees, which
     become samples. Returns uint8 or int16 [T, H, W, C]. Raises MotionletError naming what is wrong.
     """
+    if Path(path).suffix.lower() not in (".npy", ".npz"):
+        suffix = Path(path).suffix or "no suffix"
+        raise MotionletError(
+            f"{path}: neither a video (.mp4, .mov, .avi, .mkv, .webm, .gif …) nor an array (.npy, "
+            f".npz): {suffix}"
+        )
     content = native_order(load_array(path))
     if content.ndim == 3:
         try:

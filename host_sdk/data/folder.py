@@ -190,12 +190,7 @@ class FolderTask:
         if frames < 1 or (count is not None and count < 1):
             raise MotionletError(f"clips and frames must be at least 1, not {count} and {frames}")
         windows = self.windows(frames, split)
-        if not windows:
-            raise MotionletError(self._no_window(frames, split))
-        found = {self.clips[index].label for index, _ in windows}
-        if split == "train" and len(found) < len(self.LABELS):
-            lacking = next(label for label in self.LABELS if label not in found)
-            raise MotionletError(self._no_window(frames, split, lacking))
+        self.check_windows(windows, frames, split)
         augmentation = Augmentation.parse(self.options.augment) if split == "train" else None
         rng = np.random.default_rng([seed, splits.SPLITS.index(split)])
         labels = np.array([self.LABELS.index(self.clips[index].label) for index, _ in windows])
@@ -244,6 +239,18 @@ class FolderTask:
                 )
             found += [(index, start) for start in range(0, length - frames + 1, stride)]
         return found
+
+    def check_windows(self, windows, frames, split):
+        """Raise MotionletError when nothing can be trained with `windows` of a split.
+
+        There must be one, and to train on one of each class.
+        """
+        if not windows:
+            raise MotionletError(self._no_window(frames, split))
+        found = {self.clips[index].label for index, _ in windows}
+        if split == "train" and len(found) < len(self.LABELS):
+            lacking = next(label for label in self.LABELS if label not in found)
+            raise MotionletError(self._no_window(frames, split, lacking))
 
     def frames_of(self, clip):
         """Return all frames of a clip, [F, H, W, C]; made once, then read from build/clips."""

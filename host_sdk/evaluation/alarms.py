@@ -14,6 +14,7 @@ from host_sdk.errors import MotionletError
 BACKGROUND_NAMES = (
     *("background", "none", "other", "idle", "nothing", "empty", "still", "frozen"),
 )
+FEW_MINUTES = 30  # of background, of which a rate of false alarms says little
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)  # compared with the rule's own
 
 
@@ -60,10 +61,14 @@ def false_alarms(rule, streams, quiet, frames_per_second):
     `quiet` do not count. Returns {alarms, hours, per_hour, low, high}: the 95% interval is the
     exact one of a Poisson rate, so that no alarm in a short time is not taken for none at all.
     """
+    count = sum(c not in quiet for stream in streams for _, c in rule.alarms(stream))
+    return false_alarms_seen(count, sum(map(len, streams)) / frames_per_second / 3600)
+
+
+def false_alarms_seen(count, hours):
+    """Return what `false_alarms` does, of `count` alarms in so many hours."""
     from scipy.stats import chi2
 
-    count = sum(c not in quiet for stream in streams for _, c in rule.alarms(stream))
-    hours = sum(map(len, streams)) / frames_per_second / 3600
     low = chi2.ppf(0.025, 2 * count) / 2 if count else 0.0
     high = chi2.ppf(0.975, 2 * count + 2) / 2
     return {

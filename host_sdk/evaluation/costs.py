@@ -12,8 +12,10 @@ BOARD = "MOTIONLET_PICO"  # whose benchmarks tell cycles
 def costs(graph):
     """Return {parameters, macs_per_frame, layers, targets} of a graph.
 
-    `targets` is {name: {model_bytes, arena_bytes, state_bytes, cycles, arena, state}}. `cycles` is
-    what each layer will take by the benchmarks, None where these tell nothing. `arena` lists
+    `targets` is {name: {model_bytes, arena_bytes, state_bytes, stream_bytes, cycles, arena,
+    state}}. `stream_bytes` is what a stream takes: both, and its own fields. `cycles` is what each
+    layer will take a frame by the benchmarks, on average over the frames where it does not run at
+    each; None where these tell nothing. `arena` lists
     {name, offset, bytes, first, last}: what lies there from op `first` to op `last`, inclusive;
     -1 is before the first op. `state` lists {name, offset, bytes} of what ops, and the input's
     normalization, keep between frames.
@@ -68,17 +70,18 @@ def _on_target(graph, target):
         "model_bytes": len(data),
         "arena_bytes": plan.arena_bytes,
         "state_bytes": plan.state_bytes,
-        "cycles": _estimated_cycles(data, target),
+        "stream_bytes": plan.stream_bytes,
+        "cycles": _estimated_cycles(data, graph, target),
         "arena": arena,
         "state": state,
     }
 
 
-def _estimated_cycles(data, target):
+def _estimated_cycles(data, graph, target):
     board = load_board(BOARD)
     if target != board.target:
         return None
     try:
-        return cost_model_of(board).layers(data).round().tolist()
+        return cost_model_of(board).layers(data, graph).round().tolist()
     except MotionletError:  # an op, or a board, that was never measured
         return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -12,12 +13,20 @@ import host_sdk
 from host_sdk.data import fingerprint
 from host_sdk.errors import MotionletError
 from host_sdk.evaluation import background, leaks, metrics
-from host_sdk.evaluation.alarms import THRESHOLDS, Rule, background_classes, events, false_alarms
+from host_sdk.evaluation.alarms import (
+    FEW_MINUTES,
+    THRESHOLDS,
+    Rule,
+    background_classes,
+    events,
+    false_alarms,
+    false_alarms_seen,
+)
 from host_sdk.evaluation.controls import CONTROLS
 from host_sdk.evaluation.costs import costs
 from host_sdk.evaluation.inference import Int8Network
 from host_sdk.evaluation.summary import percent
-from host_sdk.files import read, write_json
+from host_sdk.files import read, read_json, write_json
 from host_sdk.pack import mlet_file, planner
 from host_sdk.pack.pipeline import model_of
 from host_sdk.train.run_folder import open_runs
@@ -25,6 +34,7 @@ from host_sdk.train.run_folder import open_runs
 FILE_NAME = "evaluate.json"
 VERSION = 2  # of that file
 EVERY = (1, 2, 3, 4)  # push every n-th frame
+FEW_CLIPS = 30  # of which an accuracy tells little
 FEW = 20  # groups of clips that tell little of others
 SURE = 0.001  # a control counts as worse when that is this unlikely to be by chance
 
@@ -56,6 +66,7 @@ def _silent(_title):
 def evaluate_folder(folder, options=Options(), stage=_silent):
     """Evaluate a run folder, or each of its seeds; write evaluate.json into every folder.
 
+    One of other clips that is there stays, as evaluate.1.json, evaluate.2.json …
     `stage(title)` is a context manager that gives a callback (done, total), or None. Returns the
     content of FOLDER/evaluate.json: what `evaluate` returns; with seeds {version, labels, seeds:
     [folder names], spread: {"int8": …, "float": …, each control: …}}, where each is a
@@ -64,6 +75,7 @@ def evaluate_folder(folder, options=Options(), stage=_silent):
     runs, results = open_runs(folder), []
     for run in runs:
         results.append(evaluate(run, options, stage))
+        _keep_other(run.folder, results[-1]["test_sha256"])
         write_json(run.folder / FILE_NAME, results[-1])
     if runs[0].folder == Path(folder):
         return results[0]
@@ -75,6 +87,18 @@ def evaluate_folder(folder, options=Options(), stage=_silent):
     }
     write_json(Path(folder) / FILE_NAME, summary)
     return summary
+
+
+def _keep_other(folder, test_sha256):
+    """Give the evaluation in a folder another name, unless it is of these clips."""
+    path = folder / FILE_NAME
+    if not path.exists():
+        return
+    with contextlib.suppress(MotionletError):
+        if read_json(path, "host_sdk evaluate").get("test_sha256") == test_sha256:
+            return
+    numbers = (path.with_name(f"evaluate.{number}.json") for number in itertools.count(1))
+    path.rename(next(place for place in numbers if not place.exists()))
 
 
 def _spread(results):
@@ -127,6 +151,7 @@ def evaluate(run, options=Options(), stage=_silent):
         "options": {**asdict(options), "background": str(options.background or "") or None},
         "sha256": hashes(run),
         "data_changed": None if options.clips else _data_changed(run, test, labels),
+        "test_sha256": fingerprint(test, labels),
         "labels": run.labels,
         "clips": {
             "test": len(test),
@@ -346,6 +371,19 @@ def _warnings(result):
             f"The {clips} unseen clips are of {groups} group{'s' * (groups > 1)} only (files, or "
             "the groups of splits.csv): the intervals reckon with that, and are wide."
         )
+    if clips < FEW_CLIPS and groups == clips:
+        warnings.append(
+            f"There are {clips} unseen clips only: what is so for them may be far from what is so "
+            "for others; the intervals say how far."
+        )
+    false = result["alarms"]["thresholds"][0]["false_alarms"]
+    if 60 * false["hours"] < FEW_MINUTES:
+        none = false_alarms_seen(0, false["hours"])["high"]
+        warnings.append(
+            f"False alarms were counted in {60 * false['hours']:.1f} minutes only: up to "
+            f"{none:,.0f} an hour may not show at all in so short a time. Give hours of film in "
+            "which nothing happens with --background DIR."
+        )
     shuffled, frozen = (result["controls"][name] for name in ("shuffled", "frozen"))
     if shuffled["p_not_worse"] > SURE:
         warnings.append(
@@ -360,7 +398,8 @@ def _warnings(result):
         )
     warnings += [
         f"The {leak['clue']} of a clip tells something of its label: from that alone one gets "
-        f"{leak['accuracy']['value']:.1%} right, chance is {leak['chance']:.1%}."
+        f"{leak['accuracy']['value']:.1%} of all {leak['accuracy']['of']:,} clips compared right; "
+        f"always the same answer gets {leak['chance']:.1%} of those."
         for leak in result["leaks"]
         if leak["leak"]
     ]

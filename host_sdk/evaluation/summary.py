@@ -1,6 +1,7 @@
 """The figures of evaluate.json, as tables on a console."""
 
 from host_sdk.errors import on_one_line
+from host_sdk.evaluation.alarms import FEW_MINUTES
 
 
 def percent(share):
@@ -136,7 +137,9 @@ def _print_alarms(console, alarms):
         shares = (
             f"{events[n] / max(events['events'], 1):.1%}" for n in ("right", "wrong", "silent")
         )
-        rate = f"{false['per_hour']:.1f} ({false['low']:.1f}–{false['high']:.1f})"
+        rate = f"{false['low']:.1f}–{false['high']:.1f}"
+        if 60 * false["hours"] >= FEW_MINUTES:
+            rate = f"{false['per_hour']:.1f} ({rate})"
         table.add_row(f"{row['threshold']:g}{mark}", rate, *shares)
     console.print("\n", table, sep="")
     false = alarms["thresholds"][0]["false_alarms"]

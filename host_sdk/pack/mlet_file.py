@@ -384,6 +384,8 @@ def _read_header(data):
     def wrong(field, message):
         raise RecordError("header", 0, field, message)
 
+    if data[:2] == b"PK":
+        raise MotionletError("a quantized graph, not yet a model; pack it first: host_sdk pack")
     if data[:4] != fmt.MAGIC:
         wrong("magic", f"{data[:4]!r} is not {fmt.MAGIC!r}; not an .mlet file")
     if len(data) < CODECS["header"].size:

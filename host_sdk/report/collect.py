@@ -60,7 +60,9 @@ def _entry(name, run):
         "result": result,
         "target": target,
         "memory": targets[target],
-        "ram_bytes": targets[target]["arena_bytes"] + targets[target]["state_bytes"],
+        "ram_bytes": targets[target].get(
+            "stream_bytes", targets[target]["arena_bytes"] + targets[target]["state_bytes"]
+        ),
         "cycles": cycles,
         "layer_cycles": layers,
         "measured": bool(clock),

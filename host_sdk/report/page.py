@@ -4,6 +4,7 @@ from pathlib import Path
 
 import host_sdk
 from host_sdk.evaluation import metrics, summary
+from host_sdk.evaluation.alarms import FEW_MINUTES
 from host_sdk.files import write
 from host_sdk.report import plots
 from host_sdk.report.collect import collect, reproduce
@@ -36,6 +37,7 @@ def render(entries):
         spreads=_spreads(entries),
         pictures=[_pictures(entry) for entry in entries],
         reproduce=reproduce,
+        few_minutes=FEW_MINUTES,
     )
 
 

@@ -57,11 +57,11 @@ class Loop:
         self.state = State()
         self._compile()
 
-    def run(self, save, on_step=None):
+    def run(self, save, on_step=None, on_epoch=None):
         """Run what is left of the epochs; return the history, {figure: [value of each epoch]}.
 
         `save()` is called after each epoch, and when the user interrupts; then `Stopped` is raised.
-        `on_step(state)` is called after each step.
+        `on_step(state)` is called after each step, `on_epoch(state)` once an epoch was judged.
         """
         state, epochs = self.state, self.config.epochs
         begin = time.monotonic() - state.seconds
@@ -73,6 +73,8 @@ class Loop:
                     on_step(state)
                 if state.step == self.steps:
                     self._end_epoch()
+                    if on_epoch:
+                        on_epoch(state)
                     if state.epoch < epochs:
                         save()
                 if interrupted() and state.epoch < epochs:

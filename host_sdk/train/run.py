@@ -94,8 +94,16 @@ def train(config, out_dir, progress=True, resume=False, on_step=None, tell=None)
                 raise MotionletError(f"cannot resume: the {what} changed since; start afresh")
         loop.restore(*saved[1:])
 
-    with _bar(config, loop.steps, on_step) if progress else contextlib.nullcontext(on_step) as step:
-        history = loop.run(lambda: save_checkpoint(checkpoint, about, loop), step)
+    shown = _bar(config, loop.steps) if progress else contextlib.nullcontext()
+    with shown as show:
+
+        def step(state):
+            if show:
+                show(state)
+            if on_step:
+                on_step(state)
+
+        history = loop.run(lambda: save_checkpoint(checkpoint, about, loop), step, show)
 
     record = {
         **about,
@@ -234,8 +242,8 @@ def _make_deterministic(keras, seed):
 
 
 @contextlib.contextmanager
-def _bar(config, steps, on_step):
-    """Yield a function of the state that moves a bar, and calls `on_step` too."""
+def _bar(config, steps):
+    """Yield a function that shows a state: of an epoch under way, or of one just judged."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -249,17 +257,19 @@ def _bar(config, steps, on_step):
         task = bar.add_task("training", total=config.epochs * steps, figures="")
 
         def show(state):
-            figures = f"loss {state.loss / state.clips:.3f}"
-            figures += f"  accuracy {state.right / state.clips:.1%}"
-            if state.history["validation_accuracy"]:
-                figures += f"  validation {state.history['validation_accuracy'][-1]:.1%}"
+            history, judged = state.history, not state.step
+            loss, right = history["loss"][-1:], history["accuracy"][-1:]
+            if not judged:
+                loss, right = [state.loss / state.clips], [state.right / state.clips]
+            figures = f"loss {loss[0]:.3f}  accuracy {right[0]:.1%}"
+            if history["validation_accuracy"]:
+                when = "" if judged else " before"  # of the epoch shown, or of the one before it
+                figures += f"  validation{when} {history['validation_accuracy'][-1]:.1%}"
             bar.update(
                 task,
                 completed=state.epoch * steps + state.step,
-                description=f"epoch {state.epoch + 1}/{config.epochs}",
+                description=f"epoch {state.epoch + 1 - judged}/{config.epochs}",
                 figures=figures,
             )
-            if on_step:
-                on_step(state)
 
         yield show

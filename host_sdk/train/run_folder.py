@@ -5,7 +5,7 @@
 | `model.keras`, `train.json` | `host_sdk train --out RUN`; `checkpoint.npz` while it goes on |
 | `model.graph`, `quantize.json` | `host_sdk quantize RUN` |
 | `model.mlet` | `host_sdk pack RUN/model.graph` |
-| `evaluate.json` | `host_sdk evaluate RUN` |
+| `evaluate.json` | `host_sdk evaluate RUN`; `evaluate.1.json` … are of other clips, before |
 
 `RUN/seed0`, `RUN/seed1` … are run folders of the same configuration trained with other seeds.
 """
@@ -101,7 +101,8 @@ def write_run(folder, model, record):
     with replacing(folder / "model.keras") as path:
         model.save(path)
         write_json(folder / "train.json", record)  # before the network is seen: this may fail
-        for name in (CHECKPOINT, *DERIVED):
+        earlier = [path.name for path in folder.glob("evaluate.*.json")]
+        for name in (CHECKPOINT, *DERIVED, *earlier):
             (folder / name).unlink(missing_ok=True)
 
 
@@ -112,6 +113,13 @@ def versions(*packages):
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
+
+
+def stopped_in(folder):
+    """Return the folders, this one or those of its seeds, in which a training was stopped."""
+    folder = Path(folder)
+    places = [folder, *sorted(folder.glob("seed*"))]
+    return [place for place in places if (place / CHECKPOINT).exists()]
 
 
 def open_run(folder):

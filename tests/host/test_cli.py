@@ -17,6 +17,7 @@ from test_clip_files import write_video
 from host_sdk.cli import main
 from host_sdk.cli.common import PlainConsole, console
 from host_sdk.format import mlet as mlet_format
+from host_sdk.format.graph import save_graph
 from host_sdk.pack import mlet_file, planner
 
 
@@ -221,7 +222,7 @@ def test_deploy_verify_and_run_on_unix(cli, model, tiny, unix_firmware):
     code, out, _ = cli("verify", model, "--device", "unix", "--path", "/tiny.mlet")
     assert code == 0
     assert "all equal to the golden model" in out
-    code, out, _ = cli("run", model, "--device", "unix", "--frames", 3, "--json")
+    code, out, _ = cli("stream", model, "--device", "unix", "--frames", 3, "--json")
     answers = [json.loads(line) for line in out.splitlines()]
     assert [answer["frame"] for answer in answers] == [0, 1, 2]
     assert all(answer["label"] in tiny[0].labels for answer in answers)
@@ -257,9 +258,13 @@ def test_devices_lists_what_can_be_used(cli):
         (["inspect", "none.mlet"], "none.mlet: No such file or directory"),
         (["pack", "none.graph"], "none.graph: No such file or directory"),
         (["pack", "tiny.mlet"], "tiny.mlet: not a quantized graph"),
+        (["run", "t.graph"], "t.graph: a quantized graph, not yet a model; pack it first: host_sd"),
+        (["inspect", "t.graph"], "t.graph: a quantized graph, not yet a model; pack it first"),
+        (["verify", "tiny.mlet", "--clip", "README.md"], "README.md: neither a video (.mp4, "),
+        (["design", "--task", "playback", "--data", "x"], "want --task or --data, not both"),
         (["quantize", "none"], "none holds no trained network: there is no none/train.json"),
         (["deploy", "tiny.mlet", "--device", "/dev/none"], "/dev/none"),
-        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "tiny.mlet"], "not a .npy or .npz"),
+        (["verify", "tiny.mlet", "--device", "cffi", "--clip", "bad.npy"], "not a .npy or .npz"),
         (
             ["verify", "tiny.mlet", "--device", "cffi", "--clip", "flat.npy"],
             "a clip is uint8, int16",
@@ -284,6 +289,9 @@ def test_devices_lists_what_can_be_used(cli):
     ],
 )
 def test_wrong_input_gives_one_line(cli, model, tiny, tmp_path, words, message):
+    save_graph(tiny[0], tmp_path / "t.graph")
+    (tmp_path / "README.md").write_text("# A clip?")
+    (tmp_path / "bad.npy").write_text("# A clip?")
     np.save(tmp_path / "flat.npy", np.zeros(5, np.uint8))
     np.save(tmp_path / "five.npy", np.zeros((2, 8, 8, 5), np.uint8))
     np.save(tmp_path / "empty.npy", np.zeros((0, 8, 8), np.uint8))

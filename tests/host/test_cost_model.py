@@ -1,5 +1,7 @@
 """The cost model: what the kernels say they do, and the cycles learnt from the benchmark table."""
 
+import copy
+
 import numpy as np
 import pytest
 import strategies
@@ -175,9 +177,23 @@ def test_unseen_networks_are_foretold(rows):
 
 
 def test_unknown_work_is_named():
-    data = pack_for(bench.kernel_cases()[0].graph, TARGET)
+    graph = bench.kernel_cases()[0].graph
+    data = pack_for(graph, TARGET)
     with pytest.raises(MotionletError, match=r"tells nothing of kernel_calls, which op 0 needs"):
-        cost_model.CostModel({}).layers(data)
+        cost_model.CostModel({}).layers(data, graph)
+
+
+def test_an_op_that_runs_seldom_costs_less(make_vectors, rows):
+    """Its cycles are spread over the frames, as its multiply-accumulates are."""
+    model = cost_model.fit(rows, TARGET, DEVICE)
+    graph = make_vectors.tiny_two_rates()
+    once = model.layers(pack_for(graph, TARGET), graph)
+    assert max(op.period for op in graph.ops) > 1
+    every = copy.deepcopy(graph)
+    for op in every.ops:
+        op.period = 1
+    always = model.layers(pack_for(graph, TARGET), every)
+    assert np.allclose(once * [op.period for op in graph.ops], always)
 
 
 def test_what_is_counted_anew_is_the_model_that_was_measured(monkeypatch):

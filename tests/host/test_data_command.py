@@ -17,6 +17,13 @@ from host_sdk.errors import MotionletError
 
 
 @pytest.fixture(autouse=True)
+def few_windows_are_enough(request, monkeypatch):
+    """The folders here are small; what is said of that has its own test."""
+    if request.function is not test_few_windows_to_test_on:
+        monkeypatch.setattr(inspection, "FEW_WINDOWS", 0)
+
+
+@pytest.fixture(autouse=True)
 def build_folder(tmp_path_factory, monkeypatch):
     """Keep what is made of the clips here out of the checkout's build."""
     folder = tmp_path_factory.mktemp("build")
@@ -52,7 +59,7 @@ def run(*arguments):
 
 def warnings_of(folder, *arguments):
     said = run("inspect", folder, "--json", *arguments)
-    assert said.exit_code == 0, said.output
+    assert said.exit_code == bool(json.loads(said.stdout)["error"]), said.output
     return json.loads(said.stdout)["warnings"]
 
 
@@ -384,3 +391,29 @@ def test_lost_frames_are_shown(folder):
         assert 5 <= lost <= 15
         assert f"the first: one/cut.mkv lacks {lost}" in " ".join(report["warnings"])
     assert f"lost one/cut.mkv: {lost} frames" in run("inspect", folder).stdout
+
+
+def test_few_windows_to_test_on(folder):
+    assert "8 windows to test on: an accuracy of so few says little" in warnings_of(folder)
+
+
+@pytest.mark.parametrize(
+    ("frames", "split", "message"),
+    [
+        (50, None, "no clip in the train split gives a window of 50 frames"),
+        (16, "train", "no clip is in the validation split"),
+        (16, "validation", "no clip is in the train split"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_an_error(folder, frames, split, message):
+    """As `train` would say it; what there is to see is shown all the same."""
+    if split:
+        names = [f"{label}/{number}.npy" for label in ("one", "two") for number in range(10)]
+        rows = "\n".join(f"{name},{split}" for name in names)
+        (folder / "splits.csv").write_text(f"clip,split\n{rows}\n")
+    said = run("inspect", folder, "--frames", frames)
+    assert said.exit_code == 1
+    assert message in said.stderr
+    assert "one" in said.stdout
+    words = ["train", "--data", folder, "--frames", frames, "--out", folder.parent / "run"]
+    assert message in CliRunner().invoke(main, list(map(str, words))).stderr

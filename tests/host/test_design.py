@@ -153,7 +153,7 @@ def test_command():
         (["--ram", "much"], "'much' is not a number of bytes"),
         (["--fps", "0"], "--fps must be above 0, not 0"),
         (["--frame-shape", "8x8"], "--frame-shape 8x8: want HEIGHTxWIDTHxCHANNELS"),
-        (["--classes", "3"], "want --task, or --frame-shape and --classes, not a mix"),
+        (["--classes", "3"], "want --task or --data, or --frame-shape and --classes, no mix"),
         (["--network", "resnet"], "no network named 'resnet'"),
         (["--network", "tsm", "--set", "alpha=2"], "tsm has no option 'alpha'"),
         (["--network", "tsm", "--flash", "100"], "no tsm fits: the smallest takes flash "),

@@ -216,3 +216,20 @@ def test_wrong_input(words, message, tiny_run, tmp_path, monkeypatch):
 def test_an_empty_background_is_told_before_the_work(tiny_run, tmp_path):
     with pytest.raises(MotionletError, match="no clips in it"):
         evaluate(open_run(tiny_run), Options(background=tmp_path))
+
+
+def test_an_evaluation_of_other_clips_is_kept(evaluated_run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(evaluated_run, folder)
+    first = (folder / "evaluate.json").read_bytes()
+    evaluate_folder(folder, Options(clips=9, background_minutes=0.5))
+    assert (folder / "evaluate.1.json").read_bytes() == first
+    assert json.loads((folder / "evaluate.json").read_text())["clips"]["test"] == 9
+    result = evaluate_folder(folder, Options(clips=9, background_minutes=0.5, seed=1))
+    assert sorted(path.name for path in folder.glob("evaluate*")) == [
+        "evaluate.1.json",
+        "evaluate.json",
+    ]
+    said = "\n".join(result["warnings"])
+    assert "There are 9 unseen clips only" in said
+    assert "False alarms were counted in 0.5 minutes only: up to 443 an hour may not show" in said

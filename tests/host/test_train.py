@@ -344,3 +344,27 @@ def test_bad_directory(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(MotionletError, match=r"cannot make the folder .*out: .*file is a file"):
         train(SMALL, tmp_path / "file" / "out", progress=False)
+
+
+def test_a_stopped_training_is_not_lost(tmp_path):
+    """Whoever forgets --resume, or --fresh, is asked."""
+    stop = tmp_path / "run/seed1"
+    stop.mkdir(parents=True)
+    (stop / "checkpoint.npz").write_bytes(b"hours of work")
+    for out, more in ((stop, []), (tmp_path / "run", ["--seeds", "2"])):
+        said = CliRunner().invoke(main, ["train", "--out", str(out), *more])
+        assert said.exit_code == 1
+        assert f"a training was stopped in {stop}: --resume goes on with it, --fresh" in said.stderr
+    assert (stop / "checkpoint.npz").read_bytes() == b"hours of work"
+    said = CliRunner().invoke(main, ["train", "--out", str(stop), "--resume", "--fresh"])
+    assert "want --resume or --fresh, not both" in said.stderr
+
+
+def test_the_last_line_is_of_the_last_epoch(tmp_path, capfd):
+    """Loss, accuracy and validation are of one epoch, once it was judged."""
+    record = train(SMALL, tmp_path).record
+    shown = capfd.readouterr().err.strip().splitlines()[-1]
+    history = {name: values[-1] for name, values in record["history"].items()}
+    assert f"epoch {SMALL.epochs}/{SMALL.epochs}" in shown
+    assert f"loss {history['loss']:.3f}  accuracy {history['accuracy']:.1%}" in shown
+    assert f"validation {history['validation_accuracy']:.1%}" in shown
