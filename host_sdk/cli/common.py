@@ -82,6 +82,14 @@ def device_option(command):
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def print_result(as_json, record, text):
+    """Print what a command did: `record` as JSON if that was asked for, else `text`."""
+    if as_json:
+        print(json.dumps(record))
+    else:
+        console.print(text)
+
+
 def _settings(context, parameter, values):
     """Return {name: number} of NAME=VALUE words."""
     found = {}

@@ -13,6 +13,7 @@ from host_sdk.cli.common import (
     json_option,
     limit_options,
     out_option,
+    print_result,
     progress_stages,
     run_argument,
     seed_option,
@@ -78,7 +79,8 @@ def evaluate(run, clips, spec, sample, background, minutes, smooth, threshold, h
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(file_okay=False, path_type=Path))
 @out_option(dir_okay=False, default="report.html", show_default=True, help="The page.")
-def report(runs, out):
+@json_option
+def report(runs, out, as_json):
     """Write one HTML page about run folders that were evaluated.
 
     It needs no network and no other file, and reads well on a phone, in light and in dark. Runs
@@ -88,4 +90,4 @@ def report(runs, out):
     from host_sdk.report import write_report
 
     size = write_report(runs, out)
-    console.print(f"wrote {out}, {size:,} bytes")
+    print_result(as_json, {"page": str(out), "bytes": size}, f"wrote {out}, {size:,} bytes")

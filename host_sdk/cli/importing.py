@@ -4,7 +4,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, out_option
+from host_sdk.cli.common import console, json_option, out_option, print_result
 from host_sdk.errors import MotionletError
 from host_sdk.train.run_folder import CALIBRATION_CLIPS
 
@@ -46,7 +46,8 @@ def _ends(context, parameter, text):
     show_default=True,
     help="Samples of an array to calibrate with.",
 )
-def import_(file, data, out, ends, labels, fps, frames, clips):
+@json_option
+def import_(file, data, out, ends, labels, fps, frames, clips, as_json):
     """Take in a Keras model (`.keras`) or an int8 `.tflite` file.
 
     It becomes a graph for `pack`, or a run folder, which can be evaluated too. Layers that cannot
@@ -79,7 +80,7 @@ def import_(file, data, out, ends, labels, fps, frames, clips):
                 raise MotionletError(f"--labels: the folders of {data} are the labels")
             out = out or file.with_suffix("")
             imported = keras_file.import_to_run(model, data, out, ends, frames, fps)
-            _tell(imported, out)
+            _tell(imported, out, as_json)
             return
         samples = keras_file.load_samples(data)
         imported = keras_file.import_model(model, samples, names, fps or 0.0, ends, clips)
@@ -87,7 +88,7 @@ def import_(file, data, out, ends, labels, fps, frames, clips):
 
     out = out or file.with_suffix(".graph")
     save_graph(imported.graph, out)
-    _tell(imported, out)
+    _tell(imported, out, as_json)
 
 
 def _labels(text):
@@ -100,8 +101,13 @@ def _labels(text):
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _tell(imported, out):
+def _tell(imported, out, as_json):
     graph = imported.graph
-    for note in imported.notes:
+    for note in () if as_json else imported.notes:
         console.print(note)
-    console.print(f"{len(graph.ops)} ops, {graph.parameters:,} parameters; wrote {out}")
+    figures = {"ops": len(graph.ops), "parameters": graph.parameters}
+    print_result(
+        as_json,
+        {"wrote": str(out), **figures, "notes": imported.notes},
+        f"{len(graph.ops)} ops, {graph.parameters:,} parameters; wrote {out}",
+    )

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import rich_click as click
 
-from host_sdk.cli.common import console, json_option, model_argument, out_option, read_model
+from host_sdk.cli.common import (
+    console,
+    json_option,
+    model_argument,
+    out_option,
+    print_result,
+    read_model,
+)
 from host_sdk.errors import MotionletError
 from host_sdk.files import check_links, write
 
@@ -13,7 +20,8 @@ from host_sdk.files import check_links, write
 @click.command()
 @click.argument("graph", type=click.Path(dir_okay=False, path_type=Path))
 @out_option(dir_okay=False, help="Default: GRAPH with .mlet.")
-def pack(graph, out):
+@json_option
+def pack(graph, out, as_json):
     """Plan the memory of a quantized graph and write it as an `.mlet` file."""
     from host_sdk.format.graph import load_graph
     from host_sdk.pack import mlet_file, planner
@@ -27,8 +35,15 @@ def pack(graph, out):
     if out.exists() and out.samefile(graph):
         raise MotionletError(f"{out}: is the graph itself; name another file for the model")
     write(out, data)
-    console.print(
-        f"{len(data):,} bytes, arena {plan.arena_bytes:,}, state {plan.state_bytes:,}; wrote {out}"
+    print_result(
+        as_json,
+        {
+            "model": str(out),
+            "bytes": len(data),
+            "arena_bytes": plan.arena_bytes,
+            "state_bytes": plan.state_bytes,
+        },
+        f"{len(data):,} bytes, arena {plan.arena_bytes:,}, state {plan.state_bytes:,}; wrote {out}",
     )
 
 

@@ -5,8 +5,9 @@ import rich_click as click
 from host_sdk.cli.common import (
     Bytes,
     Share,
-    console,
+    json_option,
     out_option,
+    print_result,
     progress_bar,
     run_argument,
     seed_option,
@@ -64,7 +65,10 @@ from host_sdk.train.run_folder import CALIBRATION_CLIPS
     "in place. Cannot be resumed; Ctrl-C leaves what was there.",
 )
 @seed_option("Of the order of clips in training.")
-def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed):
+@json_option
+def quantize(
+    run, out, method, clips, equalize, correct_bias, int4, file_bytes, budget, qat, seed, as_json
+):
     """Quantize what `train` left in RUN to int8, calibrated on streams of training clips.
 
     Writes the graph, and beside it `quantize.json`, which says how it was made.
@@ -96,9 +100,11 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
     save_graph(graph, out)
     write_json(out.with_name("quantize.json"), record)
     narrow = f", 4 bits in {', '.join(record['int4'])}" if record["int4"] else ""
-    console.print(
+    print_result(
+        as_json,
+        {**record, "graph": str(out)},
         f"{len(graph.ops)} ops, {graph.parameters:,} parameters, weights of "
-        f"{record['weight_bytes']:,} bytes{narrow}; wrote {out}"
+        f"{record['weight_bytes']:,} bytes{narrow}; wrote {out}",
     )
 
 
@@ -108,7 +114,8 @@ def quantize(run, out, method, clips, equalize, correct_bias, int4, file_bytes, 
 @out_option(file_okay=False, required=True, help="The run folder to write.")
 @click.option("--epochs", default=4, show_default=True, help="Passes over the training clips.")
 @seed_option("Of the order of clips in training.")
-def prune(run, keep, out, epochs, seed):
+@json_option
+def prune(run, keep, out, epochs, seed, as_json):
     """Remove the least important channels of the network in RUN; write the run folder OUT.
 
     What is left is a smaller network of the same layers. It then learns to answer as the larger
@@ -121,8 +128,10 @@ def prune(run, keep, out, epochs, seed):
     with progress_bar("fine-tuning") as tell:
         record = prune_run(run, keep, out, epochs, seed, tell)
     before, after = record["pruned"]["macs"]
-    console.print(
+    print_result(
+        as_json,
+        record,
         f"{run.record['parameters']:,} → {record['parameters']:,} parameters, "
         f"{before:,} → {after:,} MACs a frame, test accuracy "
-        f"{run.record['accuracy']['test']:.1%} → {record['accuracy']['test']:.1%}; wrote {out}"
+        f"{run.record['accuracy']['test']:.1%} → {record['accuracy']['test']:.1%}; wrote {out}",
     )

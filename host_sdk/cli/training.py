@@ -23,7 +23,8 @@ from host_sdk.train.run_folder import stopped_in
 
 
 @click.command()
-def networks():
+@json_option
+def networks(as_json):
     """List the networks and the options that `train --set` takes.
 
     Reach is how many frames an answer depends on, with the options' defaults.
@@ -33,15 +34,23 @@ def networks():
     from host_sdk.networks import build_network, options_of
     from host_sdk.networks.float_ops import reach
 
+    frames = {name: reach(build_network(name, (32, 32, 1), 2)) for name in NETWORKS}
+    if as_json:
+        options = {
+            name: {key: value._asdict() for key, value in options_of(name).items()}
+            for name in NETWORKS
+        }
+        print(json.dumps({n: {"reach": frames[n], "options": options[n]} for n in NETWORKS}))
+        return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("network", "reach", "option", "default", "from", "to", ""):
         numbers = title in ("reach", "default", "from", "to")
         table.add_column(title, justify="right" if numbers else "left")
     for network in NETWORKS:
-        frames = str(reach(build_network(network, (32, 32, 1), 2)))
+        shown = network, str(frames[network])
         for name, (default, low, high, text) in options_of(network).items():
-            table.add_row(network, frames, name, f"{default:g}", f"{low:g}", f"{high:g}", text)
-            network = frames = ""
+            table.add_row(*shown, name, f"{default:g}", f"{low:g}", f"{high:g}", text)
+            shown = "", ""
     console.print(table)
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -244,6 +245,26 @@ def test_verify_shows_the_difference_and_fails(cli, model, tiny, tmp_path, unix_
     assert "golden [4, 4, 5]" in out
 
 
+def test_every_result_can_be_json(cli, tiny):
+    """But of the demo and of what makes a picture or firmware, whose result is a file."""
+
+    def walk(group, before=""):
+        for name in group.list_commands(None):
+            command = group.get_command(None, name)
+            if hasattr(command, "commands"):
+                yield from walk(command, f"{name} ")
+            else:
+                yield f"{before}{name}", {parameter.name for parameter in command.params}
+
+    without = {name for name, parameters in walk(main) if "as_json" not in parameters}
+    assert without == {"demo", "data show", "firmware build", "firmware flash"}
+    save_graph(tiny[0], "tiny.graph")
+    code, out, err = cli("pack", "tiny.graph", "-o", "again.mlet", "--json")
+    assert (code, err) == (0, "")
+    record = json.loads(out)
+    assert (record["model"], record["bytes"]) == ("again.mlet", Path("again.mlet").stat().st_size)
+
+
 def test_devices_lists_what_can_be_used(cli):
     code, out, _ = cli("devices", "--json")
     found = json.loads(out)
@@ -276,7 +297,7 @@ def test_devices_lists_what_can_be_used(cli):
         ),
         (
             ["verify", "tiny.mlet", "--device", "cffi", "--clip", "nan.npy"],
-            "nan.npy: the value at (0, 0, 0, 0) is not a number",
+            "nan.npy: too many values are not numbers (NaN), such as that at (0, 0, 0, 0)",
         ),
         (
             ["verify", "tiny.mlet", "--device", "cffi", "--clip", "none.mp4"],

@@ -28,7 +28,7 @@
 #define MLET_FIELD_NAMES static const qstr // an attrtuple points to them
 #define MLET_DECLARE_TYPE(type) static const mp_obj_type_t type
 
-// A type of Python: its name, the MLET_ARG_X-macro of its methods, its slots.
+// A type of Python: its name, the X-macro of its methods, its slots.
 #define MLET_DEFINE_TYPE(type, name, methods, ...) \
     static const mp_rom_map_elem_t type##_table[] = {methods(MLET_METHOD)}; \
     static MP_DEFINE_CONST_DICT(type##_dict, type##_table); \
