@@ -112,7 +112,6 @@ class Target:
         )
         self.obj = self.out / "obj"
         self.log = self.out / "build.log"
-        self.tree = micropython_dir()
         self.board_dir = None
         self.user_modules = [*user_modules] if name == "unix_stock" else [MODULE, *user_modules]
         if name in ("unix", "unix_stock"):
@@ -131,6 +130,11 @@ class Target:
             raise ToolError(
                 f"{name} has no variant {variant!r}; there is: {', '.join(known) or '-'}"
             )
+
+    @functools.cached_property
+    def tree(self):
+        """MicroPython's sources; got when they are asked for, which needs programs of its own."""
+        return micropython_dir()
 
     @functools.cached_property
     def sdk(self):

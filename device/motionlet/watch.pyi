@@ -28,6 +28,8 @@ class Watch:
     """The model's."""
     quiet: tuple[bool, ...]
     """Which of them give no alarm."""
+    feed: Callable[[], Any] | None
+    """Of a watchdog, as given."""
     frames: int
     """Frames that the model has seen. After 2**30 - 1, years, it begins at 0 again."""
     skipped: int

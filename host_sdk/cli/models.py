@@ -26,12 +26,12 @@ def pack(graph, out, as_json):
     from host_sdk.format.graph import load_graph
     from host_sdk.pack import mlet_file, planner
 
-    loaded = load_graph(graph)
-    plan = planner.plan(loaded)
-    data = mlet_file.pack(loaded, plan)
     if out is None:
         out = graph.with_suffix(".mlet")
         check_links(out.parent, [out.name])
+    loaded = load_graph(graph)
+    plan = planner.plan(loaded)
+    data = mlet_file.pack(loaded, plan)
     if out.exists() and out.samefile(graph):
         raise MotionletError(f"{out}: is the graph itself; name another file for the model")
     write(out, data)

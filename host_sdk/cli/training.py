@@ -18,8 +18,9 @@ from host_sdk.cli.design import budget_options, find_designs, words_of
 from host_sdk.data import TASKS, load_task
 from host_sdk.data.options import FolderOptions
 from host_sdk.errors import MotionletError
+from host_sdk.files import check_links
 from host_sdk.networks import NETWORKS
-from host_sdk.train.run_folder import stopped_in
+from host_sdk.train.run_folder import CHECKPOINT, stopped_in
 
 
 @click.command()
@@ -136,7 +137,8 @@ def train(
         raise MotionletError("--ram and --flash are for choosing options: give --fit too")
     if resume and not seeds:
         given = saved_config(out) | given
-    elif not resume and not fresh and (stopped := stopped_in(out)):
+    check_links(out, [CHECKPOINT])
+    if not resume and not fresh and (stopped := stopped_in(out)):
         raise MotionletError(
             f"a training was stopped in {stopped[0]}: --resume goes on with it, --fresh forgets it"
         )

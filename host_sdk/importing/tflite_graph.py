@@ -369,6 +369,8 @@ class _Builder:
     def _window(self, options, kernel, dilation=(1, 1)):
         """Return the output's height and width, and the geometry of a 2D window."""
         source, stride = self._source(), (options.strideH, options.strideW)
+        if min(*kernel, *stride, *dilation) < 1:
+            raise _Refused("has a kernel, stride or dilation of 0")
         zeros = self.padded.get(self.inputs[0], ((0, 0), (0, 0)))
         size, top_left = [], []
         for axis, (before, after) in enumerate(zeros):

@@ -71,7 +71,7 @@ for _ in range(CALLS):
     try:
         repr(function(*given, **named))
         worked += 1
-    except (TypeError, ValueError, IndexError, MemoryError) as error:
+    except (TypeError, ValueError, IndexError, MemoryError, ImportError) as error:  # no clock
         refused += 1
         silent += str(error) == ""
 assert worked > 0

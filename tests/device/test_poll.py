@@ -8,6 +8,11 @@ from struct import pack
 
 import micropython
 import motionlet
+
+try:
+    import time
+except ImportError:
+    time = None  # then there is no profile
 from testlib import Skip, raises
 
 
@@ -104,6 +109,8 @@ for error in (KeyboardInterrupt(), SystemExit(), ValueError("said")):
 # An array that a trace writes to may not change meanwhile.
 if hasattr(stream, "trace"):
     for method, count in ((stream.trace, 4), (stream.profile, 3)):
+        if method == stream.profile and not time:
+            continue
         values = array("I", [0] * count)
         stream.feed = lambda values=values: values.extend(array("I", [0] * 500))
         raises(RuntimeError, "wrong memory; reset the stream", method, frame, values)

@@ -37,7 +37,7 @@ def call(function, make, place):
         if isinstance(place, int):
             return function(buffer, *([1] * (place - 1)), Number())
         return function(buffer, **{place: Number()})
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, ImportError):  # profile, where there is no clock
         return None
 
 

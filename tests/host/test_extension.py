@@ -111,7 +111,7 @@ def test_on_top_of_the_native_module(unix_stock, extension, make_vectors):  # no
 @pytest.mark.parametrize(
     "change",
     [
-        ("binding/extension.h", "API_VERSION 1", "API_VERSION 2"),
+        ("binding/extension.h", "API_VERSION 2", "API_VERSION 1"),
         ("core/mlet.h", "} mlet_stream_t;", "void *more; } mlet_stream_t;"),
     ],
 )

@@ -44,7 +44,7 @@ def checkout(tmp_path):
     root = tmp_path / "Jérôme's work"
     sources = paths.repository()
     shutil.copytree(sources / "host_sdk", root / "host_sdk", ignore=lambda *_: ["__pycache__"])
-    for name in ("boards", "native_modules", "tools"):
+    for name in ("boards", "device", "native_modules", "tools"):
         (root / name).symlink_to(sources / name)
     return root
 

@@ -188,7 +188,7 @@ def resealed(content, at, patch):
     ("change", "message"),
     [
         (lambda c: b"", "header: magic: b'' is not b'MLET'; not an .mlet file"),
-        (lambda c: b"PK\x03\x04" + c[4:], "header: magic: b'PK\\x03\\x04' is not b'MLET'"),
+        (lambda c: b"RIFF" + c[4:], "header: magic: b'RIFF' is not b'MLET'"),
         (lambda c: c[:40], "header: total_bytes: the file ends after 40 bytes, inside the header"),
         (lambda c: c[:-1], "header: total_bytes: truncated: 259 bytes, the header says 260"),
         (lambda c: c + b"\0", "header: total_bytes: too long: 261 bytes, the header says 260"),

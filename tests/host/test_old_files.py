@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from host_sdk import golden, native, paths
+from host_sdk.errors import MotionletError
 from host_sdk.format.graph import load_graph
 from host_sdk.pack import mlet_file, planner
 
@@ -17,6 +18,8 @@ VECTORS = paths.repository() / "tests/vectors"
 FILES = sorted(VECTORS.glob("*.mlet"))
 SUFFIXES = ("_m0", "_s3", "_whole")
 CANONICAL = [path for path in FILES if not path.stem.endswith(("_m0", "_s3"))]
+# Packed when that target's kernels took less scratch: to be deployed again.
+LITTLE_SCRATCH = {f"tiny_{name}_s3" for name in ("int4", "separable", "shifting", "tsm")}
 DTYPES = {"raw": "i1", "gray8": "u1", "int16": "<i2"}
 
 
@@ -61,6 +64,10 @@ def test_there_are_files_of_every_version():
 
 @pytest.mark.parametrize("path", FILES, ids=by_stem)
 def test_in_c(path):
+    if path.stem in LITTLE_SCRATCH:
+        with pytest.raises(MotionletError, match=r"op \d: scratch_bytes"):
+            native.Model(path.read_bytes())
+        return
     model = native.Model(path.read_bytes())
     stream = native.Stream(model)
     inputs = [(given.pixel_format, given.shape) for given in model.inputs]

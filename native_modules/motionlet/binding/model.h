@@ -123,6 +123,11 @@ static MLET_RAISES void raise_model(const mlet_error_t *error, const uint8_t *fi
             MP_ERROR_TEXT("model is packed for %s, this build runs %s: deploy it with host_sdk"),
             target_name(target), target == MLET_TARGET ? "portable" : target_name(MLET_TARGET));
     }
+    if (MLET_TARGET == MLET_TARGET_ESP32S3 && MLET_IS_FIELD(error->field, scratch_bytes)) {
+        mp_raise_msg_varg(&mp_type_ValueError,
+            MP_ERROR_TEXT("model is packed for %s as it was before: deploy it with host_sdk"),
+            target_name(MLET_TARGET));
+    }
     if (MLET_IS_FIELD(error->record, header)) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("not a Motionlet model: header: %s"), field);
     }

@@ -86,6 +86,7 @@ static mlet_status_t profile_hook(
 static mp_obj_t stream_profile(mp_obj_t self_in, mp_obj_t frame, mp_obj_t times_in) {
     stream_obj_t *self = MP_OBJ_TO_PTR(self_in);
     const uint16_t ops = stream_model(self)->op_count;
+    get_uint32s("profile", "times", times_in, ops);
     mp_hal_ticks_us(); // raises now if there is no clock; in a native module it may run any code
     uint32_t *times = get_uint32s("profile", "times", times_in, ops);
     stream_begin_with(self, frame);
