@@ -26,6 +26,9 @@ struct {
     const mp_obj_type_t *type_attrtuple;
     mp_obj_t ticks_us;  // MP_OBJ_NULL until it is needed
     const void *module; // kept alive, for its names are in use as long as any of its objects is
+    #ifdef __x86_64__
+    char section; // not 0 while a thread is in an atomic section
+    #endif
 } firmware;
 
 #define mp_type_memoryview (*firmware.types[NATMOD_TYPE_memoryview]) // also in objarray.h
@@ -227,10 +230,23 @@ static void natmod_print_string(const mp_print_t *print, mp_obj_t object) {
 #endif
 
 // ---------------------------------------------------------------------------------------------
-// Interrupts, which the table does not reach: one core alone needs no section to claim a flag
+// Interrupts, which the table does not reach: one core alone needs no section to claim a flag. But
+// the threads of the unix port run at once.
 
+#if defined(__x86_64__)
+static mp_uint_t natmod_enter(void) {
+    while (__atomic_test_and_set(&firmware.section, __ATOMIC_ACQUIRE)) {
+    }
+    return 0;
+}
+
+#define MICROPY_BEGIN_ATOMIC_SECTION() natmod_enter()
+#define MICROPY_END_ATOMIC_SECTION(state) \
+    ((void)(state), __atomic_clear(&firmware.section, __ATOMIC_RELEASE))
+#else
 #define MICROPY_BEGIN_ATOMIC_SECTION() 0
 #define MICROPY_END_ATOMIC_SECTION(state) (void)(state)
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // What waits is let in by a function of Python, for which the package motionlet sees
