@@ -211,8 +211,8 @@ static void store_argument(call_t *call, uint8_t id, size_t index, mp_obj_t valu
     }
     const bool wide = argument->kind >= MLET_KIND_UINT16;
     const bool is_signed = MLET_WITH_KERNELS && argument->kind == MLET_KIND_INT8;
-    const bool positive =
-        argument->kind == MLET_KIND_POSITIVE16 || (MLET_WITH_KERNELS && argument->kind == MLET_KIND_POSITIVE8);
+    const bool positive = argument->kind == MLET_KIND_POSITIVE16
+        || (MLET_WITH_KERNELS && argument->kind == MLET_KIND_POSITIVE8);
     const mp_int_t min = is_signed ? -128 : positive ? 1 : 0;
     const mp_int_t max = is_signed ? 127 : wide ? 65535 : 255;
     for (size_t i = 0; i < argument->count; i++) {
