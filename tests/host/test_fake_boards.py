@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fake_boards import BOARDS, MOST_SECONDS, Board, Case, outcome
 
-LIMITS = ("--silence", "3", "--timeout", "5")
+LIMITS = ("--silence", "5", "--timeout", "8")
 
 # What the line has to say, where a board leaves no doubt.
 WORDS = {
@@ -53,6 +53,6 @@ def fault_of(name, model):
 
 def test_every_fake_board_gives_one_line(model):
     assert set(BOARDS) >= set(WORDS)
-    with ThreadPoolExecutor(8) as pool:  # they wait, most of the time
+    with ThreadPoolExecutor(4) as pool:  # they wait, most of the time
         faults = list(pool.map(lambda name: fault_of(name, model), BOARDS))
     assert [fault for fault in faults if fault] == []
