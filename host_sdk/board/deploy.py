@@ -184,7 +184,7 @@ def _try(device, model, graph):
     model: an expression for it there.
     """
     frames = ""
-    if sum(graph.macs(op) for op in graph.ops) <= TRIAL_MACS:
+    if graph.most_macs <= TRIAL_MACS:
         frames = ", ".join(f"bytes({size})" for size in _frame_bytes(graph))
     try:
         device.ask(TRIAL.format(model=model, frames=frames))

@@ -17,6 +17,7 @@ from host_sdk.cli.common import (
     messages,
     model_argument,
     model_name,
+    print_result,
     progress_bar,
     read_model,
 )
@@ -168,12 +169,11 @@ def deploy(model, spec, name, where, erase, may_install, slow, as_json):
             limit = {"macs_limit": None} if slow else {}
             name = name or model_name(model)
             done = deploying.deploy(device, data, name, where, erase, progress, **limit)
-    if as_json:
-        print(json.dumps(dataclasses.asdict(done)))
-    else:
-        console.print(
-            f"{done.bytes:,} bytes on {done.device}: motionlet.load({json.dumps(done.path)})"
-        )
+    print_result(
+        as_json,
+        dataclasses.asdict(done),
+        f"{done.bytes:,} bytes on {done.device}: motionlet.load({json.dumps(done.path)})",
+    )
 
 
 @click.command()

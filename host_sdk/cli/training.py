@@ -12,6 +12,7 @@ from host_sdk.cli.common import (
     json_option,
     messages,
     out_option,
+    print_result,
     set_option,
 )
 from host_sdk.cli.design import budget_options, find_designs, words_of
@@ -157,10 +158,7 @@ def train(
     else:
         result = run(config, out, not as_json, resume, tell=messages.print)
         record, text = result.record, f"test accuracy {result.test_accuracy:.1%}"
-    if as_json:
-        print(json.dumps(record))
-    else:
-        console.print(f"{text}; wrote {out}")
+    print_result(as_json, record, f"{text}; wrote {out}")
 
 
 def _resolved_options(folder, data_options):
